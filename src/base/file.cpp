@@ -1,0 +1,111 @@
+#include "base/file.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+
+#include "base/error.hpp"
+
+namespace hone {
+
+namespace {
+[[noreturn]] void fail(const std::filesystem::path& path, const std::string& what, int error) {
+  std::string remedy;
+  if (error == ENOENT) remedy = "check the path";
+  if (error == EACCES || error == EROFS) remedy = "check its permissions or choose another place";
+  if (error == ENOSPC) remedy = "free some space or choose another disk";
+  throw Error("'" + path.string() + "'", what + ": " + std::strerror(error), remedy);
+}
+
+/// Owns a file descriptor and removes its temporary file unless it was renamed.
+struct TemporaryFile {
+  std::filesystem::path path;
+  int descriptor = -1;
+  ~TemporaryFile() {
+    if (descriptor >= 0) ::close(descriptor);
+    if (!path.empty()) ::unlink(path.c_str());
+  }
+};
+}  // namespace
+
+std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& path) {
+  int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) fail(path, "cannot open the file", errno);
+  struct stat info {};
+  if (::fstat(descriptor, &info) != 0) {
+    int error = errno;
+    ::close(descriptor);
+    fail(path, "cannot read the file", error);
+  }
+  if (!S_ISREG(info.st_mode)) {
+    ::close(descriptor);
+    throw Error("'" + path.string() + "'", S_ISDIR(info.st_mode) ? "is a folder, expected a file" : "is not a regular file");
+  }
+  std::shared_ptr<MappedFile> file(new MappedFile);
+  file->path_ = path;
+  file->size_ = static_cast<size_t>(info.st_size);
+  if (file->size_ > 0) {
+    void* address = ::mmap(nullptr, file->size_, PROT_READ, MAP_PRIVATE, descriptor, 0);
+    int error = errno;
+    ::close(descriptor);
+    if (address == MAP_FAILED) {
+      file->size_ = 0;
+      fail(path, "cannot map the file", error);
+    }
+    file->data_ = static_cast<const std::byte*>(address);
+  } else {
+    ::close(descriptor);
+  }
+  return file;
+}
+
+MappedFile::~MappedFile() {
+  if (data_) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+void write_file(const std::filesystem::path& path, const std::function<void(const FileAppend&)>& produce) {
+  static std::atomic<unsigned> serial{0};
+  TemporaryFile temporary;
+  std::filesystem::path name = path;
+  name += ".part" + std::to_string(::getpid()) + "-" + std::to_string(serial++);
+  temporary.descriptor = ::open(name.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (temporary.descriptor < 0) fail(path, "cannot write the file", errno);
+  temporary.path = name;
+  produce([&](const void* data, size_t size) {
+    const char* cursor = static_cast<const char*>(data);
+    while (size > 0) {
+      ssize_t written = ::write(temporary.descriptor, cursor, size);
+      if (written < 0 && errno == EINTR) continue;
+      if (written < 0) fail(path, "cannot write the file", errno);
+      cursor += written;
+      size -= static_cast<size_t>(written);
+    }
+  });
+  if (::fsync(temporary.descriptor) != 0 && errno != EINVAL) fail(path, "cannot write the file", errno);
+  int closed = ::close(temporary.descriptor);
+  temporary.descriptor = -1;
+  if (closed != 0) fail(path, "cannot write the file", errno);
+  if (::rename(name.c_str(), path.c_str()) != 0) fail(path, "cannot rename the finished file", errno);
+  temporary.path.clear();
+}
+
+void write_file(const std::filesystem::path& path, std::string_view content) {
+  write_file(path, [&](const FileAppend& append) { append(content.data(), content.size()); });
+}
+
+std::string read_text_file(const std::filesystem::path& path) { return std::string(MappedFile::open(path)->text()); }
+
+void make_writable_folder(const std::filesystem::path& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) fail(folder, "cannot create the folder", error.value());
+  if (!std::filesystem::is_directory(folder)) throw Error("'" + folder.string() + "'", "is a file, expected a folder");
+  if (::access(folder.c_str(), W_OK | X_OK) != 0) fail(folder, "cannot write to the folder", errno);
+}
+
+}  // namespace hone

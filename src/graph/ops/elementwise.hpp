@@ -1,0 +1,104 @@
+#pragma once
+#include "base/error.hpp"
+#include "graph/op.hpp"
+
+/// What elementwise ops share: shape rules and evaluation by a function of one or two numbers.
+namespace hone::ops {
+
+/// Output 0 has the type of input 0.
+void infer_same(InferContext& context);
+/// Output 0 has the broadcast shape of all inputs and the type of input 0, or `dtype` when given.
+void infer_broadcast(InferContext& context, DType dtype = DType::undefined);
+
+/// y[i] = f(x[i]) for every numeric type; f16 and bf16 are computed in f32.
+template <class F>
+void evaluate_unary(EvalContext& context, F f) {
+  const Tensor& x = context.in(0);
+  Tensor& y = context.out(0, x.dtype(), x.dims());
+  dispatch(x.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    const T* in = static_cast<const T*>(x.raw());
+    T* out = static_cast<T*>(y.mutable_raw());
+    if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) {
+      for (int64_t i = 0; i < x.size(); ++i) out[i] = T(static_cast<float>(f(static_cast<float>(in[i]))));
+    } else {
+      for (int64_t i = 0; i < x.size(); ++i) out[i] = static_cast<T>(f(in[i]));
+    }
+  });
+}
+
+/// As evaluate_unary, for functions that make sense for floating point only; other types are an Error.
+template <class F>
+void evaluate_unary_float(EvalContext& context, F f) {
+  const Tensor& x = context.in(0);
+  Tensor& y = context.out(0, x.dtype(), x.dims());
+  auto run = [&](auto tag, auto wide) {
+    using T = decltype(tag);
+    using Wide = decltype(wide);
+    const T* in = static_cast<const T*>(x.raw());
+    T* out = static_cast<T*>(y.mutable_raw());
+    for (int64_t i = 0; i < x.size(); ++i) out[i] = T(static_cast<Wide>(f(static_cast<Wide>(in[i]))));
+  };
+  switch (x.dtype()) {
+    case DType::f32: return run(float{}, float{});
+    case DType::f64: return run(double{}, double{});
+    case DType::f16: return run(Half{}, float{});
+    case DType::bf16: return run(BFloat16{}, float{});
+    default: context.fail(std::string("input is ") + name_of(x.dtype()) + ", expected a floating-point type");
+  }
+}
+
+/// For each element of the broadcast result, the element indices of `a` and `b`: visit(i, index_a, index_b).
+template <class Visit>
+void for_each_broadcast(const Dims& result, const Dims& a, const Dims& b, Visit visit) {
+  size_t rank = result.size();
+  Dims stride_a(rank, 0), stride_b(rank, 0), position(rank, 0);
+  auto fill = [&](const Dims& dims, Dims& strides) {
+    Dims own = row_major_strides(dims);
+    for (size_t i = 0; i < dims.size(); ++i)
+      if (dims[i] != 1) strides[rank - dims.size() + i] = own[i];
+  };
+  fill(a, stride_a);
+  fill(b, stride_b);
+  int64_t count = element_count(result), index_a = 0, index_b = 0;
+  for (int64_t i = 0; i < count; ++i) {
+    visit(i, index_a, index_b);
+    for (size_t axis = rank; axis-- > 0;) {
+      index_a += stride_a[axis];
+      index_b += stride_b[axis];
+      if (++position[axis] < result[axis]) break;
+      index_a -= stride_a[axis] * result[axis];
+      index_b -= stride_b[axis] * result[axis];
+      position[axis] = 0;
+    }
+  }
+}
+
+/// out[i] = f(a[..], b[..]) with numpy broadcasting; both inputs have one type, the output has `Out` or that type.
+template <class Out = void, class F>
+void evaluate_binary(EvalContext& context, F f) {
+  const Tensor &a = context.in(0), &b = context.in(1);
+  if (a.dtype() != b.dtype())
+    context.fail(std::string("inputs are ") + name_of(a.dtype()) + " and " + name_of(b.dtype()) + ", expected one type",
+                 "insert a Cast");
+  auto dims = broadcast(a.dims(), b.dims());
+  if (!dims) context.fail("shapes " + to_string(a.dims()) + " and " + to_string(b.dims()) + " do not broadcast");
+  dispatch(a.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    using Result = std::conditional_t<std::is_void_v<Out>, T, Out>;
+    constexpr bool narrow = std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>;
+    using Wide = std::conditional_t<narrow, float, T>;
+    Tensor& y = context.out(0, dtype_of<Result>(), *dims);
+    const T *x0 = static_cast<const T*>(a.raw()), *x1 = static_cast<const T*>(b.raw());
+    Result* out = static_cast<Result*>(y.mutable_raw());
+    auto apply = [&](int64_t i, int64_t j, int64_t k) {
+      out[i] = static_cast<Result>(f(static_cast<Wide>(x0[j]), static_cast<Wide>(x1[k])));
+    };
+    if (a.dims() == b.dims())
+      for (int64_t i = 0; i < y.size(); ++i) apply(i, i, i);
+    else
+      for_each_broadcast(*dims, a.dims(), b.dims(), apply);
+  });
+}
+
+}  // namespace hone::ops

@@ -1,0 +1,138 @@
+#include "tensor/tensor.hpp"
+
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <limits>
+
+#include "base/error.hpp"
+
+namespace hone {
+
+std::shared_ptr<void> allocate(size_t bytes) {
+  size_t rounded = (bytes + 63) / 64 * 64;
+  if (rounded < bytes) throw Error("memory", "cannot get " + std::to_string(bytes) + " bytes");
+  void* memory = std::aligned_alloc(64, rounded ? rounded : 64);
+  if (!memory) throw Error("memory", "cannot get " + std::to_string(bytes) + " bytes", "use a smaller batch or input size");
+  return {memory, std::free};
+}
+
+Tensor::Tensor(DType dtype, Dims dims) : dtype_(dtype), dims_(std::move(dims)), size_(element_count(dims_)) {
+  size_t need = 0;
+  if (__builtin_mul_overflow(static_cast<size_t>(size_), size_of(dtype_), &need))
+    throw Error("shape " + to_string(dims_), "needs more memory than a process can have");
+  auto memory = allocate(need);
+  data_ = memory.get();
+  owner_ = std::move(memory);
+}
+
+Tensor::Tensor(DType dtype, Dims dims, const void* data, size_t bytes, std::shared_ptr<const void> owner)
+    : dtype_(dtype), dims_(std::move(dims)), size_(element_count(dims_)), data_(data), owner_(std::move(owner)) {
+  if (static_cast<size_t>(size_) > bytes / std::max<size_t>(size_of(dtype_), 1))
+    throw Error(std::string("tensor ") + name_of(dtype_) + to_string(dims_),
+                "has only " + std::to_string(bytes) + " bytes of data", "the file may be truncated");
+}
+
+Tensor::Tensor(Dims dims, std::vector<std::string> strings)
+    : dtype_(DType::string), dims_(std::move(dims)), size_(element_count(dims_)) {
+  if (static_cast<size_t>(size_) != strings.size()) throw Error("tensor", "string count does not fit the shape");
+  auto shared = std::make_shared<std::vector<std::string>>(std::move(strings));
+  data_ = shared.get();
+  owner_ = std::move(shared);
+}
+
+Tensor Tensor::zeros(DType dtype, Dims dims) {
+  Tensor tensor(dtype, std::move(dims));
+  std::memset(tensor.mutable_raw(), 0, tensor.bytes());
+  return tensor;
+}
+
+void Tensor::require(DType wanted) const {
+  if (dtype_ != wanted)
+    throw Error("tensor", std::string("is ") + name_of(dtype_) + to_string(dims_) + ", expected " + name_of(wanted));
+}
+
+const std::vector<std::string>& Tensor::strings() const {
+  require(DType::string);
+  return *static_cast<const std::vector<std::string>*>(data_);
+}
+
+Tensor Tensor::clone() const {
+  if (!defined()) return {};
+  if (dtype_ == DType::string) return {dims_, strings()};
+  Tensor copy(dtype_, dims_);
+  if (bytes() > 0) std::memcpy(copy.mutable_raw(), data_, bytes());
+  return copy;
+}
+
+Tensor Tensor::reshaped(Dims dims) const {
+  if (element_count(dims) != size_)
+    throw Error("tensor " + to_string(dims_), "cannot be reshaped to " + to_string(dims));
+  Tensor view = *this;
+  view.dims_ = std::move(dims);
+  return view;
+}
+
+namespace {
+template <class To, class From>
+To convert(From value) {
+  if constexpr (std::is_same_v<To, bool>) {
+    return static_cast<double>(value) != 0;
+  } else if constexpr (std::is_same_v<To, Half> || std::is_same_v<To, BFloat16>) {
+    return To(static_cast<float>(value));
+  } else if constexpr (std::is_integral_v<To> && !std::is_integral_v<From>) {
+    double wide = static_cast<double>(value);
+    if (std::isnan(wide)) return 0;
+    if (wide <= static_cast<double>(std::numeric_limits<To>::min())) return std::numeric_limits<To>::min();
+    if (wide >= static_cast<double>(std::numeric_limits<To>::max())) return std::numeric_limits<To>::max();
+    return static_cast<To>(wide);
+  } else {
+    return static_cast<To>(value);
+  }
+}
+}  // namespace
+
+Tensor Tensor::cast(DType to) const {
+  if (to == dtype_) return *this;
+  Tensor result(to, dims_);
+  dispatch(dtype_, [&](auto from) {
+    using From = decltype(from);
+    dispatch(to, [&](auto target) {
+      using To = decltype(target);
+      const From* in = static_cast<const From*>(data_);
+      To* out = static_cast<To*>(result.mutable_raw());
+      for (int64_t i = 0; i < size_; ++i) out[i] = convert<To>(in[i]);
+    });
+  });
+  return result;
+}
+
+std::vector<int64_t> Tensor::to_ints() const {
+  if (!is_integer(dtype_) && dtype_ != DType::boolean)
+    throw Error("tensor", std::string("is ") + name_of(dtype_) + ", expected integers");
+  Tensor wide = cast(DType::i64);
+  auto data = wide.data<int64_t>();
+  return {data.begin(), data.end()};
+}
+
+std::vector<float> Tensor::to_floats() const {
+  Tensor wide = cast(DType::f32);
+  auto data = wide.data<float>();
+  return {data.begin(), data.end()};
+}
+
+double Tensor::scalar_as_double() const {
+  if (size_ != 1) throw Error("tensor " + to_string(dims_), "expected a single element");
+  return cast(DType::f64).data<double>()[0];
+}
+
+bool identical(const Tensor& a, const Tensor& b) {
+  if (a.dtype() != b.dtype() || a.dims() != b.dims()) return false;
+  if (!a.defined()) return true;
+  if (a.dtype() == DType::string) return a.strings() == b.strings();
+  return a.bytes() == 0 || std::memcmp(a.raw(), b.raw(), a.bytes()) == 0;
+}
+
+void throw_not_numeric(DType type) { throw Error("tensor", std::string("type ") + name_of(type) + " is not numeric"); }
+
+}  // namespace hone
