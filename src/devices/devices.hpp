@@ -1,0 +1,27 @@
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "plan/plan.hpp"
+
+namespace hone {
+
+class Graph;
+
+struct DeviceOptions {
+  std::string device = "cpu";  ///< "cpu" or "reference"
+  int threads = 0;             ///< 0: all processors of this process
+  std::vector<std::string> disabled_passes;
+};
+
+struct DeviceInfo {
+  std::string name, description;
+};
+std::vector<DeviceInfo> list_devices();
+
+/// Loads a copy of `graph` on a device. The graph needs no preparation: the device optimizes it. Throws Error for
+/// an unknown device, naming the known ones.
+std::shared_ptr<PlanSource> load(const Graph& graph, const DeviceOptions& options = {});
+
+}  // namespace hone

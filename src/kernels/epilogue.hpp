@@ -1,0 +1,36 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+#include "tensor/dtype.hpp"
+
+namespace hone::kernels {
+
+enum class Act : uint8_t { none, relu, clip, leaky_relu, sigmoid, hard_sigmoid, hard_swish, swish, gelu, tanh, elu, mish };
+
+/// y = act(x). clip: [alpha, beta]; leaky_relu: slope alpha; hard_sigmoid: clip(alpha x + beta, 0, 1);
+/// hard_swish: x clip(x/6 + 1/2, 0, 1); swish: x sigmoid(alpha x); elu: alpha (exp x - 1) below 0.
+struct Activation {
+  Act kind = Act::none;
+  float alpha = 0, beta = 0;
+};
+
+/// What a kernel does with an accumulator of channel c before it stores it:
+///   v = acc * scale[c] + bias[c];  v = act(v);  v += (residual - residual_zero) * residual_scale;  v = act2(v);
+///   out = v, or saturate(round_to_even(v * out_inverse_scale) + out_zero) for u8 and i8.
+/// The same rule for f32 and integer kernels; null pointers mean scale 1, bias 0, no residual.
+struct Epilogue {
+  const float* scale = nullptr;
+  const float* bias = nullptr;
+  Activation act;
+  const void* residual = nullptr;  ///< laid out as the output
+  DType residual_type = DType::f32;
+  float residual_scale = 1;
+  int residual_zero = 0;
+  Activation act2;
+  DType out_type = DType::f32;
+  float out_inverse_scale = 1;
+  int out_zero = 0;
+};
+
+}  // namespace hone::kernels
