@@ -67,4 +67,7 @@ class PlanSource {
   virtual std::shared_ptr<const Plan> plan_for(std::span<const Dims> input_dims) = 0;
 };
 
+/// Makes `slot` a tensor of this type and sizes unless it is one already.
+void place_output(Tensor& slot, DType dtype, const Dims& dims);
+
 }  // namespace hone

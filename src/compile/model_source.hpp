@@ -1,0 +1,40 @@
+#pragma once
+#include <functional>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "graph/graph.hpp"
+#include "plan/plan.hpp"
+
+namespace hone {
+
+/// Compiles a graph whose input sizes are all concrete.
+using CompileGraph = std::function<std::shared_ptr<const Plan>(Graph)>;
+
+/// A graph that is specialized and compiled for each set of concrete input sizes; the last few plans are kept.
+/// What every device returns from load().
+class ModelSource : public PlanSource {
+ public:
+  ModelSource(Graph graph, CompileGraph compile, size_t max_plans = 8, std::vector<std::string> disabled_passes = {});
+  const std::vector<Port>& inputs() const override { return inputs_; }
+  const std::vector<Port>& outputs() const override { return outputs_; }
+  const std::map<std::string, std::string>& metadata() const override { return graph_.metadata; }
+  std::shared_ptr<const Plan> plan_for(std::span<const Dims> input_dims) override;
+
+ private:
+  Graph graph_;
+  CompileGraph compile_;
+  size_t max_plans_;
+  std::vector<std::string> disabled_passes_;
+  std::vector<Port> inputs_, outputs_;
+  std::mutex mutex_;
+  std::list<std::pair<std::vector<Dims>, std::shared_ptr<const Plan>>> plans_;  // most recently used first
+};
+
+/// A copy of `graph` with concrete input sizes: shapes inferred, shape arithmetic folded, passes run again.
+Graph specialize(const Graph& graph, std::span<const Dims> input_dims, const std::vector<std::string>& disabled_passes);
+
+}  // namespace hone

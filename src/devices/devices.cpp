@@ -1,0 +1,47 @@
+#include "devices/devices.hpp"
+
+#include "base/cpu.hpp"
+#include "base/error.hpp"
+#include "compile/model_source.hpp"
+#include "devices/cpu/cpu_device.hpp"
+#include "devices/reference/reference_device.hpp"
+
+namespace hone {
+
+namespace {
+
+struct DeviceEntry {
+  const char* name;
+  std::string (*describe)();
+  CompileGraph (*compiler)(const DeviceOptions&);
+};
+
+// The visible list of devices.
+const DeviceEntry devices[] = {
+    {"cpu", [] { return cpu_features().name + " (" + cpu_features().isa() + ")"; },
+     [](const DeviceOptions& options) -> CompileGraph {
+       return [options](Graph graph) { return compile_cpu(std::move(graph), options.threads); };
+     }},
+    {"reference", [] { return std::string("evaluates every op by its definition; slow, for checking"); },
+     [](const DeviceOptions&) -> CompileGraph { return compile_reference; }},
+};
+
+}  // namespace
+
+std::vector<DeviceInfo> list_devices() {
+  std::vector<DeviceInfo> list;
+  for (const DeviceEntry& entry : devices) list.push_back({entry.name, entry.describe()});
+  return list;
+}
+
+std::shared_ptr<PlanSource> load(const Graph& graph, const DeviceOptions& options) {
+  std::string known;
+  for (const DeviceEntry& entry : devices) {
+    if (options.device == entry.name)
+      return std::make_shared<ModelSource>(graph.clone(), entry.compiler(options), 8, options.disabled_passes);
+    known += (known.empty() ? "" : ", ") + std::string(entry.name);
+  }
+  throw Error("device '" + options.device + "'", "is not known", "choose one of: " + known);
+}
+
+}  // namespace hone
