@@ -1,0 +1,17 @@
+#pragma once
+#include "graph/op.hpp"
+
+namespace hone::ops {
+
+/// Inference: y = x, mask all true. Inputs: x, ratio (optional), training_mode (optional; must be false).
+struct Dropout : OpOf<Dropout> {
+  std::optional<int64_t> seed;
+
+  const char* type() const override { return "Dropout"; }
+  OpSpec spec() const override;
+  void attributes(AttributeVisitor& visitor) override;
+  void infer(InferContext& context) const override;
+  void evaluate(EvalContext& context) const override;
+};
+
+}  // namespace hone::ops
