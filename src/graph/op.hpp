@@ -104,6 +104,7 @@ class EvalContext {
   /// defined already is the place to write to when its type and sizes fit.
   EvalContext(std::string place, std::span<const Tensor* const> inputs, std::span<Tensor> outputs)
       : place_(std::move(place)), inputs_(inputs), outputs_(outputs) {}
+  const std::string& place() const { return place_; }  ///< how errors name the node
   size_t input_count() const { return inputs_.size(); }
   size_t output_count() const { return outputs_.size(); }
   bool has(size_t i) const { return i < inputs_.size() && inputs_[i] != nullptr; }
