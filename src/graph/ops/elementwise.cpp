@@ -44,4 +44,24 @@ void infer_broadcast(InferContext& context, DType dtype) {
   context.set_output(0, dtype == DType::undefined ? context.dtype(0) : dtype, std::move(shape));
 }
 
+void infer_unary(InferContext& context, Types types) {
+  require_types(context, 0, types);
+  infer_same(context);
+}
+
+void infer_binary(InferContext& context, Types types, DType dtype) {
+  for (size_t i = 0; i < context.input_count(); ++i) {
+    require_types(context, i, types);
+    require_same_type(context, 0, i);
+  }
+  infer_broadcast(context, dtype);
+}
+
+Dims broadcast_dims(const EvalContext& context) {
+  const Dims &a = context.in(0).dims(), &b = context.in(1).dims();
+  auto dims = broadcast(a, b);
+  if (!dims) context.fail("shapes " + to_string(a) + " and " + to_string(b) + " do not broadcast");
+  return *dims;
+}
+
 }  // namespace hone::ops

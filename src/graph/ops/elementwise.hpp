@@ -1,6 +1,8 @@
 #pragma once
 #include "base/error.hpp"
 #include "graph/op.hpp"
+#include "graph/ops/broadcast.hpp"
+#include "graph/ops/types.hpp"
 
 /// What elementwise ops share: shape rules and evaluation by a function of one or two numbers.
 namespace hone::ops {
@@ -74,30 +76,45 @@ void for_each_broadcast(const Dims& result, const Dims& a, const Dims& b, Visit 
   }
 }
 
+/// As infer_same, for inputs of the given types.
+void infer_unary(InferContext& context, Types types);
+/// As infer_broadcast, for two or more inputs of one of the given types.
+void infer_binary(InferContext& context, Types types, DType dtype = DType::undefined);
+
+/// y[..] = f(a[..], b[..]) for tensors of element types T and Out that broadcast to y's sizes.
+template <class T, class Out, class F>
+void binary_rows(const Tensor& a, const Tensor& b, Tensor& y, F f) {
+  const T *x0 = static_cast<const T*>(a.raw()), *x1 = static_cast<const T*>(b.raw());
+  Out* out = static_cast<Out*>(y.mutable_raw());
+  for_each_row(y.dims(), {&a.dims(), &b.dims()}, [&](const BroadcastRow& row) {
+    const T *p = x0 + row.begin[0], *q = x1 + row.begin[1];
+    Out* to = out + row.out;
+    auto apply = [&](int64_t i, int64_t j, int64_t k) {
+      to[i] = static_cast<Out>(f(static_cast<Wide<T>>(p[j]), static_cast<Wide<T>>(q[k])));
+    };
+    if (row.step[0] == 1 && row.step[1] == 1)
+      for (int64_t i = 0; i < row.count; ++i) apply(i, i, i);
+    else
+      for (int64_t i = 0; i < row.count; ++i) apply(i, i * row.step[0], i * row.step[1]);
+  });
+}
+
+/// The sizes of the broadcast of inputs 0 and 1; throws Error when they have none.
+Dims broadcast_dims(const EvalContext& context);
+
 /// out[i] = f(a[..], b[..]) with numpy broadcasting; both inputs have one type, the output has `Out` or that type.
-template <class Out = void, class F>
+/// f16 and bf16 are computed in f32.
+template <class Out = void, Types types = Types::numbers_or_bool, class F>
 void evaluate_binary(EvalContext& context, F f) {
   const Tensor &a = context.in(0), &b = context.in(1);
   if (a.dtype() != b.dtype())
     context.fail(std::string("inputs are ") + name_of(a.dtype()) + " and " + name_of(b.dtype()) + ", expected one type",
                  "insert a Cast");
-  auto dims = broadcast(a.dims(), b.dims());
-  if (!dims) context.fail("shapes " + to_string(a.dims()) + " and " + to_string(b.dims()) + " do not broadcast");
-  dispatch(a.dtype(), [&](auto tag) {
+  Dims dims = broadcast_dims(context);
+  dispatch_types<types>(context, a.dtype(), [&](auto tag) {
     using T = decltype(tag);
     using Result = std::conditional_t<std::is_void_v<Out>, T, Out>;
-    constexpr bool narrow = std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>;
-    using Wide = std::conditional_t<narrow, float, T>;
-    Tensor& y = context.out(0, dtype_of<Result>(), *dims);
-    const T *x0 = static_cast<const T*>(a.raw()), *x1 = static_cast<const T*>(b.raw());
-    Result* out = static_cast<Result*>(y.mutable_raw());
-    auto apply = [&](int64_t i, int64_t j, int64_t k) {
-      out[i] = static_cast<Result>(f(static_cast<Wide>(x0[j]), static_cast<Wide>(x1[k])));
-    };
-    if (a.dims() == b.dims())
-      for (int64_t i = 0; i < y.size(); ++i) apply(i, i, i);
-    else
-      for_each_broadcast(*dims, a.dims(), b.dims(), apply);
+    binary_rows<T, Result>(a, b, context.out(0, dtype_of<Result>(), dims), f);
   });
 }
 
