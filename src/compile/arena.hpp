@@ -1,0 +1,23 @@
+#pragma once
+#include <cstddef>
+#include <vector>
+
+namespace hone {
+
+/// A block of memory that is needed from step `first` to step `last`, both included.
+struct Lifetime {
+  size_t bytes = 0;
+  int first = 0, last = 0;
+};
+
+struct ArenaLayout {
+  std::vector<size_t> offsets;  ///< one per lifetime, 64-byte aligned
+  size_t bytes = 0;             ///< of the whole arena
+  size_t largest_live = 0;      ///< lower bound: the largest sum of bytes alive at one step
+};
+
+/// Packs blocks so that those alive at the same time do not overlap: largest first, each at the lowest offset that is
+/// free (Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net Inference", 2020: greedy by size).
+ArenaLayout pack_arena(const std::vector<Lifetime>& lifetimes);
+
+}  // namespace hone

@@ -1,0 +1,21 @@
+#pragma once
+#include "graph/graph.hpp"
+
+/// From a portable graph with concrete shapes to one of fused, channels-last ops that kernels are written for. The
+/// result evaluates to the same numbers (up to the rounding that a removed quantize/dequantize pair did).
+namespace hone {
+
+/// All of the steps below, in order.
+void lower(Graph& graph);
+
+/// Conv, ConvTranspose, Gemm and MatMul take in the dequantization of their inputs, the activation, the residual Add and the
+/// quantization that follow: q(act2(act(conv(dq(x), dq(w)) + b) + dq(r)))  =>  hone.Fused.
+void fuse_compute(Graph& graph);
+/// The other ops between dequantization and quantization become one integer op; ops that only move values work on
+/// the quantized values themselves: op(dq(x))  =>  dq(op(x)). Float Add, Mul ... take in the activation that follows.
+void fuse_others(Graph& graph);
+/// Rank-4 activations become NHWC: ops that care are wrapped, the others have their axes renamed, and
+/// transposes remain only where a consumer needs NCHW.
+void use_channels_last(Graph& graph);
+
+}  // namespace hone

@@ -1,0 +1,308 @@
+#include "devices/cpu/cpu_device.hpp"
+
+#include <omp.h>
+
+#include <chrono>
+#include <cstring>
+#include <unordered_map>
+
+#include <fmt/format.h>
+
+#include "base/cpu.hpp"
+#include "base/error.hpp"
+#include "compile/arena.hpp"
+#include "compile/lower/lower.hpp"
+#include "devices/cpu/kernels.hpp"
+#include "devices/reference/reference_device.hpp"
+#include "graph/cost.hpp"
+#include "graph/ops/fused/fused.hpp"
+
+namespace hone {
+
+namespace cpu {
+
+const std::vector<KernelEntry>& kernel_list() {
+  static const std::vector<KernelEntry> list = {
+#define HONE_CPU_KERNEL(name) {#name, make_##name},
+#include "devices/cpu/kernels.inc"
+#undef HONE_CPU_KERNEL
+  };
+  return list;
+}
+
+namespace {
+
+/// oneDNN's OpenMP must not start threads of its own: we split the work ourselves (see docs/performance.md).
+class OneOmpThread {
+ public:
+  OneOmpThread() : before_(omp_get_max_threads()) { omp_set_num_threads(1); }
+  ~OneOmpThread() { omp_set_num_threads(before_); }
+
+ private:
+  int before_;
+};
+
+struct Step {
+  std::unique_ptr<Kernel> kernel;
+  std::vector<int> inputs, outputs;  // slots
+};
+
+enum class Place { none, constant, input, output, arena };
+
+struct Slot {
+  Place place = Place::none;
+  size_t index = 0;  // of the input or output; offset in the arena
+  const void* data = nullptr;
+};
+
+struct State : PlanState {
+  std::unique_ptr<ThreadPool> pool;
+  std::shared_ptr<void> arena, scratch;
+  std::vector<void*> table;
+  std::vector<std::unique_ptr<KernelState>> kernel_states;
+};
+
+struct Copy {
+  int slot;
+  size_t output;
+};
+
+class CpuPlan : public Plan {
+ public:
+  const std::vector<StepInfo>& steps() const override { return infos; }
+  size_t arena_bytes() const override { return arena; }
+  size_t weight_bytes() const override { return weights; }
+
+  std::unique_ptr<PlanState> make_state() const override {
+    auto state = std::make_unique<State>();
+    state->pool = std::make_unique<ThreadPool>(threads, [] { omp_set_num_threads(1); });
+    state->arena = allocate(arena);
+    state->scratch = allocate(scratch);
+    state->table.resize(slots.size(), nullptr);
+    for (size_t i = 0; i < slots.size(); ++i) {
+      if (slots[i].place == Place::constant) state->table[i] = const_cast<void*>(slots[i].data);
+      if (slots[i].place == Place::arena) state->table[i] = static_cast<char*>(state->arena.get()) + slots[i].index;
+    }
+    for (const Step& step : work) state->kernel_states.push_back(step.kernel->make_state());
+    return state;
+  }
+
+  void run(PlanState& plan_state, std::span<const Tensor> inputs, std::span<Tensor> outputs, StepTimes* times) const override {
+    State& state = static_cast<State&>(plan_state);
+    for (size_t i = 0; i < outputs.size(); ++i) place_output(outputs[i], output_types[i].first, output_types[i].second);
+    for (int slot : bound_slots) {
+      const Slot& where = slots[static_cast<size_t>(slot)];
+      state.table[static_cast<size_t>(slot)] = where.place == Place::input
+                                                   ? const_cast<void*>(inputs[where.index].raw())
+                                                   : outputs[where.index].mutable_raw();
+    }
+    OneOmpThread single;
+    using Clock = std::chrono::steady_clock;
+    for (size_t i = 0; i < work.size(); ++i) {
+      const Step& step = work[i];
+      Clock::time_point begin = times ? Clock::now() : Clock::time_point();
+      step.kernel->run({state.table.data(), step.inputs.data(), step.outputs.data(), *state.pool,
+                        static_cast<char*>(state.scratch.get()), state.kernel_states[i].get()});
+      if (times) times->nanoseconds[i] += std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - begin).count();
+    }
+    if (times) ++times->runs;
+    for (const Copy& copy : copies) {
+      Tensor& output = outputs[copy.output];
+      if (output.bytes() > 0) std::memcpy(output.mutable_raw(), state.table[static_cast<size_t>(copy.slot)], output.bytes());
+    }
+  }
+
+  Graph graph;  // owns the constants that kernels read
+  int threads = 1;
+  std::vector<Step> work;
+  std::vector<StepInfo> infos;
+  std::vector<Slot> slots;
+  std::vector<int> bound_slots;  // inputs and outputs
+  std::vector<std::pair<DType, Dims>> output_types;
+  std::vector<Copy> copies;
+  size_t arena = 0, scratch = 0, weights = 0;
+};
+
+/// Makes the kernels and gives every value its memory.
+class Builder {
+ public:
+  Builder(Graph graph, int threads) : plan_(std::make_shared<CpuPlan>()) {
+    plan_->graph = std::move(graph);
+    plan_->threads = threads;
+  }
+
+  std::shared_ptr<const Plan> build() {
+    Graph& graph = plan_->graph;
+    for (const auto& node : graph.nodes()) {
+      if (is_view(*node)) continue;
+      for (Value* output : node->outputs()) slot_of_root(output);
+    }
+    for (const auto& node : graph.nodes())
+      if (is_view(*node)) root_[node->output()] = root(node->input(0));
+    for (const auto& node : graph.nodes())
+      if (!is_view(*node)) add_step(*node);
+    bind_ends();
+    share_memory();
+    place_in_arena();
+    for (size_t i = 0; i < plan_->slots.size(); ++i)
+      if (plan_->slots[i].place == Place::input || plan_->slots[i].place == Place::output)
+        plan_->bound_slots.push_back(static_cast<int>(i));
+    return plan_;
+  }
+
+ private:
+  struct Group {
+    size_t bytes = 0;
+    int first = 0, last = -1;
+    bool fixed = false;  // an input or a constant: not ours to write
+  };
+
+  static bool is_view(const Node& node) { return node.has(Trait::view); }
+
+  const Value* root(const Value* value) {
+    auto it = root_.find(value);
+    if (it == root_.end()) return value;
+    return it->second = root(it->second);
+  }
+
+  int slot_of_root(const Value* value) {
+    auto [it, fresh] = slot_.emplace(value, static_cast<int>(groups_.size()));
+    if (fresh) {
+      Group group;
+      group.bytes = static_cast<size_t>(element_count(dims_of(value))) * size_of(value->dtype());
+      group.fixed = value->is_constant() || value->is_input();
+      groups_.push_back(group);
+      plan_->slots.emplace_back();
+      if (value->is_constant()) plan_->slots.back() = {Place::constant, 0, value->constant().raw()};
+      merged_.push_back(it->second);
+    }
+    return it->second;
+  }
+  int slot(const Value* value) { return slot_of_root(root(value)); }
+
+  void add_step(const Node& node) {
+    CpuContext context{plan_->threads};
+    StepInfo info;
+    info.node = node.name;
+    const auto* fused = node.as<ops::Fused>();
+    info.op = fused ? fused->describe() : node.op().type();
+    info.shape = to_string(node.output()->type);
+    info.flops = node_flops(node);
+    info.bytes = node_bytes(node);
+    Step step;
+    for (const KernelEntry& entry : kernel_list()) {
+      std::string refusal;
+      step.kernel = entry.make(node, context, refusal);
+      if (step.kernel) break;
+      if (!refusal.empty()) info.notes.push_back(fmt::format("{}: {}", entry.name, refusal));
+    }
+    info.kernel = step.kernel->name();
+    int now = static_cast<int>(plan_->work.size());
+    for (size_t i = 0; i < node.inputs().size(); ++i) {
+      const Value* input = node.input(i);
+      bool read = input && step.kernel->reads(i);
+      step.inputs.push_back(read ? slot(input) : -1);
+      if (read) groups_[static_cast<size_t>(step.inputs.back())].last = now;
+    }
+    for (const Value* output : node.outputs()) {
+      step.outputs.push_back(slot(output));
+      Group& group = groups_[static_cast<size_t>(step.outputs.back())];
+      group.first = now;
+      group.last = std::max(group.last, now);
+    }
+    plan_->scratch = std::max(plan_->scratch, step.kernel->scratch_bytes());
+    plan_->weights += step.kernel->weight_bytes();
+    plan_->work.push_back(std::move(step));
+    plan_->infos.push_back(std::move(info));
+    nodes_.push_back(&node);
+  }
+
+  /// Inputs and outputs of the graph get the caller's memory.
+  void bind_ends() {
+    const Graph& graph = plan_->graph;
+    for (size_t i = 0; i < graph.inputs().size(); ++i)
+      plan_->slots[static_cast<size_t>(slot(graph.inputs()[i]))] = {Place::input, i, nullptr};
+    for (size_t i = 0; i < graph.outputs().size(); ++i) {
+      const Value* value = graph.outputs()[i].value;
+      plan_->output_types.emplace_back(value->dtype(), dims_of(value));
+      int where = slot(value);
+      Slot& target = plan_->slots[static_cast<size_t>(where)];
+      if (target.place == Place::none && !groups_[static_cast<size_t>(where)].fixed) target = {Place::output, i, nullptr};
+      else plan_->copies.push_back({where, i});
+    }
+  }
+
+  /// A kernel that may overwrite an input which nobody needs afterwards gets that input's memory for its output.
+  void share_memory() {
+    for (size_t now = 0; now < plan_->work.size(); ++now) {
+      Step& step = plan_->work[now];
+      size_t out = static_cast<size_t>(step.outputs[0]);
+      for (size_t i = 0; i < step.inputs.size(); ++i) {
+        if (step.inputs[i] < 0 || !step.kernel->may_overwrite(i)) continue;
+        size_t in = find(static_cast<size_t>(step.inputs[i])), mine = find(out);
+        // A convolution whose residual is also its source must not overwrite it.
+        int readers = 0;
+        for (int other : step.inputs) readers += other >= 0 && find(static_cast<size_t>(other)) == in;
+        if (readers > 1) continue;
+        bool both_bound = plan_->slots[in].place != Place::none && plan_->slots[mine].place != Place::none;
+        bool copied_later = false;
+        for (const Copy& copy : plan_->copies) copied_later |= find(static_cast<size_t>(copy.slot)) == in;
+        if (in == mine || groups_[in].fixed || groups_[in].last != static_cast<int>(now) || both_bound || copied_later ||
+            plan_->slots[in].place == Place::output || groups_[in].bytes != groups_[mine].bytes)
+          continue;
+        merged_[in] = static_cast<int>(mine);
+        groups_[mine].first = std::min(groups_[mine].first, groups_[in].first);
+        break;
+      }
+    }
+  }
+
+  size_t find(size_t slot) {
+    while (static_cast<size_t>(merged_[slot]) != slot) slot = static_cast<size_t>(merged_[slot]);
+    return slot;
+  }
+
+  void place_in_arena() {
+    std::vector<Lifetime> lifetimes;
+    std::vector<size_t> owners;
+    for (const Copy& copy : plan_->copies)
+      groups_[find(static_cast<size_t>(copy.slot))].last = static_cast<int>(plan_->work.size());
+    for (size_t i = 0; i < groups_.size(); ++i) {
+      if (find(i) != i || groups_[i].fixed || plan_->slots[i].place != Place::none) continue;
+      lifetimes.push_back({groups_[i].bytes, groups_[i].first, std::max(groups_[i].first, groups_[i].last)});
+      owners.push_back(i);
+    }
+    ArenaLayout layout = pack_arena(lifetimes);
+    for (size_t i = 0; i < owners.size(); ++i) plan_->slots[owners[i]] = {Place::arena, layout.offsets[i], nullptr};
+    for (size_t i = 0; i < groups_.size(); ++i)
+      if (find(i) != i) plan_->slots[i] = plan_->slots[find(i)];
+    plan_->arena = layout.bytes;
+  }
+
+  std::shared_ptr<CpuPlan> plan_;
+  std::unordered_map<const Value*, const Value*> root_;
+  std::unordered_map<const Value*, int> slot_;
+  std::vector<Group> groups_;
+  std::vector<int> merged_;
+  std::vector<const Node*> nodes_;
+};
+
+bool all_static(const Graph& graph) {
+  for (const auto& node : graph.nodes())
+    for (const Value* output : node->outputs())
+      if (!output->shape().is_static() || output->dtype() == DType::string) return false;
+  return true;
+}
+
+}  // namespace
+}  // namespace cpu
+
+std::shared_ptr<const Plan> compile_cpu(Graph graph, int threads) {
+  if (threads <= 0) threads = cpu_features().cores;
+  // Sizes that depend on data are known only while running: such a graph runs node by node.
+  if (!cpu::all_static(graph)) return compile_reference(std::move(graph));
+  lower(graph);
+  return cpu::Builder(std::move(graph), threads).build();
+}
+
+}  // namespace hone

@@ -1,0 +1,64 @@
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/threads.hpp"
+#include "graph/graph.hpp"
+
+namespace hone::cpu {
+
+/// What one stream keeps for one kernel (library handles that are not thread-safe).
+class KernelState {
+ public:
+  virtual ~KernelState() = default;
+};
+
+/// The arguments of one execution.
+struct KernelRun {
+  void* const* table;         ///< memory of all values of the plan
+  const int* inputs;          ///< index into table, -1 for an absent input
+  const int* outputs;
+  ThreadPool& pool;
+  char* scratch;              ///< scratch_bytes() of the kernel
+  KernelState* state;
+
+  template <class T = void>
+  const T* in(size_t i) const { return inputs[i] < 0 ? nullptr : static_cast<const T*>(table[inputs[i]]); }
+  template <class T = void>
+  T* out(size_t i = 0) const { return static_cast<T*>(table[outputs[i]]); }
+};
+
+/// A node made executable. Immutable after construction; holds its prepacked weights.
+class Kernel {
+ public:
+  virtual ~Kernel() = default;
+  virtual std::string name() const = 0;
+  virtual void run(const KernelRun& run) const = 0;
+  virtual std::unique_ptr<KernelState> make_state() const { return nullptr; }
+  virtual size_t scratch_bytes() const { return 0; }
+  virtual size_t weight_bytes() const { return 0; }
+  /// True when output 0 may lie in the memory of input i.
+  virtual bool may_overwrite(size_t) const { return false; }
+  /// True when input i is read at run time (false: it was prepacked).
+  virtual bool reads(size_t) const { return true; }
+};
+
+struct CpuContext {
+  int threads = 1;
+};
+
+/// Makes a kernel for a node, or returns nullptr and says why not.
+using MakeKernel = std::unique_ptr<Kernel> (*)(const Node& node, const CpuContext& context, std::string& refusal);
+
+struct KernelEntry {
+  const char* name;
+  MakeKernel make;
+};
+/// All kernels in order of preference; the last takes every node.
+const std::vector<KernelEntry>& kernel_list();
+
+/// The concrete sizes of a value.
+inline Dims dims_of(const Value* value) { return value->shape().concrete(); }
+
+}  // namespace hone::cpu
