@@ -67,7 +67,7 @@ class BatchLoader {
 
   /// Images that could not be read so far, each once, sorted by path.
   std::vector<Skipped> unreadable() const;
-  /// How many samples of delivered or prepared batches were replaced because of those.
+  /// How many samples of the delivered batches were replaced because of those.
   int64_t replaced() const;
 
  private:

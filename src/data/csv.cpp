@@ -1,0 +1,156 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "data/dataset.hpp"
+#include "data/names.hpp"
+
+namespace hone {
+
+namespace {
+struct Row {
+  int64_t line = 0;  ///< where it starts, from 1
+  std::vector<std::string> fields;
+};
+
+/// RFC 4180: fields in double quotes may hold commas, line ends and doubled quotes.
+class CsvParser {
+ public:
+  explicit CsvParser(std::string_view text) : text_(text) {
+    if (text_.starts_with("\xEF\xBB\xBF")) text_.remove_prefix(3);
+  }
+
+  std::optional<Row> next() {
+    while (position_ < text_.size() && (text_[position_] == '\n' || text_[position_] == '\r')) advance();
+    if (position_ >= text_.size()) return std::nullopt;
+    Row row{line_, {}};
+    for (bool more = true; more;) {
+      row.fields.push_back(field());
+      more = position_ < text_.size() && text_[position_] == ',';
+      if (more) advance();
+    }
+    return row;
+  }
+
+ private:
+  void advance() { line_ += text_[position_++] == '\n'; }
+
+  std::string field() {
+    std::string value;
+    bool quoted_field = position_ < text_.size() && text_[position_] == '"';
+    if (quoted_field) advance();
+    while (position_ < text_.size()) {
+      char c = text_[position_];
+      if (quoted_field && c == '"') {
+        advance();
+        if (position_ < text_.size() && text_[position_] == '"') {
+          value += '"';
+          advance();
+        } else {
+          quoted_field = false;
+        }
+        continue;
+      }
+      if (!quoted_field && (c == ',' || c == '\n' || c == '\r')) break;
+      value += c;
+      advance();
+    }
+    return value;
+  }
+
+  std::string_view text_;
+  size_t position_ = 0;
+  int64_t line_ = 1;
+};
+
+std::optional<size_t> find_column(const Row& header, std::initializer_list<const char*> names) {
+  for (const char* name : names)
+    for (size_t i = 0; i < header.fields.size(); ++i)
+      if (to_lower(header.fields[i]) == name) return i;
+  return std::nullopt;
+}
+
+std::optional<int> parse_index(const std::string& text) {
+  int value = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size() || value < 0) return std::nullopt;
+  return value;
+}
+
+struct LabelledFile {
+  int64_t line = 0;
+  std::filesystem::path path;
+  std::string label;
+};
+
+std::vector<LabelledFile> read_rows(const std::filesystem::path& csv) {
+  std::string text = read_text_file(csv);
+  CsvParser parser(text);
+  std::optional<Row> header = parser.next();
+  if (!header)
+    throw Error(quoted(csv), "the file is empty", "expected a header such as file,label and one line an image");
+  std::optional<size_t> file = find_column(*header, {"file", "filename", "path", "image"});
+  std::optional<size_t> label = find_column(*header, {"label0", "label", "class"});
+  if (!file || !label)
+    throw Error(quoted(csv),
+                fmt::format("no column '{}' in the header ({})", file ? "label" : "file", name_list(header->fields)),
+                "expected a header with the columns file and label (or label0)");
+  std::vector<LabelledFile> files;
+  while (std::optional<Row> row = parser.next()) {
+    if (row->fields.size() <= std::max(*file, *label) || row->fields[*file].empty())
+      throw Error(
+          fmt::format("{} line {}", quoted(csv), row->line),
+          fmt::format("{} fields, expected those of the header ({})", row->fields.size(), header->fields.size()));
+    files.push_back({row->line, csv.parent_path() / row->fields[*file], row->fields[*label]});
+  }
+  if (files.empty()) throw Error(quoted(csv), "no lines below the header");
+  return files;
+}
+}  // namespace
+
+Dataset read_csv_labels(const std::filesystem::path& csv, const std::vector<std::string>& classes) {
+  std::vector<LabelledFile> files = read_rows(csv);
+  Dataset dataset;
+  dataset.classes = classes;
+  auto all_labels = [&](auto&& holds) {
+    return std::all_of(files.begin(), files.end(), [&](const LabelledFile& file) { return holds(file.label); });
+  };
+  bool names = !classes.empty() && all_labels([&](const std::string& label) {
+    return std::find(classes.begin(), classes.end(), label) != classes.end();
+  });
+  bool numbers = !names && all_labels([](const std::string& label) { return parse_index(label).has_value(); });
+  if (!numbers && classes.empty()) {
+    for (const LabelledFile& file : files) dataset.classes.push_back(file.label);
+    std::sort(dataset.classes.begin(), dataset.classes.end());
+    dataset.classes.erase(std::unique(dataset.classes.begin(), dataset.classes.end()), dataset.classes.end());
+  }
+  for (LabelledFile& file : files) {
+    std::string place = fmt::format("{} line {}", quoted(csv), file.line);
+    std::error_code ignored;
+    if (!std::filesystem::is_regular_file(file.path, ignored))
+      throw Error(place, fmt::format("no such file {}", quoted(file.path)),
+                  "paths in the CSV are relative to its folder");
+    int label = -1;
+    if (numbers) {
+      label = *parse_index(file.label);
+      if (!classes.empty() && label >= static_cast<int>(classes.size()))
+        throw Error(place, fmt::format("label {} is not below the number of classes, {}", label, classes.size()));
+    } else {
+      auto found = std::find(dataset.classes.begin(), dataset.classes.end(), file.label);
+      if (found == dataset.classes.end()) {
+        std::vector<std::string> near = nearest_names(file.label, dataset.classes);
+        throw Error(place, fmt::format("label '{}' is not a class ({})", file.label, name_list(dataset.classes)),
+                    near.empty() ? "" : fmt::format("did you mean {}?", name_list(near)));
+      }
+      label = static_cast<int>(found - dataset.classes.begin());
+    }
+    dataset.samples.push_back({std::move(file.path), label});
+  }
+  return dataset;
+}
+
+}  // namespace hone
