@@ -1,0 +1,41 @@
+#pragma once
+#include <vector>
+
+#include "graph/graph.hpp"
+#include "quantize/observer.hpp"
+
+namespace hone {
+
+/// Weights as i8 with zero point 0 and one scale a channel.
+struct QuantizedWeights {
+  Tensor values;              ///< i8, the sizes of the weights
+  std::vector<float> scales;  ///< one a channel of `axis`; one in all when axis is -1
+  int axis = -1;
+  int clipped = 0;            ///< channels with a range below their largest weight
+};
+
+struct WeightOptions {
+  bool clipping = true;
+  int largest = 127;  ///< 63 for 7 bits
+};
+
+/// Symmetric quantization along `axis`. `at_least[c]` (empty: none) is the least scale of channel c, which keeps its
+/// bias representable. Rounds half to even.
+QuantizedWeights quantize_weights(const Tensor& weights, int axis, const std::vector<float>& at_least,
+                                  const WeightOptions& options);
+
+/// i32 with scale input_scale * scales[c].
+Tensor quantize_bias(const std::vector<float>& bias, float input_scale, const std::vector<float>& scales);
+
+/// Least weight scales with which this bias fits into 30 bits.
+std::vector<float> least_scales(const std::vector<float>& bias, float input_scale, size_t channels);
+
+/// What the rounding of the weights adds to each output channel of a layer on average, given the mean of each input
+/// channel: sum of (w' - w) * E[x] (Nagel et al. 2019, equation 15). Padding is accounted for. `input` must have
+/// channel means. Empty when the sizes do not fit together.
+std::vector<double> mean_output_error(const Node& layer, const QuantizedWeights& quantized, const Observation& input);
+
+/// Throws Error naming the node when its constant input has NaN or infinity.
+void check_finite(const Node& node, size_t input);
+
+}  // namespace hone
