@@ -7,6 +7,10 @@
 /// What elementwise ops share: shape rules and evaluation by a function of one or two numbers.
 namespace hone::ops {
 
+constexpr uint32_t elementwise_traits = Trait::elementwise | Trait::layout_agnostic;
+constexpr uint32_t commutative_traits = elementwise_traits | Trait::commutative;
+constexpr uint32_t activation_traits = elementwise_traits | Trait::activation;
+
 /// Output 0 has the type of input 0.
 void infer_same(InferContext& context);
 /// Output 0 has the broadcast shape of all inputs and the type of input 0, or `dtype` when given.

@@ -1,0 +1,28 @@
+#include <cmath>
+
+#include "graph/ops/elementwise.hpp"
+
+namespace hone::ops {
+
+/// y = x is not a number
+struct IsNaN : OpOf<IsNaN> {
+  const char* type() const override { return "IsNaN"; }
+  OpSpec spec() const override { return {.traits = elementwise_traits, .summary = "y = x is not a number"}; }
+  void infer(InferContext& context) const override {
+    require_types(context, 0, Types::floats);
+    context.set_output(0, DType::boolean, context.shape(0));
+  }
+  void evaluate(EvalContext& context) const override {
+    const Tensor& x = context.in(0);
+    bool* out = static_cast<bool*>(context.out(0, DType::boolean, x.dims()).mutable_raw());
+    dispatch_types<Types::floats>(context, x.dtype(), [&](auto tag) {
+      using T = decltype(tag);
+      const T* in = static_cast<const T*>(x.raw());
+      for (int64_t i = 0; i < x.size(); ++i) out[i] = std::isnan(static_cast<Wide<T>>(in[i]));
+    });
+  }
+};
+
+HONE_DEFINE_OP(IsNaN)
+
+}  // namespace hone::ops

@@ -1,0 +1,19 @@
+#include "graph/ops/elementwise.hpp"
+
+namespace hone::ops {
+
+/// y = a ^ b, with broadcasting
+struct BitwiseXor : OpOf<BitwiseXor> {
+  const char* type() const override { return "BitwiseXor"; }
+  OpSpec spec() const override {
+    return {.min_inputs = 2, .max_inputs = 2, .traits = commutative_traits, .summary = "y = a ^ b"};
+  }
+  void infer(InferContext& context) const override { infer_binary(context, Types::integers); }
+  void evaluate(EvalContext& context) const override {
+    evaluate_binary<void, Types::integers>(context, [](auto a, auto b) { return a ^ b; });
+  }
+};
+
+HONE_DEFINE_OP(BitwiseXor)
+
+}  // namespace hone::ops
