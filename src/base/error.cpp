@@ -16,6 +16,7 @@ Error::Error(std::string place, std::string problem, std::string remedy)
       problem_(std::move(problem)),
       remedy_(std::move(remedy)) {}
 
-Interrupted::Interrupted(std::string place) : Error(std::move(place), "interrupted") {}
+Interrupted::Interrupted(std::string place, std::string remedy)
+    : Error(std::move(place), "interrupted", std::move(remedy)) {}
 
 }  // namespace hone

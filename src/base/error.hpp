@@ -17,10 +17,10 @@ class Error : public std::runtime_error {
   std::string place_, problem_, remedy_;
 };
 
-/// Thrown by long work when the user pressed Ctrl-C (see interrupt.hpp).
+/// Thrown by long work when the user pressed Ctrl-C (see interrupt.hpp). `remedy` says how to continue, if one can.
 class Interrupted : public Error {
  public:
-  explicit Interrupted(std::string place);
+  explicit Interrupted(std::string place, std::string remedy = {});
 };
 
 }  // namespace hone
