@@ -3,7 +3,8 @@
 
 namespace hone::ops {
 
-/// y = conv(x, w) + b for 1 to 3 spatial dims. Inputs: x [N, C, spatial...], w [M, C / group, kernel...], b [M] (optional).
+/// y = conv(x, w) + b for 1 to 3 spatial dims.
+/// Inputs: x [N, C, spatial...], w [M, C / group, kernel...], b [M] (optional).
 /// Empty lists mean the ONNX defaults (stride 1, dilation 1, no padding, kernel sizes from w).
 struct Conv : OpOf<Conv> {
   std::string auto_pad = "NOTSET";  ///< NOTSET, SAME_UPPER, SAME_LOWER or VALID

@@ -3,7 +3,8 @@
 
 namespace hone::ops {
 
-/// A convolution of quantized tensors. Inputs: x, x_scale, x_zero, w, w_scale, w_zero, y_scale, y_zero, b (i32, optional).
+/// A convolution of quantized tensors.
+/// Inputs: x, x_scale, x_zero, w, w_scale, w_zero, y_scale, y_zero, b (i32, optional).
 struct QLinearConv : OpOf<QLinearConv> {
   std::string auto_pad = "NOTSET";
   std::vector<int64_t> dilations;
