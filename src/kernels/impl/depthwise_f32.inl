@@ -1,0 +1,125 @@
+// Depthwise convolution in f32. A tile is T neighboring output columns of one row; for a block of channels its T
+// accumulators stay in registers, and every input column is loaded once per kernel row.
+#include "kernels/depthwise.hpp"
+#include "kernels/simd/epilogue.inl"
+#include "kernels/simd/unroll.inl"
+
+namespace hone::kernels::HONE_ISA {
+namespace {
+
+struct RowJob {
+  const DepthwiseShape* s;
+  const Post* post;
+  const float* x;       ///< image
+  const float* w;
+  void* y;
+  int64_t in_row;       ///< input row of the first kernel row; may lie outside
+  int64_t out_index;    ///< element of the first output column of the row
+};
+
+/// The T output columns from `ow`, all channels of [c0, c1).
+template <int K, int S, int T, bool Edge, class M>
+HONE_INLINE void tile_block(const RowJob& job, int64_t ow, int64_t c, const M& m) {
+  const DepthwiseShape& s = *job.s;
+  const int64_t channels = s.channels;
+  const int64_t first = ow * S - s.pad_left;
+  VF acc[T];
+  unroll<T>(HONE_EACH { acc[i] = zero_f(); });
+#pragma GCC unroll 1
+  for (int kh = 0; kh < K; ++kh) {
+    const int64_t ih = job.in_row + kh;
+    if (ih < 0 || ih >= s.height) continue;
+    const float* x = job.x + (ih * s.width + first) * channels + c;
+    const float* wp = job.w + kh * K * channels + c;
+    VF w[K];
+    unroll<K>(HONE_EACH { w[i] = load(wp + i * channels, m); });
+    unroll<(T - 1) * S + K>([&](auto j) __attribute__((always_inline)) {
+      if (Edge && static_cast<uint64_t>(first + j) >= static_cast<uint64_t>(s.width)) return;
+      const VF v = load(x + j * channels, m);
+      unroll<T>(HONE_EACH {
+        constexpr int kw = decltype(j)::value - decltype(i)::value * S;
+        if constexpr (kw >= 0 && kw < K) acc[i] = fma(v, w[kw], acc[i]);
+      });
+    });
+  }
+  finish<T>(*job.post, load_post(*job.post, c, m), acc, job.y, job.out_index + ow * channels + c, channels, m);
+}
+
+template <int K, int S, int T, bool Edge>
+HONE_NOINLINE void tile(const RowJob& job, int64_t ow) {
+  const int64_t channels = job.s->channels;
+  int64_t c = 0;
+  for (; c + kLanes <= channels; c += kLanes) tile_block<K, S, T, Edge>(job, ow, c, Full{});
+  if (c < channels) tile_block<K, S, T, true>(job, ow, c, Part(static_cast<int>(channels - c)));
+}
+
+template <int K, int S, int T>
+HONE_INLINE void tile(const RowJob& job, int64_t ow) {
+  const int64_t first = ow * S - job.s->pad_left;
+  if (first < 0 || first + (T - 1) * S + K > job.s->width)
+    tile<K, S, T, true>(job, ow);
+  else
+    tile<K, S, T, false>(job, ow);
+}
+
+template <int K, int S>
+void row(const RowJob& job) {
+  for_tiles(job.s->out_width, [&](auto columns, int64_t ow) { tile<K, S, decltype(columns)::value>(job, ow); });
+}
+
+/// Any kernel, stride and dilation: T output columns, taps outside of the input skipped one by one.
+template <int T, class M>
+void any_block(const RowJob& job, int64_t ow, int64_t c, const M& m) {
+  const DepthwiseShape& s = *job.s;
+  VF acc[T];
+  unroll<T>(HONE_EACH { acc[i] = zero_f(); });
+  for (int kh = 0; kh < s.kernel_h; ++kh) {
+    const int64_t ih = job.in_row + static_cast<int64_t>(kh) * s.dilation_h;
+    if (ih < 0 || ih >= s.height) continue;
+    const float* x = job.x + ih * s.width * s.channels + c;
+    for (int kw = 0; kw < s.kernel_w; ++kw) {
+      const VF w = load(job.w + (kh * s.kernel_w + kw) * s.channels + c, m);
+      const int64_t first = ow * s.stride_w - s.pad_left + static_cast<int64_t>(kw) * s.dilation_w;
+      unroll<T>(HONE_EACH {
+        const int64_t iw = first + i * static_cast<int64_t>(s.stride_w);
+        if (iw >= 0 && iw < s.width) acc[i] = fma(load(x + iw * s.channels, m), w, acc[i]);
+      });
+    }
+  }
+  finish<T>(*job.post, load_post(*job.post, c, m), acc, job.y, job.out_index + ow * s.channels + c, s.channels, m);
+}
+
+void row_any(const RowJob& job) {
+  const int64_t width = job.s->out_width, channels = job.s->channels;
+  for (int64_t ow = 0; ow < width;) {
+    const bool four = ow + 4 <= width;
+    int64_t c = 0;
+    for (; c + kLanes <= channels; c += kLanes) four ? any_block<4>(job, ow, c, Full{}) : any_block<1>(job, ow, c, Full{});
+    if (c < channels) {
+      Part m(static_cast<int>(channels - c));
+      four ? any_block<4>(job, ow, c, m) : any_block<1>(job, ow, c, m);
+    }
+    ow += four ? 4 : 1;
+  }
+}
+
+void run(const DepthwiseShape& s, const float* x, const float* w, const Epilogue& epilogue, void* y, int64_t begin,
+         int64_t end) {
+  const Post post = prepare(epilogue);
+  const bool plain = s.dilation_h == 1 && s.dilation_w == 1 && s.kernel_h == s.kernel_w && s.stride_w <= 2;
+  auto row_of = &row_any;
+  if (plain && s.kernel_w == 3) row_of = s.stride_w == 1 ? &row<3, 1> : &row<3, 2>;
+  if (plain && s.kernel_w == 5) row_of = s.stride_w == 1 ? &row<5, 1> : &row<5, 2>;
+  for (int64_t r = begin; r < end; ++r) {
+    const int64_t n = r / s.out_height, oh = r % s.out_height;
+    row_of({&s, &post, x + n * s.height * s.width * s.channels, w, y, oh * s.stride_h - s.pad_top,
+            r * s.out_width * s.channels});
+  }
+}
+
+}  // namespace
+
+extern const DepthwiseF32Kernels depthwise_f32;
+const DepthwiseF32Kernels depthwise_f32{run};
+
+}  // namespace hone::kernels::HONE_ISA

@@ -1,0 +1,121 @@
+#pragma once
+// 8 lanes of AVX2 and FMA; the counterpart of simd/avx512.hpp, where the functions are described.
+#include <immintrin.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define HONE_ISA avx2
+#define HONE_INLINE inline __attribute__((always_inline))
+#define HONE_NOINLINE __attribute__((noinline))
+
+namespace hone::kernels::HONE_ISA {
+namespace {
+
+constexpr int kLanes = 8;
+constexpr int kTileMax = 4;
+using VF = __m256;
+using VI = __m256i;
+using VM = __m256;
+
+struct Full {
+  static constexpr int n = kLanes;
+};
+struct Part {
+  int n;
+  __m256i mask;
+  explicit Part(int count)
+      : n(count), mask(_mm256_cmpgt_epi32(_mm256_set1_epi32(count), _mm256_set_epi32(7, 6, 5, 4, 3, 2, 1, 0))) {}
+};
+
+HONE_INLINE VF zero_f() { return _mm256_setzero_ps(); }
+HONE_INLINE VF set1(float v) { return _mm256_set1_ps(v); }
+HONE_INLINE VI set1i(int v) { return _mm256_set1_epi32(v); }
+HONE_INLINE VF load(const float* p, Full = {}) { return _mm256_loadu_ps(p); }
+HONE_INLINE VF load(const float* p, const Part& m) { return _mm256_maskload_ps(p, m.mask); }
+HONE_INLINE void store(float* p, VF v, Full = {}) { _mm256_storeu_ps(p, v); }
+HONE_INLINE void store(float* p, VF v, const Part& m) { _mm256_maskstore_ps(p, m.mask, v); }
+HONE_INLINE VI load_i32(const int32_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
+HONE_INLINE __m128i load_bytes(const void* p, Full = {}) { return _mm_loadl_epi64(static_cast<const __m128i*>(p)); }
+HONE_INLINE __m128i load_bytes(const void* p, const Part& m) {
+  uint64_t bits = 0;
+  for (int i = m.n; i-- > 0;) bits = bits << 8 | static_cast<const uint8_t*>(p)[i];
+  return _mm_cvtsi64_si128(static_cast<int64_t>(bits));
+}
+HONE_INLINE VI widen_u8(__m128i b) { return _mm256_cvtepu8_epi32(b); }
+HONE_INLINE VI widen_i8(__m128i b) { return _mm256_cvtepi8_epi32(b); }
+HONE_INLINE __m128i low_bytes(VI v) {
+  const __m128i pick = _mm_set_epi8(-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 12, 8, 4, 0);
+  return _mm_unpacklo_epi32(_mm_shuffle_epi8(_mm256_castsi256_si128(v), pick),
+                            _mm_shuffle_epi8(_mm256_extracti128_si256(v, 1), pick));
+}
+HONE_INLINE void store_bytes(void* p, VI v, Full = {}) { _mm_storel_epi64(static_cast<__m128i*>(p), low_bytes(v)); }
+HONE_INLINE void store_bytes(void* p, VI v, const Part& m) {
+  uint64_t bits = static_cast<uint64_t>(_mm_cvtsi128_si64(low_bytes(v)));
+  for (int i = 0; i < m.n; ++i, bits >>= 8) static_cast<uint8_t*>(p)[i] = static_cast<uint8_t>(bits);
+}
+
+HONE_INLINE VF add(VF a, VF b) { return _mm256_add_ps(a, b); }
+HONE_INLINE VF sub(VF a, VF b) { return _mm256_sub_ps(a, b); }
+HONE_INLINE VF mul(VF a, VF b) { return _mm256_mul_ps(a, b); }
+HONE_INLINE VF div(VF a, VF b) { return _mm256_div_ps(a, b); }
+HONE_INLINE VF fma(VF a, VF b, VF c) { return _mm256_fmadd_ps(a, b, c); }
+HONE_INLINE VF fnma(VF a, VF b, VF c) { return _mm256_fnmadd_ps(a, b, c); }
+HONE_INLINE VF max(VF a, VF b) { return _mm256_max_ps(a, b); }
+HONE_INLINE VF min(VF a, VF b) { return _mm256_min_ps(a, b); }
+HONE_INLINE VF round_even(VF a) { return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+HONE_INLINE VI to_int(VF a) { return _mm256_cvtps_epi32(a); }
+HONE_INLINE VF to_float(VI a) { return _mm256_cvtepi32_ps(a); }
+HONE_INLINE VI add(VI a, VI b) { return _mm256_add_epi32(a, b); }
+HONE_INLINE VI sub(VI a, VI b) { return _mm256_sub_epi32(a, b); }
+HONE_INLINE VI max(VI a, VI b) { return _mm256_max_epi32(a, b); }
+HONE_INLINE VI min(VI a, VI b) { return _mm256_min_epi32(a, b); }
+template <int N> HONE_INLINE VI shift_left(VI a) { return _mm256_slli_epi32(a, N); }
+HONE_INLINE VI as_int(VF a) { return _mm256_castps_si256(a); }
+HONE_INLINE VF as_float(VI a) { return _mm256_castsi256_ps(a); }
+HONE_INLINE VF and_(VF a, VF b) { return _mm256_and_ps(a, b); }
+HONE_INLINE VF or_(VF a, VF b) { return _mm256_or_ps(a, b); }
+HONE_INLINE VM less(VF a, VF b) { return _mm256_cmp_ps(a, b, _CMP_LT_OQ); }
+HONE_INLINE VF select(VM m, VF yes, VF no) { return _mm256_blendv_ps(no, yes, m); }
+HONE_INLINE float sum(VF a) {
+  __m128 s = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+  s = _mm_add_ps(s, _mm_movehl_ps(s, s));
+  return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
+}
+HONE_INLINE float max_of(VF a) {
+  __m128 s = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+  s = _mm_max_ps(s, _mm_movehl_ps(s, s));
+  return _mm_cvtss_f32(_mm_max_ss(s, _mm_movehdup_ps(s)));
+}
+
+struct Taps {
+  VI low, high;
+};
+constexpr int kTapBytes = 8;
+
+template <class M>
+HONE_INLINE Taps load_taps(const uint8_t* a, const uint8_t* b, const uint8_t* c, const uint8_t* d, VI flip,
+                           const M& m) {
+  __m128i low = _mm_unpacklo_epi8(load_bytes(a, m), load_bytes(b, m));
+  __m128i high = _mm_unpacklo_epi8(load_bytes(c, m), load_bytes(d, m));
+  __m128i f = _mm256_castsi256_si128(flip);
+  return {_mm256_cvtepu8_epi16(_mm_xor_si128(low, f)), _mm256_cvtepu8_epi16(_mm_xor_si128(high, f))};
+}
+struct TapWeights {
+  VI low, high;
+};
+HONE_INLINE TapWeights load_weights(const uint8_t* p) {
+  return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)),
+          _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + 32))};
+}
+// 16-bit products: maddubs would saturate the sum of two.
+HONE_INLINE VI dot4(VI acc, const Taps& x, const TapWeights& w) {
+  acc = _mm256_add_epi32(acc, _mm256_madd_epi16(x.low, w.low));
+  return _mm256_add_epi32(acc, _mm256_madd_epi16(x.high, w.high));
+}
+inline void put_weight(uint8_t* packed, int lane, int tap, int8_t w) {
+  int16_t wide = w;
+  __builtin_memcpy(packed + (tap / 2) * 32 + lane * 4 + (tap % 2) * 2, &wide, 2);
+}
+
+}  // namespace
+}  // namespace hone::kernels::HONE_ISA

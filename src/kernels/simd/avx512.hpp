@@ -1,0 +1,135 @@
+#pragma once
+// 16 lanes of AVX-512; with VNNI where the unit is compiled for it. Included only by units of that instruction set:
+// everything is in an unnamed namespace, so that no other unit can pick up this code.
+#include <immintrin.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifndef HONE_ISA
+#define HONE_ISA avx512
+#endif
+#define HONE_INLINE inline __attribute__((always_inline))
+#define HONE_NOINLINE __attribute__((noinline))
+
+namespace hone::kernels::HONE_ISA {
+namespace {
+
+constexpr int kLanes = 16;
+constexpr int kTileMax = 7;  ///< output columns whose accumulators fit the registers; divides 7, 14, 28, 56, 112
+using VF = __m512;
+using VI = __m512i;
+using VM = __mmask16;
+
+/// All lanes, or the first `n` of them (tails).
+struct Full {
+  static constexpr int n = kLanes;
+};
+struct Part {
+  int n;
+  __mmask16 mask;
+  explicit Part(int count) : n(count), mask(static_cast<__mmask16>((1u << count) - 1)) {}
+};
+
+HONE_INLINE VF zero_f() { return _mm512_setzero_ps(); }
+HONE_INLINE VF set1(float v) { return _mm512_set1_ps(v); }
+HONE_INLINE VI set1i(int v) { return _mm512_set1_epi32(v); }
+HONE_INLINE VF load(const float* p, Full = {}) { return _mm512_loadu_ps(p); }
+HONE_INLINE VF load(const float* p, Part m) { return _mm512_maskz_loadu_ps(m.mask, p); }
+HONE_INLINE void store(float* p, VF v, Full = {}) { _mm512_storeu_ps(p, v); }
+HONE_INLINE void store(float* p, VF v, Part m) { _mm512_mask_storeu_ps(p, m.mask, v); }
+HONE_INLINE VI load_i32(const int32_t* p) { return _mm512_loadu_si512(p); }
+HONE_INLINE __m128i load_bytes(const void* p, Full = {}) { return _mm_loadu_si128(static_cast<const __m128i*>(p)); }
+HONE_INLINE __m128i load_bytes(const void* p, Part m) { return _mm_maskz_loadu_epi8(m.mask, p); }
+HONE_INLINE VI widen_u8(__m128i b) { return _mm512_cvtepu8_epi32(b); }
+HONE_INLINE VI widen_i8(__m128i b) { return _mm512_cvtepi8_epi32(b); }
+/// Stores the low byte of every lane.
+HONE_INLINE void store_bytes(void* p, VI v, Full = {}) {
+  _mm_storeu_si128(static_cast<__m128i*>(p), _mm512_cvtepi32_epi8(v));
+}
+HONE_INLINE void store_bytes(void* p, VI v, Part m) { _mm_mask_storeu_epi8(p, m.mask, _mm512_cvtepi32_epi8(v)); }
+
+HONE_INLINE VF add(VF a, VF b) { return _mm512_add_ps(a, b); }
+HONE_INLINE VF sub(VF a, VF b) { return _mm512_sub_ps(a, b); }
+HONE_INLINE VF mul(VF a, VF b) { return _mm512_mul_ps(a, b); }
+HONE_INLINE VF div(VF a, VF b) { return _mm512_div_ps(a, b); }
+HONE_INLINE VF fma(VF a, VF b, VF c) { return _mm512_fmadd_ps(a, b, c); }
+HONE_INLINE VF fnma(VF a, VF b, VF c) { return _mm512_fnmadd_ps(a, b, c); }
+/// a > b ? a : b, hence b where one is NaN; min alike.
+HONE_INLINE VF max(VF a, VF b) { return _mm512_max_ps(a, b); }
+HONE_INLINE VF min(VF a, VF b) { return _mm512_min_ps(a, b); }
+HONE_INLINE VF round_even(VF a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+HONE_INLINE VI to_int(VF a) { return _mm512_cvtps_epi32(a); }  ///< rounds to even
+HONE_INLINE VF to_float(VI a) { return _mm512_cvtepi32_ps(a); }
+HONE_INLINE VI add(VI a, VI b) { return _mm512_add_epi32(a, b); }
+HONE_INLINE VI sub(VI a, VI b) { return _mm512_sub_epi32(a, b); }
+HONE_INLINE VI max(VI a, VI b) { return _mm512_max_epi32(a, b); }
+HONE_INLINE VI min(VI a, VI b) { return _mm512_min_epi32(a, b); }
+template <int N> HONE_INLINE VI shift_left(VI a) { return _mm512_slli_epi32(a, N); }
+HONE_INLINE VI as_int(VF a) { return _mm512_castps_si512(a); }
+HONE_INLINE VF as_float(VI a) { return _mm512_castsi512_ps(a); }
+HONE_INLINE VF and_(VF a, VF b) { return _mm512_and_ps(a, b); }
+HONE_INLINE VF or_(VF a, VF b) { return _mm512_or_ps(a, b); }
+HONE_INLINE VM less(VF a, VF b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
+HONE_INLINE VF select(VM m, VF yes, VF no) { return _mm512_mask_blend_ps(m, no, yes); }
+HONE_INLINE float sum(VF a) { return _mm512_reduce_add_ps(a); }
+HONE_INLINE float max_of(VF a) { return _mm512_reduce_max_ps(a); }
+
+/// The bytes of one column in four rows, for every channel of a vector; and dot4, their product with packed weights.
+#if defined(__AVX512VNNI__)
+struct Taps {
+  VI bytes;
+};
+constexpr int kTapBytes = 4;  ///< of packed weights for the four taps of a channel
+
+template <class M>
+HONE_INLINE Taps load_taps(const uint8_t* a, const uint8_t* b, const uint8_t* c, const uint8_t* d, VI flip, M m) {
+  // Four rows of 16 channels side by side, then transposed to four bytes a channel.
+  __m512i v = _mm512_castsi128_si512(load_bytes(a, m));
+  v = _mm512_mask_broadcast_i32x4(v, 0x00f0, load_bytes(b, m));
+  v = _mm512_mask_broadcast_i32x4(v, 0x0f00, load_bytes(c, m));
+  v = _mm512_mask_broadcast_i32x4(v, 0xf000, load_bytes(d, m));
+  v = _mm512_permutexvar_epi32(_mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0), v);
+  v = _mm512_shuffle_epi8(
+      v, _mm512_broadcast_i32x4(_mm_set_epi8(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0)));
+  return {_mm512_xor_si512(v, flip)};
+}
+struct TapWeights {
+  VI w;
+};
+HONE_INLINE TapWeights load_weights(const uint8_t* p) { return {_mm512_loadu_si512(p)}; }
+HONE_INLINE VI dot4(VI acc, const Taps& x, const TapWeights& w) { return _mm512_dpbusd_epi32(acc, x.bytes, w.w); }
+inline void put_weight(uint8_t* packed, int lane, int tap, int8_t w) {
+  packed[lane * 4 + tap] = static_cast<uint8_t>(w);
+}
+#else
+struct Taps {
+  VI low, high;  ///< 16-bit pairs: rows 0 and 1, rows 2 and 3
+};
+constexpr int kTapBytes = 8;
+
+HONE_INLINE VI word_pairs(__m128i a, __m128i b) {
+  __m256i both = _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_unpacklo_epi8(a, b)), _mm_unpackhi_epi8(a, b), 1);
+  return _mm512_cvtepu8_epi16(both);
+}
+template <class M>
+HONE_INLINE Taps load_taps(const uint8_t* a, const uint8_t* b, const uint8_t* c, const uint8_t* d, VI flip, M m) {
+  __m128i f = _mm512_castsi512_si128(flip);
+  return {word_pairs(_mm_xor_si128(load_bytes(a, m), f), _mm_xor_si128(load_bytes(b, m), f)),
+          word_pairs(_mm_xor_si128(load_bytes(c, m), f), _mm_xor_si128(load_bytes(d, m), f))};
+}
+struct TapWeights {
+  VI low, high;
+};
+HONE_INLINE TapWeights load_weights(const uint8_t* p) { return {_mm512_loadu_si512(p), _mm512_loadu_si512(p + 64)}; }
+HONE_INLINE VI dot4(VI acc, const Taps& x, const TapWeights& w) {
+  acc = _mm512_add_epi32(acc, _mm512_madd_epi16(x.low, w.low));
+  return _mm512_add_epi32(acc, _mm512_madd_epi16(x.high, w.high));
+}
+inline void put_weight(uint8_t* packed, int lane, int tap, int8_t w) {
+  int16_t wide = w;
+  __builtin_memcpy(packed + (tap / 2) * 64 + lane * 4 + (tap % 2) * 2, &wide, 2);
+}
+#endif
+
+}  // namespace
+}  // namespace hone::kernels::HONE_ISA

@@ -1,0 +1,111 @@
+// The Epilogue contract (kernels/epilogue.hpp) on accumulators in registers.
+#include "kernels/simd/math.inl"
+
+namespace hone::kernels::HONE_ISA {
+namespace {
+
+/// The range of v for which v + zero fits the 8-bit type; exact in f32.
+struct ByteRange {
+  float lo, hi;
+};
+HONE_INLINE ByteRange byte_range(DType type, int zero) {
+  return type == DType::u8 ? ByteRange{static_cast<float>(-zero), static_cast<float>(255 - zero)}
+                           : ByteRange{static_cast<float>(-128 - zero), static_cast<float>(127 - zero)};
+}
+
+/// saturate(round_to_even(v) + zero): the clamp comes before the conversion, which has no value for large floats.
+HONE_INLINE VI quantized(VF v, VF lo, VF hi, VI zero) { return add(to_int(min(max(v, lo), hi)), zero); }
+
+/// An Epilogue prepared for a call. `simple`: the activation is a clamp and nothing follows it, so that scale, bias
+/// and 1 / out_scale are one multiply-add and activation and saturation are one clamp.
+struct Post {
+  const Epilogue* e;
+  bool simple, bytes;
+  float lo, hi, multiply;
+  int zero;
+};
+
+[[maybe_unused]] Post prepare(const Epilogue& e) {
+  Post p{&e, false, e.out_type != DType::f32, -__builtin_inff(), __builtin_inff(), 1, e.out_zero};
+  if (e.act.kind == Act::relu) p.lo = 0;
+  if (e.act.kind == Act::clip) p.lo = e.act.alpha, p.hi = e.act.beta;
+  p.simple = (e.act.kind == Act::none || e.act.kind == Act::relu || e.act.kind == Act::clip) && !e.residual &&
+             e.act2.kind == Act::none;
+  if (p.simple && p.bytes) {
+    ByteRange range = byte_range(e.out_type, e.out_zero);
+    p.multiply = e.out_inverse_scale;
+    p.lo = p.lo * p.multiply > range.lo ? p.lo * p.multiply : range.lo;
+    p.hi = p.hi * p.multiply < range.hi ? p.hi * p.multiply : range.hi;
+    // An activation range outside of the type's range saturates.
+    if (p.lo > range.hi) p.lo = range.hi;
+    if (p.hi < range.lo) p.hi = range.lo;
+  }
+  return p;
+}
+
+struct ChannelPost {
+  VF scale, bias;
+};
+template <class M>
+HONE_INLINE ChannelPost load_post(const Post& p, int64_t c, const M& m) {
+  VF multiply = set1(p.multiply);
+  return {p.e->scale ? mul(load(p.e->scale + c, m), multiply) : multiply,
+          p.e->bias ? mul(load(p.e->bias + c, m), multiply) : zero_f()};
+}
+
+template <class M>
+HONE_INLINE VF load_as_float(const void* p, DType type, int64_t i, const M& m) {
+  if (type == DType::f32) return load(static_cast<const float*>(p) + i, m);
+  auto bytes = load_bytes(static_cast<const uint8_t*>(p) + i, m);
+  return to_float(type == DType::u8 ? widen_u8(bytes) : widen_i8(bytes));
+}
+
+/// The whole contract for n vectors of accumulators; vector k goes to out[index + k * step].
+template <class M>
+HONE_NOINLINE void finish_any(const Epilogue& e, ChannelPost cp, VF* v, int n, void* out, int64_t index, int64_t step,
+                              const M& m) {
+  for (int k = 0; k < n; ++k) v[k] = fma(v[k], cp.scale, cp.bias);
+  activate(v, n, e.act);
+  if (e.residual) {
+    VF zero = set1(static_cast<float>(e.residual_zero)), scale = set1(e.residual_scale);
+    for (int k = 0; k < n; ++k)
+      v[k] = fma(sub(load_as_float(e.residual, e.residual_type, index + k * step, m), zero), scale, v[k]);
+  }
+  activate(v, n, e.act2);
+  if (e.out_type == DType::f32) {
+    for (int k = 0; k < n; ++k) store(static_cast<float*>(out) + index + k * step, v[k], m);
+    return;
+  }
+  ByteRange range = byte_range(e.out_type, e.out_zero);
+  VF lo = set1(range.lo), hi = set1(range.hi), multiply = set1(e.out_inverse_scale);
+  for (int k = 0; k < n; ++k)
+    store_bytes(static_cast<uint8_t*>(out) + index + k * step, quantized(mul(v[k], multiply), lo, hi, set1i(e.out_zero)),
+                m);
+}
+
+/// Epilogue and store of N vectors of accumulators of one channel block; vector k goes to out[index + k * step].
+template <int N, class M>
+HONE_INLINE void finish(const Post& p, const ChannelPost& cp, const VF (&v)[N], void* out, int64_t index, int64_t step,
+                        const M& m) {
+  if (!p.simple) {
+    VF copy[N];  // the accumulators themselves stay in registers
+    for (int k = 0; k < N; ++k) copy[k] = v[k];
+    finish_any(*p.e, cp, copy, N, out, index, step, m);
+    return;
+  }
+  VF lo = set1(p.lo), hi = set1(p.hi);
+  if (!p.bytes) {
+#pragma GCC unroll 8
+    for (int k = 0; k < N; ++k)
+      store(static_cast<float*>(out) + index + k * step, min(hi, max(lo, fma(v[k], cp.scale, cp.bias))), m);
+  } else {
+    VI zero = set1i(p.zero);
+#pragma GCC unroll 8
+    for (int k = 0; k < N; ++k)
+      store_bytes(static_cast<uint8_t*>(out) + index + k * step,
+                  quantized(fma(v[k], cp.scale, cp.bias), lo, hi, zero), m);
+  }
+}
+
+}  // namespace
+}  // namespace hone::kernels::HONE_ISA

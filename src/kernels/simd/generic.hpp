@@ -1,0 +1,118 @@
+#pragma once
+// 4 lanes in the compiler's portable vectors; the counterpart of simd/avx512.hpp, where the functions are described.
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define HONE_ISA generic
+#define HONE_INLINE inline __attribute__((always_inline))
+#define HONE_NOINLINE __attribute__((noinline))
+
+namespace hone::kernels::HONE_ISA {
+namespace {
+
+constexpr int kLanes = 4;
+constexpr int kTileMax = 4;
+typedef float VF __attribute__((vector_size(16)));
+typedef int32_t VI __attribute__((vector_size(16)));
+using VM = VI;
+
+struct Full {
+  static constexpr int n = kLanes;
+};
+struct Part {
+  int n;
+  explicit Part(int count) : n(count) {}
+};
+struct Bytes {
+  uint8_t b[kLanes];
+};
+
+HONE_INLINE VF set1(float v) { return VF{v, v, v, v}; }
+HONE_INLINE VI set1i(int v) { return VI{v, v, v, v}; }
+HONE_INLINE VF zero_f() { return set1(0); }
+template <class M = Full>
+HONE_INLINE VF load(const float* p, M m = {}) {
+  VF v = {};
+  for (int i = 0; i < m.n; ++i) v[i] = p[i];
+  return v;
+}
+template <class M = Full>
+HONE_INLINE void store(float* p, VF v, M m = {}) {
+  for (int i = 0; i < m.n; ++i) p[i] = v[i];
+}
+HONE_INLINE VI load_i32(const int32_t* p) { return VI{p[0], p[1], p[2], p[3]}; }
+template <class M = Full>
+HONE_INLINE Bytes load_bytes(const void* p, M m = {}) {
+  Bytes v = {};
+  for (int i = 0; i < m.n; ++i) v.b[i] = static_cast<const uint8_t*>(p)[i];
+  return v;
+}
+HONE_INLINE VI widen_u8(Bytes v) { return VI{v.b[0], v.b[1], v.b[2], v.b[3]}; }
+HONE_INLINE VI widen_i8(Bytes v) {
+  return VI{static_cast<int8_t>(v.b[0]), static_cast<int8_t>(v.b[1]), static_cast<int8_t>(v.b[2]),
+            static_cast<int8_t>(v.b[3])};
+}
+template <class M = Full>
+HONE_INLINE void store_bytes(void* p, VI v, M m = {}) {
+  for (int i = 0; i < m.n; ++i) static_cast<uint8_t*>(p)[i] = static_cast<uint8_t>(v[i]);
+}
+
+HONE_INLINE VF add(VF a, VF b) { return a + b; }
+HONE_INLINE VF sub(VF a, VF b) { return a - b; }
+HONE_INLINE VF mul(VF a, VF b) { return a * b; }
+HONE_INLINE VF div(VF a, VF b) { return a / b; }
+HONE_INLINE VF fma(VF a, VF b, VF c) { return a * b + c; }
+HONE_INLINE VF fnma(VF a, VF b, VF c) { return c - a * b; }
+HONE_INLINE VF max(VF a, VF b) { return a > b ? a : b; }
+HONE_INLINE VF min(VF a, VF b) { return a < b ? a : b; }
+HONE_INLINE VF round_even(VF a) {
+  return VF{__builtin_rintf(a[0]), __builtin_rintf(a[1]), __builtin_rintf(a[2]), __builtin_rintf(a[3])};
+}
+HONE_INLINE VI to_int(VF a) { return __builtin_convertvector(round_even(a), VI); }
+HONE_INLINE VF to_float(VI a) { return __builtin_convertvector(a, VF); }
+HONE_INLINE VI add(VI a, VI b) { return a + b; }
+HONE_INLINE VI sub(VI a, VI b) { return a - b; }
+HONE_INLINE VI max(VI a, VI b) { return a > b ? a : b; }
+HONE_INLINE VI min(VI a, VI b) { return a < b ? a : b; }
+template <int N> HONE_INLINE VI shift_left(VI a) { return a << N; }
+HONE_INLINE VI as_int(VF a) { return reinterpret_cast<VI>(a); }
+HONE_INLINE VF as_float(VI a) { return reinterpret_cast<VF>(a); }
+HONE_INLINE VF and_(VF a, VF b) { return as_float(as_int(a) & as_int(b)); }
+HONE_INLINE VF or_(VF a, VF b) { return as_float(as_int(a) | as_int(b)); }
+HONE_INLINE VM less(VF a, VF b) { return a < b; }
+HONE_INLINE VF select(VM m, VF yes, VF no) { return as_float((m & as_int(yes)) | (~m & as_int(no))); }
+HONE_INLINE float sum(VF a) { return (a[0] + a[1]) + (a[2] + a[3]); }
+HONE_INLINE float max_of(VF a) {
+  float x = a[0] > a[1] ? a[0] : a[1], y = a[2] > a[3] ? a[2] : a[3];
+  return x > y ? x : y;
+}
+
+struct Taps {
+  VI row[4];
+};
+constexpr int kTapBytes = 4;
+
+template <class M>
+HONE_INLINE Taps load_taps(const uint8_t* a, const uint8_t* b, const uint8_t* c, const uint8_t* d, VI flip, M m) {
+  VI f = flip & 0xff;
+  return {{widen_u8(load_bytes(a, m)) ^ f, widen_u8(load_bytes(b, m)) ^ f, widen_u8(load_bytes(c, m)) ^ f,
+           widen_u8(load_bytes(d, m)) ^ f}};
+}
+struct TapWeights {
+  VI row[4];
+};
+HONE_INLINE TapWeights load_weights(const uint8_t* p) {
+  return {{widen_i8(load_bytes(p)), widen_i8(load_bytes(p + 4)), widen_i8(load_bytes(p + 8)),
+           widen_i8(load_bytes(p + 12))}};
+}
+HONE_INLINE VI dot4(VI acc, const Taps& x, const TapWeights& w) {
+  for (int i = 0; i < 4; ++i) acc += x.row[i] * w.row[i];
+  return acc;
+}
+inline void put_weight(uint8_t* packed, int lane, int tap, int8_t w) {
+  packed[tap * 4 + lane] = static_cast<uint8_t>(w);
+}
+
+}  // namespace
+}  // namespace hone::kernels::HONE_ISA

@@ -1,0 +1,105 @@
+// Vectorized activations over the wrappers of simd/*.hpp. Included after one of them.
+#include "kernels/epilogue.hpp"
+
+namespace hone::kernels::HONE_ISA {
+namespace {
+
+struct ExpParts {
+  VF power;  ///< 2^n, n = round(x / ln 2)
+  VF rest;   ///< exp(x - n ln 2) - 1
+};
+
+// Cephes' expf polynomial; relative error below 2e-7. x is held in [-87.3, 88.3], where 2^n is a normal number.
+HONE_INLINE ExpParts exp_parts(VF x) {
+  x = max(set1(-87.3f), min(set1(88.3f), x));
+  VF n = round_even(mul(x, set1(1.44269504f)));
+  VF r = fnma(n, set1(0.693359375f), x);
+  r = fnma(n, set1(-2.12194440e-4f), r);
+  VF p = fma(set1(1.9875691500e-4f), r, set1(1.3981999507e-3f));
+  p = fma(p, r, set1(8.3334519073e-3f));
+  p = fma(p, r, set1(4.1665795894e-2f));
+  p = fma(p, r, set1(1.6666665459e-1f));
+  p = fma(p, r, set1(5.0000001201e-1f));
+  p = fma(p, mul(r, r), r);
+  return {as_float(shift_left<23>(add(to_int(n), set1i(127)))), p};
+}
+
+HONE_INLINE VF exp(VF x) {
+  ExpParts e = exp_parts(x);
+  VF y = fma(e.rest, e.power, e.power);
+  return select(less(x, set1(-87.3f)), zero_f(), y);
+}
+
+HONE_INLINE VF expm1(VF x) {
+  ExpParts e = exp_parts(x);
+  return fma(e.rest, e.power, sub(e.power, set1(1)));
+}
+
+HONE_INLINE VF abs(VF x) { return and_(x, as_float(set1i(0x7fffffff))); }
+HONE_INLINE VF with_sign_of(VF magnitude, VF x) { return or_(magnitude, and_(x, as_float(set1i(INT32_MIN)))); }
+
+HONE_INLINE VF sigmoid(VF x) { return div(set1(1), add(set1(1), exp(sub(zero_f(), x)))); }
+
+HONE_INLINE VF tanh(VF x) {
+  VF t = expm1(mul(abs(x), set1(-2)));
+  return with_sign_of(div(sub(zero_f(), t), add(set1(2), t)), x);
+}
+
+// erfc(z), z >= 0: the Chebyshev fit of Numerical Recipes (erfcc), fractional error below 1.2e-7 before rounding.
+HONE_INLINE VF erfc_positive(VF z) {
+  VF t = div(set1(1), fma(z, set1(0.5f), set1(1)));
+  VF p = fma(t, set1(0.17087277f), set1(-0.82215223f));
+  p = fma(p, t, set1(1.48851587f));
+  p = fma(p, t, set1(-1.13520398f));
+  p = fma(p, t, set1(0.27886807f));
+  p = fma(p, t, set1(-0.18628806f));
+  p = fma(p, t, set1(0.09678418f));
+  p = fma(p, t, set1(0.37409196f));
+  p = fma(p, t, set1(1.00002368f));
+  p = fma(p, t, set1(-1.26551223f));
+  return mul(t, exp(fnma(z, z, p)));
+}
+
+// x times the normal distribution's integral; erfc keeps its relative accuracy far below zero.
+HONE_INLINE VF gelu(VF x) {
+  VF half = mul(set1(0.5f), erfc_positive(mul(abs(x), set1(0.70710678f))));
+  return mul(x, select(less(x, zero_f()), half, sub(set1(1), half)));
+}
+
+// tanh(log(1 + e)) = n / (n + 2) with n = e (e + 2).
+HONE_INLINE VF mish(VF x) {
+  VF e = exp(min(set1(20), x));
+  VF n = mul(e, add(e, set1(2)));
+  return mul(x, div(n, add(n, set1(2))));
+}
+
+HONE_INLINE VF clamp(VF x, VF lo, VF hi) { return min(hi, max(lo, x)); }
+
+template <class F>
+HONE_INLINE void apply(VF* v, int n, F f) {
+  for (int i = 0; i < n; ++i) v[i] = f(v[i]);
+}
+
+/// Applies `act` to n vectors.
+[[maybe_unused]] HONE_NOINLINE void activate(VF* v, int n, const Activation& act) {
+  VF a = set1(act.alpha), b = set1(act.beta), one = set1(1);
+  switch (act.kind) {
+    case Act::none: break;
+    case Act::relu: apply(v, n, [&](VF x) { return max(zero_f(), x); }); break;
+    case Act::clip: apply(v, n, [&](VF x) { return clamp(x, a, b); }); break;
+    case Act::leaky_relu: apply(v, n, [&](VF x) { return select(less(x, zero_f()), mul(x, a), x); }); break;
+    case Act::sigmoid: apply(v, n, [&](VF x) { return sigmoid(x); }); break;
+    case Act::hard_sigmoid: apply(v, n, [&](VF x) { return clamp(fma(x, a, b), zero_f(), one); }); break;
+    case Act::hard_swish:
+      apply(v, n, [&](VF x) { return mul(x, clamp(fma(x, set1(1.0f / 6), set1(0.5f)), zero_f(), one)); });
+      break;
+    case Act::swish: apply(v, n, [&](VF x) { return mul(x, sigmoid(mul(x, a))); }); break;
+    case Act::gelu: apply(v, n, [&](VF x) { return gelu(x); }); break;
+    case Act::tanh: apply(v, n, [&](VF x) { return tanh(x); }); break;
+    case Act::elu: apply(v, n, [&](VF x) { return select(less(x, zero_f()), mul(a, expm1(x)), x); }); break;
+    case Act::mish: apply(v, n, [&](VF x) { return mish(x); }); break;
+  }
+}
+
+}  // namespace
+}  // namespace hone::kernels::HONE_ISA
