@@ -9,6 +9,38 @@ namespace hone {
 namespace {
 // Below this, width and its inverse would leave the range of float; values that small share a bin.
 constexpr int smallest_exponent = -100;
+
+struct Extremes {
+  float low = std::numeric_limits<float>::max(), high = std::numeric_limits<float>::lowest();
+  int64_t zeros = 0;
+  bool finite = true;
+};
+
+// In independent lanes, so that compilers use vector instructions.
+Extremes extremes(std::span<const float> values) {
+  constexpr size_t lanes = 16;
+  Extremes all;
+  float low[lanes], high[lanes];
+  int32_t bad[lanes] = {};
+  std::fill_n(low, lanes, all.low);
+  std::fill_n(high, lanes, all.high);
+  auto take = [&](float value, size_t lane) {
+    low[lane] = value < low[lane] ? value : low[lane];
+    high[lane] = value > high[lane] ? value : high[lane];
+    bad[lane] |= !(std::fabs(value) <= std::numeric_limits<float>::max());
+  };
+  size_t i = 0;
+  for (; i + lanes <= values.size(); i += lanes)
+    for (size_t lane = 0; lane < lanes; ++lane) take(values[i + lane], lane);
+  for (; i < values.size(); ++i) take(values[i], 0);
+  for (size_t lane = 0; lane < lanes; ++lane) {
+    all.low = std::min(all.low, low[lane]);
+    all.high = std::max(all.high, high[lane]);
+    all.finite &= !bad[lane];
+  }
+  all.zeros = std::count(values.begin(), values.end(), 0.0F);
+  return all;
+}
 }  // namespace
 
 double Histogram::bin_width() const { return std::ldexp(1.0, exponent_); }
@@ -44,25 +76,22 @@ void Histogram::cover(double low, double high) {
 
 bool Histogram::add(std::span<const float> values) {
   if (values.empty()) return true;
-  float low = std::numeric_limits<float>::max(), high = std::numeric_limits<float>::lowest();
-  int64_t zeros = 0;
-  bool bad = false;
-  for (float value : values) {
-    low = value < low ? value : low;
-    high = value > high ? value : high;
-    zeros += value == 0;
-    bad |= !(std::fabs(value) <= std::numeric_limits<float>::max());
-  }
-  if (bad) return false;
-  min_ = count() ? std::min<double>(min_, low) : low;
-  max_ = count() ? std::max<double>(max_, high) : high;
+  Extremes seen = extremes(values);
+  if (!seen.finite) return false;
+  min_ = count() ? std::min<double>(min_, seen.low) : seen.low;
+  max_ = count() ? std::max<double>(max_, seen.high) : seen.high;
   cover(min_, max_);
   // Scaling by a power of two is exact: a value's bin does not depend on when the bins were widened.
   float scale = std::ldexp(1.0F, -exponent_);
-  for (float value : values)
-    counts_[static_cast<size_t>(static_cast<int64_t>(std::floor(value * scale)) - first_)] += value != 0;
-  zeros_ += zeros;
-  nonzeros_ += static_cast<int64_t>(values.size()) - zeros;
+  int32_t first = static_cast<int32_t>(first_);
+  for (float value : values) {
+    float position = value * scale;
+    int32_t bin = static_cast<int32_t>(position);
+    bin -= position < static_cast<float>(bin);  // floor without a call
+    counts_[static_cast<size_t>(bin - first)] += value != 0;
+  }
+  zeros_ += seen.zeros;
+  nonzeros_ += static_cast<int64_t>(values.size()) - seen.zeros;
   return true;
 }
 

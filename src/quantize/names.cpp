@@ -1,45 +1,24 @@
 #include "quantize/names.hpp"
 
 #include <algorithm>
-#include <numeric>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include "base/error.hpp"
+#include "base/log.hpp"
+#include "base/nearest.hpp"
 
 namespace hone {
 
 namespace {
 
-// Levenshtein's distance: edits that turn a into b.
-size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), size_t{0});
-  for (size_t i = 0; i < a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i + 1;
-    for (size_t j = 0; j < b.size(); ++j) {
-      size_t substituted = diagonal + (a[i] != b[j]);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({row[j] + 1, row[j + 1] + 1, substituted});
-    }
-  }
-  return row.back();
-}
-
-std::vector<std::string> nearest(const std::string& wanted, std::vector<std::string> names) {
+std::string suggestion(const std::string& wanted, std::vector<std::string> names, const char* otherwise) {
   std::sort(names.begin(), names.end());
   names.erase(std::unique(names.begin(), names.end()), names.end());
-  std::vector<std::pair<size_t, std::string>> ranked;
-  for (std::string& name : names) {
-    bool part = name.find(wanted) != std::string::npos;
-    ranked.emplace_back(part ? 0 : edit_distance(wanted, name), std::move(name));
-  }
-  std::stable_sort(ranked.begin(), ranked.end(), [](auto& a, auto& b) { return a.first < b.first; });
-  std::vector<std::string> result;
-  for (size_t i = 0; i < std::min<size_t>(4, ranked.size()); ++i) result.push_back("'" + ranked[i].second + "'");
-  return result;
+  auto near = nearest_words(wanted, names, 4);
+  if (near.empty()) return otherwise;
+  return fmt::format("near it: '{}'", fmt::join(near, "', '"));
 }
 
 bool any_match(const std::vector<std::string>& patterns, const std::string& text) {
@@ -81,19 +60,21 @@ IgnoreList::IgnoreList(const Graph& graph, const QuantizeOptions& options,
                        const std::vector<std::string>& original_names)
     : options_(options) {
   std::vector<std::string> names = names_of_nodes(graph);
-  names.insert(names.end(), original_names.begin(), original_names.end());
+  auto any_of = [](const std::vector<std::string>& texts, const std::string& pattern) {
+    return std::any_of(texts.begin(), texts.end(), [&](auto& text) { return matches_pattern(pattern, text); });
+  };
   for (const std::string& pattern : options.ignored_nodes) {
-    bool found = std::any_of(names.begin(), names.end(), [&](auto& name) { return matches_pattern(pattern, name); });
-    if (!found)
+    if (any_of(names, pattern)) continue;
+    names.insert(names.end(), original_names.begin(), original_names.end());
+    if (any_of(original_names, pattern))
+      warn("quantize: ignored node '" + pattern + "' became part of another node when the model was optimized");
+    else
       throw Error("ignored node '" + pattern + "'", "the model has no node of that name",
-                  fmt::format("near it: {}", fmt::join(nearest(pattern, names), ", ")));
+                  suggestion(pattern, std::move(names), "print the model to see its names"));
   }
   for (const std::string& type : options.ignored_op_types)
-    if (!make_op("", type) && !make_op("hone", type)) {
-      auto similar = similar_ops(type);
-      throw Error("ignored op type '" + type + "'", "there is no such op",
-                  similar.empty() ? "" : fmt::format("near it: {}", fmt::join(similar, ", ")));
-    }
+    if (!make_op("", type) && !make_op("hone", type))
+      throw Error("ignored op type '" + type + "'", "there is no such op", suggestion(type, similar_ops(type), "op types are those of ONNX, such as Conv"));
 }
 
 bool IgnoreList::contains(const Node& node) const {
