@@ -21,7 +21,7 @@ struct Rows {
 /// 2-D convolution, NHWC, f32 or 8-bit integers.
 class OnednnConv : public PartedKernel {
  public:
-  OnednnConv(const Node& node, const ops::Fused& fused, const ops::Conv& conv, const Window& window)
+  OnednnConv(const Node& node, const ops::Fused& fused, const ops::Conv& conv, const ops::Window& window)
       : node_(node), fused_(fused), conv_(conv), window_(window) {
     x_ = dims_of(node.input(0));
     y_ = dims_of(node.output());
@@ -123,7 +123,7 @@ class OnednnConv : public PartedKernel {
   const Node& node_;
   const ops::Fused& fused_;
   const ops::Conv& conv_;
-  const Window& window_;
+  const ops::Window& window_;
   Dims x_, y_;
   DType src_type_, dst_type_;
   bool flat_ = false;
@@ -141,7 +141,7 @@ std::unique_ptr<Kernel> make_onednn_conv(const Node& node, const CpuContext& con
   if (has_bias && !node.input(2)->is_constant()) return refusal = "bias is computed at run time", nullptr;
   Dims x = dims_of(node.input(0)), w = dims_of(node.input(1)), y = dims_of(node.output());
   if (element_count(x) == 0 || element_count(y) == 0) return refusal = "empty tensor", nullptr;
-  Window window = resolve_window(node.place(), window_attributes(*conv), {x[1], x[2]}, {w[2], w[3]});
+  ops::Window window = ops::resolve_window(node.place(), ops::window_attributes(*conv), {x[1], x[2]}, {w[2], w[3]});
   auto kernel = std::make_unique<OnednnConv>(node, *fused, *conv, window);
   try {
     if (kernel->build(context.threads, refusal)) return kernel;
