@@ -1,0 +1,75 @@
+#pragma once
+#include <map>
+#include <string>
+#include <vector>
+
+#include "graph/graph.hpp"
+#include "import/onnx/wire.hpp"
+
+namespace hone::onnx {
+
+/// A NodeProto as the file has it: values by name, "" where an optional one is absent.
+struct NodeDef {
+  std::string name;  ///< given one when the file has none
+  std::string op, domain;
+  std::vector<std::string> inputs, outputs;
+  Attributes attributes;
+  /// Attributes of kinds that no op has (tensor lists, type descriptions ...): name and kind.
+  std::map<std::string, std::string> unreadable;
+  bool has_subgraph = false;
+
+  /// "conv 'stem/0'": as Node::place().
+  std::string place() const;
+};
+
+struct ValueDef {
+  std::string name;
+  Type type;
+};
+
+struct ConstantDef {
+  std::string name;
+  Tensor tensor;
+};
+
+/// A ModelProto with its GraphProto.
+struct ModelDef {
+  int64_t ir_version = 0;
+  std::map<std::string, int64_t> opsets;  ///< by domain; the ONNX domain is ""
+  std::map<std::string, std::string> metadata;
+  std::string name;
+  std::vector<NodeDef> nodes;
+  std::vector<ConstantDef> initializers;
+  std::vector<ValueDef> inputs, outputs;
+};
+
+/// Decodes the file. Tensors refer to its memory where they can.
+ModelDef read_model(const std::shared_ptr<const MappedFile>& file);
+
+/// Data files beside the model, each mapped once.
+class ExternalFiles {
+ public:
+  explicit ExternalFiles(const std::filesystem::path& model);
+  /// The file at `location`, relative to the model's folder. Throws Error(place, ...) when it is missing or outside.
+  std::shared_ptr<const MappedFile> open(const std::string& location, const std::string& place);
+
+ private:
+  std::filesystem::path folder_;
+  std::map<std::string, std::shared_ptr<const MappedFile>> files_;
+};
+
+struct NamedTensor {
+  std::string name;
+  Tensor tensor;
+};
+/// Decodes a TensorProto. `what` begins the place of errors: "initializer" gives "initializer 'w'".
+NamedTensor read_tensor(WireReader message, ExternalFiles& files, const std::string& what);
+
+/// Throws Error unless every value has one source, every used value has a source, and there is no cycle. Returns the
+/// order in which the nodes can be computed: the file's own where that works.
+std::vector<size_t> computation_order(const ModelDef& model);
+
+/// Makes the Graph of a decoded model: normalizes each node to opset 21 and infers types on the way.
+Graph build_graph(const ModelDef& model);
+
+}  // namespace hone::onnx

@@ -1,0 +1,128 @@
+#include "import/onnx/normalize.hpp"
+
+#include <cctype>
+
+#include <fmt/format.h>
+
+#include "base/error.hpp"
+
+namespace hone::onnx {
+
+// Every difference in meaning between opsets 7 to 20 and opset 21. Versions that only added types, optional
+// attributes or optional inputs with the old behavior as default need no line.
+std::span<const Conversion> conversions() {
+  static const Conversion table[] = {
+      {"Add", 7, "Add", broadcast_axis, "attributes broadcast and axis became numpy broadcasting"},
+      {"And", 7, "And", broadcast_axis, "as Add"},
+      {"Div", 7, "Div", broadcast_axis, "as Add"},
+      {"Equal", 7, "Equal", broadcast_axis, "as Add"},
+      {"Greater", 7, "Greater", broadcast_axis, "as Add"},
+      {"Less", 7, "Less", broadcast_axis, "as Add"},
+      {"Mul", 7, "Mul", broadcast_axis, "as Add"},
+      {"Or", 7, "Or", broadcast_axis, "as Add"},
+      {"Pow", 7, "Pow", broadcast_axis, "as Add"},
+      {"Sub", 7, "Sub", broadcast_axis, "as Add"},
+      {"Xor", 7, "Xor", broadcast_axis, "as Add"},
+      {"BatchNormalization", 14, "BatchNormalization", batch_norm_statistics, "attribute spatial and training outputs went"},
+      {"Cast", any_opset, "Cast", cast_type_name, "attribute to was the name of the type before 6"},
+      {"Clip", 11, "Clip", clip_bounds, "min and max became inputs"},
+      {"DFT", 20, "DFT", dft_axis, "axis became an input"},
+      {"Dropout", 12, "Dropout", dropout_ratio, "ratio became an input"},
+      {"GridSample", 20, "GridSample", grid_sample_mode, "modes bilinear and bicubic became linear and cubic"},
+      {"GroupNormalization", 21, "GroupNormalization", group_norm_scale, "scale and bias became one a channel, not one a group"},
+      {"Hardmax", 13, "Hardmax", softmax_two_dims, "axis became one dimension, not all from there on"},
+      {"LogSoftmax", 13, "LogSoftmax", softmax_two_dims, "as Hardmax"},
+      {"Softmax", 13, "Softmax", softmax_two_dims, "as Hardmax"},
+      {"Pad", 11, "Pad", pad_amounts, "pads and value became inputs"},
+      {"ReduceL1", 18, "ReduceL1", reduce_axes, "axes became an input"},
+      {"ReduceL2", 18, "ReduceL2", reduce_axes, "as ReduceL1"},
+      {"ReduceLogSum", 18, "ReduceLogSum", reduce_axes, "as ReduceL1"},
+      {"ReduceLogSumExp", 18, "ReduceLogSumExp", reduce_axes, "as ReduceL1"},
+      {"ReduceMax", 18, "ReduceMax", reduce_axes, "as ReduceL1"},
+      {"ReduceMean", 18, "ReduceMean", reduce_axes, "as ReduceL1"},
+      {"ReduceMin", 18, "ReduceMin", reduce_axes, "as ReduceL1"},
+      {"ReduceProd", 18, "ReduceProd", reduce_axes, "as ReduceL1"},
+      {"ReduceSumSquare", 18, "ReduceSumSquare", reduce_axes, "as ReduceL1"},
+      {"ReduceSum", 13, "ReduceSum", reduce_axes, "axes became an input"},
+      {"Resize", 11, "Resize", resize_asymmetric, "inputs roi and sizes, and the choice of coordinates, came"},
+      {"Resize", any_opset, "Resize", resize_empty_inputs, "an empty roi, scales or sizes means an absent one"},
+      {"RoiAlign", 16, "RoiAlign", roi_align_coordinates, "half-pixel coordinates became the default"},
+      {"Scatter", any_opset, "ScatterElements", nothing, "Scatter was renamed in 11"},
+      {"Slice", 10, "Slice", slice_bounds, "starts, ends and axes became inputs"},
+      {"Split", 13, "Split", split_sizes, "split became an input"},
+      {"Squeeze", 13, "Squeeze", squeeze_axes, "axes became an input"},
+      {"Unsqueeze", 13, "Unsqueeze", squeeze_axes, "axes became an input"},
+      {"Upsample", any_opset, "Resize", upsample_scales, "became Resize with asymmetric coordinates; after the lines of Resize"},
+      {"TopK", 10, "TopK", top_k_count, "k became an input"},
+  };
+  return table;
+}
+
+std::string normalized_op(std::string_view domain, const std::string& op, int64_t opset) {
+  if (domain.empty())
+    for (const Conversion& line : conversions())
+      if (op == line.op && opset < line.below) return line.becomes;
+  return op;
+}
+
+void normalize(DraftNode& node, Normalizer& normalizer) {
+  if (!node.domain.empty()) return;
+  for (const Conversion& line : conversions()) {
+    // The old broadcast attributes also turn up in files that claim a newer opset.
+    bool applies = normalizer.opset < line.below || (line.convert == broadcast_axis && node.attributes.count("broadcast"));
+    if (node.op != line.op || !applies) continue;
+    node.op = line.becomes;
+    line.convert(node, normalizer);
+  }
+}
+
+std::string DraftNode::place() const {
+  std::string type = op;
+  if (!type.empty()) type[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(type[0])));
+  return type + " '" + name + "'";
+}
+
+void DraftNode::fail(const std::string& problem, const std::string& remedy) const { throw Error(place(), problem, remedy); }
+
+void DraftNode::set_input(size_t i, Value* value) {
+  if (inputs.size() <= i) inputs.resize(i + 1, nullptr);
+  inputs[i] = value;
+}
+
+template <class T>
+std::optional<T> DraftNode::take(const char* attribute) {
+  auto it = attributes.find(attribute);
+  if (it == attributes.end()) return std::nullopt;
+  Attribute value = std::move(it->second);
+  attributes.erase(it);
+  if (T* wanted = std::get_if<T>(&value)) return std::move(*wanted);
+  if constexpr (std::is_same_v<T, float>)
+    if (auto* whole = std::get_if<int64_t>(&value)) return static_cast<float>(*whole);
+  Attribute expected{T{}};
+  static const char* const kinds[] = {"an integer", "a number", "a string", "a list of integers", "a list of numbers",
+                                      "a list of strings", "a tensor", "a graph"};
+  fail(fmt::format("attribute '{}' is {}, expected {}", attribute, to_string(value), kinds[expected.index()]));
+}
+template std::optional<int64_t> DraftNode::take(const char*);
+template std::optional<float> DraftNode::take(const char*);
+template std::optional<std::string> DraftNode::take(const char*);
+template std::optional<std::vector<int64_t>> DraftNode::take(const char*);
+template std::optional<std::vector<float>> DraftNode::take(const char*);
+
+Value* Normalizer::constant(const DraftNode& node, const char* what, Tensor tensor) {
+  return graph.add_constant(node.name + "_" + what, std::move(tensor));
+}
+
+Value* Normalizer::integers(const DraftNode& node, const char* what, const std::vector<int64_t>& values) {
+  return constant(node, what, Tensor::of<int64_t>({static_cast<int64_t>(values.size())}, values));
+}
+
+Value* Normalizer::add(const DraftNode& node, const char* what, const char* op, std::vector<Value*> inputs,
+                       const Attributes& attributes) {
+  auto made = make_op("", op);
+  if (!made) node.fail(fmt::format("needs op {}, which this build does not have", op));
+  set_attributes(*made, attributes);
+  return graph.add(std::move(made), std::move(inputs), node.name + "_" + what)->output();
+}
+
+}  // namespace hone::onnx
