@@ -54,23 +54,23 @@ Entries entries_of(const fs::path& folder) {
   return entries;
 }
 
-/// All images at and below a folder. Links to folders are followed, but never into a folder that is being read, so a
-/// circle of links ends.
-void collect_images(const fs::path& folder, std::set<fs::path>& open, std::vector<fs::path>& images) {
+/// All images at and below a folder. Links to folders are followed, but each folder is read once, so a circle ends.
+void collect_images(const fs::path& folder, std::set<fs::path>& seen, std::vector<fs::path>& images) {
   std::error_code error;
   fs::path real = fs::canonical(folder, error);
-  if (error || !open.insert(real).second) return;
+  if (error || !seen.insert(real).second) return;
   Entries entries = entries_of(folder);
-  images.insert(images.end(), std::make_move_iterator(entries.images.begin()),
-                std::make_move_iterator(entries.images.end()));
-  for (const fs::path& inner : entries.folders) collect_images(inner, open, images);
-  open.erase(real);
+  std::move(entries.images.begin(), entries.images.end(), std::back_inserter(images));
+  for (const fs::path& inner : entries.folders) collect_images(inner, seen, images);
 }
 
 std::vector<fs::path> images_below(const fs::path& folder) {
-  std::set<fs::path> open;
+  std::error_code error;
+  std::set<fs::path> seen;  // from the start those that hold the folder: a link up would bring in the other classes
+  for (fs::path outer = fs::canonical(folder, error).parent_path(); seen.insert(outer).second;)
+    outer = outer.parent_path();
   std::vector<fs::path> images;
-  collect_images(folder, open, images);
+  collect_images(folder, seen, images);
   std::sort(images.begin(), images.end());
   return images;
 }
