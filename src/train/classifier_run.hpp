@@ -1,0 +1,64 @@
+#pragma once
+// Private to src/train: includes ATen.
+#include <chrono>
+#include <memory>
+#include <optional>
+
+#include "data/loader.hpp"
+#include "train/classifier_trainer.hpp"
+#include "train/optimizer.hpp"
+#include "train/run_state.hpp"
+#include "train/schedule.hpp"
+#include "train/torch_graph.hpp"
+
+namespace hone {
+
+/// One training run: the state and the loop of train_classifier().
+class ClassifierRun {
+ public:
+  ClassifierRun(const Graph& model, const Splits& data, const TrainOptions& options, Progress& progress);
+  void load();            ///< continues from the checkpoint file
+  TrainResult train();    ///< until the run is over
+  void store(Graph& model);  ///< the best weights
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  void train_epoch();
+  void train_batch(const Batch& batch);
+  void finish_epoch();
+  struct Score {
+    double loss = 0, accuracy = 0;
+  };
+  Score validate();
+  void keep_best(const Score& score);
+  void plan();
+  void show();
+  void save();
+  void save_when_due();
+  void count_time();
+  bool epoch_is_over() const;
+  int64_t epoch_index() const { return state_.step / batches_; }  ///< from 0
+  BatchLoader& loader();
+  at::Tensor to_input(const Batch& batch) const;
+  void visit_tensors(const std::function<void(const std::string& name, at::Tensor& tensor)>& visit);
+
+  const Splits& data_;
+  TrainOptions options_;
+  Progress& progress_;
+  std::string options_text_, data_text_, graph_text_;
+
+  std::unique_ptr<TorchGraph> live_, average_;
+  std::unique_ptr<Sgd> optimizer_;
+  std::vector<at::Tensor> best_;  ///< parameters, then buffers, of the averaged model
+  at::Tensor mean_, deviation_;
+
+  std::unique_ptr<BatchLoader> train_loader_, validation_loader_;
+  int64_t batches_ = 1;  ///< an epoch
+  RunState state_;
+  int64_t shown_total_ = -1;
+  Clock::time_point counted_ = Clock::now(), saved_ = Clock::now();
+  int64_t saved_step_ = 0;
+};
+
+}  // namespace hone

@@ -1,0 +1,76 @@
+#include <fmt/format.h>
+
+#include "train/torch_ops.hpp"
+
+namespace hone::torch_ops {
+
+namespace {
+
+/// Axes of a reduction (input 1), or nullopt when it is to return its input.
+c10::optional<std::vector<int64_t>> reduced_axes(const OpCall& call) {
+  if ((!call.has(1) || call.in(1).numel() == 0) && call.integer("noop_with_empty_axes", 0)) return c10::nullopt;
+  return call.axes(1, call.in(0).dim());
+}
+
+}  // namespace
+
+/// Training normalizes by the statistics of the batch and moves the running ones towards them:
+/// running = momentum * running + (1 - momentum) * batch.
+Tensors batch_normalization(OpCall& call) {
+  const at::Tensor& x = call.in(0);
+  if (x.dim() < 2) call.fail(fmt::format("input has rank {}, expected at least 2", x.dim()));
+  if (call.training && x.numel() / std::max<int64_t>(1, x.size(1)) < 2)
+    call.fail("a training batch has one value a channel, its variance is not defined", "use a larger batch");
+  double keep = call.real("momentum", 0.9);
+  return {at::batch_norm(x, call.in(1), call.in(2), call.in(3), call.in(4), call.training, 1 - keep,
+                         call.real("epsilon", 1e-5), false)};
+}
+
+Tensors layer_normalization(OpCall& call) {
+  const at::Tensor& x = call.in(0);
+  int64_t first = call.axis(call.integer("axis", -1), x.dim());
+  std::vector<int64_t> sizes = x.sizes().slice(static_cast<size_t>(first)).vec();
+  at::Tensor scale = call.in(1).expand(sizes).contiguous();
+  c10::optional<at::Tensor> bias;
+  if (call.has(2)) bias = call.in(2).expand(sizes).contiguous();
+  auto [y, mean, inverse] = at::native_layer_norm(x.contiguous(), sizes, scale, bias, call.real("epsilon", 1e-5));
+  return {y, mean, inverse};
+}
+
+Tensors softmax(OpCall& call) {
+  const at::Tensor& x = call.in(0);
+  return {at::softmax(x, call.axis(call.integer("axis", -1), x.dim()))};
+}
+
+Tensors log_softmax(OpCall& call) {
+  const at::Tensor& x = call.in(0);
+  return {at::log_softmax(x, call.axis(call.integer("axis", -1), x.dim()))};
+}
+
+/// Drops values in training, whatever the node's own training_mode input says: that input is for inference.
+Tensors dropout(OpCall& call) {
+  const at::Tensor& x = call.in(0);
+  double ratio = call.number(1, 0.5);
+  if (ratio < 0 || ratio >= 1) call.fail(fmt::format("ratio is {}, expected 0 <= ratio < 1", ratio));
+  if (!call.training || ratio == 0) return {x, at::ones(x.sizes(), x.options().dtype(at::kBool))};
+  at::Tensor mask = at::empty(x.sizes(), x.options().requires_grad(false)).bernoulli_(1 - ratio, *call.generator);
+  return {x * (mask / (1 - ratio)), mask.to(at::kBool)};
+}
+
+Tensors reduce_mean(OpCall& call) {
+  auto axes = reduced_axes(call);
+  return {axes ? at::mean(call.in(0), *axes, call.integer("keepdims", 1) != 0) : call.in(0)};
+}
+
+Tensors reduce_sum(OpCall& call) {
+  auto axes = reduced_axes(call);
+  if (!axes) return {call.in(0)};
+  return {at::sum(call.in(0), *axes, call.integer("keepdims", 1) != 0, call.in(0).scalar_type())};
+}
+
+Tensors reduce_max(OpCall& call) {
+  auto axes = reduced_axes(call);
+  return {axes ? at::amax(call.in(0), *axes, call.integer("keepdims", 1) != 0) : call.in(0)};
+}
+
+}  // namespace hone::torch_ops

@@ -1,0 +1,75 @@
+#include "train/templates/builder.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "graph/ops/nn/batch_normalization.hpp"
+#include "graph/ops/nn/conv.hpp"
+#include "graph/ops/nn/gemm.hpp"
+
+namespace hone {
+
+Value* ModelBuilder::weight(const std::string& name, const Dims& dims, double deviation) {
+  Tensor tensor(DType::f32, dims);
+  for (float& value : tensor.mutable_data<float>()) value = static_cast<float>(rng_.normal(0, deviation));
+  return graph_.add_constant(name, std::move(tensor));
+}
+
+Value* ModelBuilder::conv(Value* x, const ConvSpec& spec, const std::string& name) {
+  auto op = std::make_unique<ops::Conv>();
+  int64_t pad = spec.kernel / 2;
+  op->group = spec.group;
+  op->kernel_shape = {spec.kernel, spec.kernel};
+  op->strides = {spec.stride, spec.stride};
+  op->dilations = {1, 1};
+  op->pads = {pad, pad, pad, pad};
+  double fan_out = static_cast<double>(spec.kernel * spec.kernel * spec.out) / static_cast<double>(spec.group);
+  Value* w = weight(name + ".weight", {spec.out, x->shape()[1].value / spec.group, spec.kernel, spec.kernel},
+                    std::sqrt(2 / fan_out));
+  return graph_.add(std::move(op), {x, w}, name)->output();
+}
+
+Value* ModelBuilder::batch_norm(Value* x, const std::string& name, bool zero) {
+  int64_t channels = x->shape()[1].value;
+  auto filled = [&](const char* suffix, float value) {
+    return graph_.add_constant(name + suffix, Tensor::of<float>({channels}, std::vector<float>(static_cast<size_t>(channels), value)));
+  };
+  Value* scale = filled(".weight", zero ? 0.0f : 1.0f);
+  Value* bias = filled(".bias", 0);
+  Value* mean = filled(".running_mean", 0);
+  Value* variance = filled(".running_var", 1);
+  return graph_.add(std::make_unique<ops::BatchNormalization>(), {x, scale, bias, mean, variance}, name)->output();
+}
+
+Value* ModelBuilder::relu6(Value* x, const std::string& name) {
+  if (!zero_) zero_ = graph_.add_constant("relu6.min", Tensor::scalar(0.0f));
+  if (!six_) six_ = graph_.add_constant("relu6.max", Tensor::scalar(6.0f));
+  return graph_.add(make_op("", "Clip"), {x, zero_, six_}, name)->output();
+}
+
+Value* ModelBuilder::add(Value* a, Value* b, const std::string& name) {
+  return graph_.add(make_op("", "Add"), {a, b}, name)->output();
+}
+
+Value* ModelBuilder::classifier(Value* x, int64_t classes, double dropout, const std::string& name) {
+  x = graph_.add(make_op("", "GlobalAveragePool"), {x}, name + ".pool")->output();
+  x = graph_.add(make_op("", "Flatten"), {x}, name + ".flatten")->output();
+  int64_t features = x->shape()[1].value;
+  if (dropout > 0) {
+    Value* ratio = graph_.add_constant(name + ".dropout.ratio", Tensor::scalar(static_cast<float>(dropout)));
+    x = graph_.add(make_op("", "Dropout"), {x, ratio}, name + ".dropout")->output();
+  }
+  auto op = std::make_unique<ops::Gemm>();
+  op->transB = 1;
+  Value* w = weight(name + ".weight", {classes, features}, 0.01);
+  Value* b = graph_.add_constant(name + ".bias", Tensor::zeros(DType::f32, {classes}));
+  return graph_.add(std::move(op), {x, w, b}, name)->output();
+}
+
+int64_t scaled_channels(int64_t channels, double width) {
+  double wanted = static_cast<double>(channels) * width;
+  int64_t rounded = std::max<int64_t>(8, static_cast<int64_t>(wanted + 4) / 8 * 8);
+  return static_cast<double>(rounded) < 0.9 * wanted ? rounded + 8 : rounded;
+}
+
+}  // namespace hone

@@ -1,0 +1,64 @@
+#pragma once
+// Private to src/train: includes ATen.
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include <ATen/ATen.h>
+
+#include "train/graph_module.hpp"
+#include "train/torch_ops.hpp"
+
+namespace hone {
+
+/// A Graph as a list of steps over libtorch tensors: what GraphModule hides.
+class TorchGraph {
+ public:
+  struct Variable {
+    std::string name;
+    at::Tensor tensor;
+    bool decay = false;  ///< weight decay makes sense: weights, not biases, scales, slopes or statistics
+  };
+
+  TorchGraph(const Graph& graph, const GraphModuleOptions& options);
+
+  /// Records autograd when grad mode is on and training or parameters require it.
+  std::vector<at::Tensor> forward(const std::vector<at::Tensor>& inputs, bool training);
+  std::vector<Variable>& parameters() { return parameters_; }
+  std::vector<Variable>& buffers() { return buffers_; }
+  Variable* find(const std::string& name);
+  at::Generator& generator() { return generator_; }
+  const Graph& graph() const { return graph_; }
+  void store(Graph& graph) const;
+
+ private:
+  struct Step {
+    const Node* node = nullptr;
+    const torch_ops::Entry* entry = nullptr;
+    Attributes attributes;
+    std::vector<int> inputs, outputs;  ///< slots; -1: absent
+    std::vector<int> dead;             ///< slots that nobody needs after this step
+    bool may_overwrite = false;
+    bool frozen_statistics = false;
+  };
+  enum class Role { fixed, parameter, buffer };
+  using Roles = std::unordered_map<const Value*, Role>;
+
+  Roles find_roles(const std::vector<std::string>& freeze) const;
+  void add_constants(const Roles& roles);
+  void add_steps(const Roles& roles);
+  void find_dead_slots();
+  bool safe_to_overwrite(const Node& node) const;
+  int slot(const Value* value);
+
+  Graph graph_;
+  bool channels_last_ = true;
+  at::Generator generator_;
+  std::unordered_map<const Value*, int> slots_;
+  std::vector<at::Tensor> values_;  ///< by slot; constants stay, the rest is filled by forward()
+  std::vector<Step> steps_;
+  std::vector<Variable> parameters_, buffers_;
+};
+
+}  // namespace hone
