@@ -1,0 +1,17 @@
+#pragma once
+#include <string>
+#include <vector>
+
+#include "graph/graph.hpp"
+
+namespace hone {
+
+/// Checks everything that passes and stages may rely on: lists of uses agree with the inputs of nodes, producers come
+/// before users, names are unique, input and output counts and types are what the op's shape rule says, outputs exist.
+/// Throws Error naming the rule and the node or value that breaks it.
+void verify(const Graph& graph);
+
+/// The names of the rules, in the order in which they are checked.
+std::vector<std::string> verify_rules();
+
+}  // namespace hone
