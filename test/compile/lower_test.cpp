@@ -1,0 +1,121 @@
+#include "compile/lower/lower.hpp"
+
+#include <gtest/gtest.h>
+
+#include "graph/text.hpp"
+#include "graph_checks.hpp"
+
+namespace hone {
+namespace {
+
+using testing_tools::count_ops;
+using testing_tools::expect_near;
+using testing_tools::random_inputs;
+
+/// Lowers the graph and checks that it still computes the same; returns the lowered graph.
+Graph lowered(const char* text, double absolute = 1e-5) {
+  Graph before = parse_text(text);
+  Graph after = before.clone();
+  lower(after);
+  auto inputs = random_inputs(before, 3);
+  auto expected = evaluate(before, inputs), got = evaluate(after, inputs);
+  for (size_t i = 0; i < expected.size(); ++i) expect_near(got[i], expected[i], 1e-5, absolute, before.outputs()[i].name);
+  return after;
+}
+
+TEST(Lower, ConvolutionTakesInActivationAndResidual) {
+  Graph graph = lowered(R"(graph "g" {
+    input %x: f32[2, 4, 6, 5]
+    const %w: f32[4, 4, 3, 3] = random(1)
+    const %b: f32[4] = random(2)
+    const %w2: f32[4, 4, 1, 1] = random(3)
+    %c = Conv(%x, %w, %b) {pads=[1, 1, 1, 1]}
+    %r = Relu(%c)
+    %d = Conv(%r, %w2)
+    %s = Add(%d, %x)
+    %y = Relu(%s)
+    output "y" = %y
+  })");
+  EXPECT_EQ(count_ops(graph, "Fused"), 2);
+  EXPECT_EQ(count_ops(graph, "Transpose"), 2);  // one in, one out
+  EXPECT_EQ(graph.nodes().size(), 4u);
+}
+
+TEST(Lower, SharedValuesAreNotSwallowed) {
+  Graph graph = lowered(R"(graph "g" {
+    input %x: f32[1, 2, 4, 4]
+    const %w: f32[2, 2, 1, 1] = random(1)
+    %c = Conv(%x, %w)
+    %r = Relu(%c)
+    %n = Neg(%c)
+    %s = Add(%r, %n)
+    output "s" = %s
+    output "c" = %c
+  })");
+  EXPECT_EQ(count_ops(graph, "Relu"), 1);
+}
+
+TEST(Lower, QuantizedBlockRunsInIntegers) {
+  // Two convolutions, a residual add between quantized values, a pool: no dequantization is left inside.
+  Graph graph = lowered(R"(graph "g" {
+    input %x: f32[1, 4, 6, 6]
+    const %s: f32[] = [0.0078]
+    const %z: u8[] = [128]
+    const %s2: f32[] = [0.02]
+    const %z2: u8[] = [0]
+    const %ws: f32[4] = [0.01, 0.02, 0.005, 0.01]
+    const %wz: i8[4] = fill(0)
+    const %w: i8[4, 4, 3, 3] = random(1)
+    const %bs: f32[4] = [0.000078, 0.000156, 0.000039, 0.000078]
+    const %bz: i32[4] = fill(0)
+    const %b: i32[4] = random(5)
+    %q = QuantizeLinear(%x, %s, %z)
+    %dq = DequantizeLinear(%q, %s, %z)
+    %dw = DequantizeLinear(%w, %ws, %wz) {axis=0}
+    %db = DequantizeLinear(%b, %bs, %bz) {axis=0}
+    %c = Conv(%dq, %dw, %db) {pads=[1, 1, 1, 1]}
+    %r = Relu(%c)
+    %q1 = QuantizeLinear(%r, %s2, %z2)
+    %dq1 = DequantizeLinear(%q1, %s2, %z2)
+    %p = MaxPool(%dq1) {kernel_shape=[3, 3], pads=[1, 1, 1, 1]}
+    %q2 = QuantizeLinear(%p, %s2, %z2)
+    %dq2 = DequantizeLinear(%q2, %s2, %z2)
+    %a = Add(%dq2, %dq)
+    %qa = QuantizeLinear(%a, %s2, %z)
+    %dqa = DequantizeLinear(%qa, %s2, %z)
+    output "y" = %dqa
+  })", 0.0201);
+  EXPECT_EQ(count_ops(graph, "DequantizeLinear"), 1) << to_text(graph, {.elide_above = 8});
+  EXPECT_EQ(count_ops(graph, "QuantizeLinear"), 1);
+  for (const auto& node : graph.nodes())
+    if (node->is("MaxPool")) EXPECT_EQ(node->output()->dtype(), DType::u8);
+}
+
+TEST(Lower, ChannelsLastKeepsNumbersOfMixedGraphs) {
+  lowered(R"(graph "g" {
+    input %x: f32[2, 4, 6, 5]
+    const %w: f32[8, 4, 3, 3] = random(1)
+    const %gamma: f32[8, 1, 1] = random(2)
+    const %half: f32[] = [0.5]
+    const %axes: i64[2] = [2, 3]
+    const %shape: i64[2] = [2, 16]
+    %c = Conv(%x, %w) {pads=[1, 1, 1, 1], strides=[2, 2]}
+    %m = Mul(%c, %gamma)
+    %h = Mul(%m, %half)
+    %cat = Concat(%h, %c) {axis=1}
+    %soft = Softmax(%cat) {axis=1}
+    %a, %b = Split(%soft) {axis=1, num_outputs=2}
+    %sum = Add(%a, %b)
+    %g = GlobalAveragePool(%sum)
+    %gate = Mul(%sum, %g)
+    %t = Transpose(%gate) {perm=[0, 2, 3, 1]}
+    %gc = GlobalAveragePool(%cat)
+    %f = Reshape(%gc, %shape)
+    output "t" = %t
+    output "f" = %f
+    output "sum" = %sum
+  })");
+}
+
+}  // namespace
+}  // namespace hone
