@@ -2,6 +2,8 @@
 
 #include <new>
 
+#include <fmt/format.h>
+
 #include "base/error.hpp"
 #include "import/onnx/model.hpp"
 
@@ -16,10 +18,10 @@ Graph import_onnx(const std::shared_ptr<const MappedFile>& file) {
   } catch (const Error&) {
     throw;
   } catch (const std::bad_alloc&) {
-    throw Error("'" + file->path().string() + "'", "needs more memory than this machine has", "use a machine with more memory");
+    throw Error(fmt::format("'{}'", file->path().string()), "needs more memory than this machine has", "use a machine with more memory");
   } catch (const std::exception& problem) {
     // Such as std::length_error: a size in the file that no container can have.
-    throw Error("'" + file->path().string() + "'", std::string("cannot be read: ") + problem.what(),
+    throw Error(fmt::format("'{}'", file->path().string()), std::string("cannot be read: ") + problem.what(),
                 "the file is damaged; download or export it again");
   }
 }

@@ -60,7 +60,7 @@ class ModelReader {
   }
 
  private:
-  std::string place() const { return "'" + file_->path().string() + "'"; }
+  std::string place() const { return fmt::format("'{}'", file_->path().string()); }
 
   void read_opset(WireReader message) {
     std::string domain;

@@ -45,7 +45,7 @@ WireReader::WireReader(std::shared_ptr<const MappedFile> file)
     : file_(std::move(file)), cursor_(file_->text().data()), end_(cursor_ + file_->text().size()) {}
 
 void WireReader::fail(const std::string& problem) const {
-  throw Error("'" + file_->path().string() + "'",
+  throw Error(fmt::format("'{}'", file_->path().string()),
               fmt::format("is damaged or truncated: {} at byte {}", problem, cursor_ - file_->text().data()),
               "download or export the file again");
 }

@@ -1,0 +1,216 @@
+#include "export/onnx/onnx_export.hpp"
+
+#include <optional>
+
+#include <fmt/format.h>
+#include <protozero/pbf_writer.hpp>
+#include <protozero/varint.hpp>
+
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "export/onnx/encode.hpp"
+#include "export/onnx/standard_form.hpp"
+#include "graph/onnx_format.hpp"
+
+namespace hone::onnx {
+
+namespace {
+
+constexpr size_t smallest_external = 1024;    // smaller tensors stay in the model file
+constexpr uint64_t external_alignment = 64;
+
+struct Initializer {
+  std::string name;
+  Tensor tensor;
+};
+
+/// Bytes of the file: `text`, then the data of `tensor` where there is one. Weights are never copied.
+struct Piece {
+  std::string text;
+  const Tensor* tensor = nullptr;
+  size_t size() const { return text.size() + (tensor ? tensor->bytes() : 0); }
+};
+
+std::string varint(uint64_t value) {
+  std::string bytes;
+  protozero::add_varint_to_buffer(&bytes, value);
+  return bytes;
+}
+/// Tag and length of a length-delimited field.
+std::string field_head(Field field, uint64_t length) { return varint(field << 3 | 2) + varint(length); }
+std::string whole_field(Field field, const std::string& content) { return field_head(field, content.size()) + content; }
+
+/// The parts of the model that do not depend on where the weights go.
+struct Parts {
+  std::string head, nodes, ends, tail;  ///< before the graph; in it before and after the initializers; after it
+  std::vector<Initializer> initializers;
+};
+
+void check_typed(const std::string& place, const Type& type) {
+  if (type.dtype == DType::undefined)
+    throw Error(place, "has no element type", "run Graph::infer() before exporting");
+}
+
+class PartsMaker {
+ public:
+  explicit PartsMaker(const Graph& graph) : graph_(graph), names_(graph) {}
+
+  Parts make() {
+    for (auto& node : graph_.nodes()) add(standard_form(*node, names_), *node);
+    for (const GraphOutput& output : graph_.outputs()) {
+      check_typed("output '" + output.name + "'", output.value->type);
+      if (output.value->is_constant()) add_constant(output.value);
+      // One value cannot have two names: constants, inputs and values that are output twice get a copy.
+      const std::string& name = names_.of(output.value);
+      if (name != output.name)
+        add_node({"Identity", names_.fresh(output.name + "_copy"), {name}, {output.name}, {}});
+      parts_.ends += whole_field(graph::output, encode_value(output.name, output.value->type));
+    }
+    parts_.nodes += whole_field(graph::name, graph_.name.empty() ? "main" : graph_.name);
+    std::string inputs;
+    for (const Value* input : graph_.inputs()) {
+      check_typed("input '" + input->name + "'", input->type);
+      inputs += whole_field(graph::input, encode_value(names_.of(input), input->type));
+    }
+    parts_.ends = inputs + parts_.ends;
+    make_frame();
+    return std::move(parts_);
+  }
+
+ private:
+  void add(const StandardForm& form, const Node& node) {
+    for (const Value* input : node.inputs())
+      if (input && input->is_constant()) add_constant(input);
+    for (auto& [name, tensor] : form.constants) parts_.initializers.push_back({name, tensor});
+    for (const StandardNode& standard : form.nodes) add_node(standard);
+  }
+
+  void add_node(const StandardNode& node) { parts_.nodes += whole_field(graph::node, encode_node(node)); }
+
+  void add_constant(const Value* value) {
+    if (written_.insert(value).second) parts_.initializers.push_back({names_.of(value), value->constant()});
+  }
+
+  void make_frame() {
+    protozero::pbf_writer head(parts_.head);
+    head.add_int64(model::ir_version, written_ir_version);
+    head.add_string(model::producer_name, "hone");
+    std::string opset;
+    protozero::pbf_writer opset_out(opset);
+    opset_out.add_string(opset::domain, "");
+    opset_out.add_int64(opset::version, graph_opset);
+    parts_.tail = whole_field(model::opset_import, opset);
+    for (auto& [key, value] : graph_.metadata) parts_.tail += whole_field(model::metadata, encode_entry(key, value));
+  }
+
+  const Graph& graph_;
+  Names names_;
+  Parts parts_;
+  std::unordered_set<const Value*> written_;
+};
+
+/// The initializer as a field of the graph that begins at `position` of the file. Its data comes to lie at a multiple of
+/// the element size, so that readers can use it where it is: a doc_string of blanks fills the gap.
+Piece inline_initializer(const Initializer& initializer, uint64_t position) {
+  const Tensor& tensor = initializer.tensor;
+  std::string head = encode_tensor_head(initializer.name, tensor);
+  if (tensor.dtype() == DType::string) return {whole_field(graph::initializer, head), nullptr};
+  std::string data_head = field_head(tensor::raw_data, tensor.bytes());
+  size_t alignment = size_of(tensor.dtype());
+  for (size_t blanks = 0;; ++blanks) {
+    std::string filler = blanks == 0 ? "" : whole_field(tensor::doc_string, std::string(blanks - 1, ' '));
+    std::string content = head + filler + data_head;
+    std::string text = field_head(graph::initializer, content.size() + tensor.bytes()) + content;
+    // Blanks past two rounds: a length grew by a byte in between; no position fits, so be it.
+    if ((position + text.size()) % alignment == 0 || blanks > 2 * alignment) return {std::move(text), &tensor};
+  }
+}
+
+std::vector<Piece> inline_pieces(const Parts& parts, uint64_t position) {
+  std::vector<Piece> pieces;
+  for (const Initializer& initializer : parts.initializers) {
+    pieces.push_back(inline_initializer(initializer, position));
+    position += pieces.back().size();
+  }
+  return pieces;
+}
+
+/// Initializers that refer to a second file, and what to write there.
+std::vector<Piece> external_pieces(const Parts& parts, const std::string& file_name, std::vector<Piece>& data) {
+  std::vector<Piece> pieces;
+  uint64_t offset = 0;
+  for (const Initializer& initializer : parts.initializers) {
+    const Tensor& tensor = initializer.tensor;
+    if (tensor.dtype() == DType::string || tensor.bytes() < smallest_external) {
+      pieces.push_back({whole_field(graph::initializer, encode_tensor(initializer.name, tensor)), nullptr});
+      continue;
+    }
+    uint64_t gap = (external_alignment - offset % external_alignment) % external_alignment;
+    data.push_back({std::string(gap, '\0'), &tensor});
+    offset += gap;
+    std::string content = encode_tensor_head(initializer.name, tensor);
+    content += whole_field(tensor::external_data, encode_entry("location", file_name));
+    content += whole_field(tensor::external_data, encode_entry("offset", std::to_string(offset)));
+    content += whole_field(tensor::external_data, encode_entry("length", std::to_string(tensor.bytes())));
+    protozero::pbf_writer(content).add_enum(tensor::data_location, 1);
+    pieces.push_back({whole_field(graph::initializer, content), nullptr});
+    offset += tensor.bytes();
+  }
+  return pieces;
+}
+
+uint64_t total(const std::vector<Piece>& pieces) {
+  uint64_t bytes = 0;
+  for (const Piece& piece : pieces) bytes += piece.size();
+  return bytes;
+}
+
+uint64_t graph_size(const Parts& parts, const std::vector<Piece>& pieces) {
+  return parts.nodes.size() + total(pieces) + parts.ends.size();
+}
+
+uint64_t file_size(const Parts& parts, const std::vector<Piece>& pieces) {
+  uint64_t inside = graph_size(parts, pieces);
+  return parts.head.size() + field_head(model::graph, inside).size() + inside + parts.tail.size();
+}
+
+/// Where the weights lie depends on how many bytes the graph's length takes, and that on the weights: two rounds settle it.
+std::vector<Piece> settled_pieces(const Parts& parts) {
+  uint64_t length = parts.nodes.size() + parts.ends.size();
+  for (const Initializer& initializer : parts.initializers) length += initializer.tensor.bytes();
+  std::vector<Piece> pieces;
+  for (int round = 0; round < 2; ++round) {
+    pieces = inline_pieces(parts, parts.head.size() + field_head(model::graph, length).size() + parts.nodes.size());
+    length = graph_size(parts, pieces);
+  }
+  return pieces;
+}
+
+void write_pieces(const FileAppend& append, const std::vector<Piece>& pieces) {
+  for (const Piece& piece : pieces) {
+    append(piece.text.data(), piece.text.size());
+    if (piece.tensor && piece.tensor->bytes() > 0) append(piece.tensor->raw(), piece.tensor->bytes());
+  }
+}
+
+}  // namespace
+
+void export_onnx(const Graph& graph, const std::filesystem::path& path, const ExportOptions& options) {
+  Parts parts = PartsMaker(graph).make();
+  std::vector<Piece> pieces = settled_pieces(parts), data;
+  if (file_size(parts, pieces) > options.max_file_bytes) {
+    std::filesystem::path data_path = path;
+    data_path += ".data";
+    pieces = external_pieces(parts, data_path.filename().string(), data);
+    if (!data.empty()) write_file(data_path, [&](const FileAppend& append) { write_pieces(append, data); });
+  }
+  write_file(path, [&](const FileAppend& append) {
+    std::string begin = parts.head + field_head(model::graph, graph_size(parts, pieces)) + parts.nodes;
+    append(begin.data(), begin.size());
+    write_pieces(append, pieces);
+    std::string end = parts.ends + parts.tail;
+    append(end.data(), end.size());
+  });
+}
+
+}  // namespace hone::onnx

@@ -1,0 +1,98 @@
+#include "export/onnx/standard_form.hpp"
+
+#include <fmt/format.h>
+
+#include "base/error.hpp"
+#include "graph/ops/activation/swish.hpp"
+
+namespace hone::onnx {
+
+// ---- names ----
+
+bool Names::claim(const Value* value, const std::string& name) {
+  if (names_.count(value) || !taken_.insert(name).second) return false;
+  names_.emplace(value, name);
+  return true;
+}
+
+Names::Names(const Graph& graph) {
+  for (const Value* input : graph.inputs()) claim(input, input->name);
+  std::unordered_set<std::string> outputs;
+  for (const GraphOutput& output : graph.outputs()) {
+    std::string place = "output '" + output.name + "'";
+    if (!outputs.insert(output.name).second) throw Error(place, "is the name of two outputs", "rename one of them");
+    if (taken_.count(output.name) && of(output.value) != output.name)
+      throw Error(place, "has the name of an input", "rename one of them");
+  }
+  for (const GraphOutput& output : graph.outputs())
+    if (output.value->producer()) claim(output.value, output.name);
+  taken_.insert(outputs.begin(), outputs.end());
+  auto name = [&](const Value* value) {
+    if (value && !names_.count(value)) names_.emplace(value, fresh(value->name));
+  };
+  for (auto& node : graph.nodes()) {
+    for (const Value* input : node->inputs()) name(input);
+    for (const Value* output : node->outputs()) name(output);
+  }
+  for (const GraphOutput& output : graph.outputs()) name(output.value);
+}
+
+const std::string& Names::of(const Value* value) const {
+  static const std::string none;
+  auto it = names_.find(value);
+  return it == names_.end() ? none : it->second;
+}
+
+std::string Names::fresh(const std::string& wanted) {
+  std::string candidate = wanted;
+  while (!taken_.insert(candidate).second) candidate = fmt::format("{}_{}", wanted, ++serial_[wanted]);
+  return candidate;
+}
+
+// ---- ops of the hone domain ----
+
+namespace {
+
+/// y = x * sigmoid(alpha * x)
+StandardForm swish(const Node& node, Names& names) {
+  StandardForm form;
+  const std::string &x = names.of(node.input(0)), &y = names.of(node.output());
+  float alpha = node.as<ops::Swish>()->alpha;
+  std::string inner = x;
+  if (alpha != 1) {
+    std::string factor = names.fresh(node.name + "_alpha");
+    form.constants.emplace_back(factor, Tensor::scalar<float>(alpha).cast(node.input(0)->dtype()));
+    inner = names.fresh(node.name + "_scaled");
+    form.nodes.push_back({"Mul", node.name + "_scale", {x, factor}, {inner}, {}});
+  }
+  std::string gate = names.fresh(node.name + "_gate");
+  form.nodes.push_back({"Sigmoid", node.name + "_sigmoid", {inner}, {gate}, {}});
+  form.nodes.push_back({"Mul", node.name, {x, gate}, {y}, {}});
+  return form;
+}
+
+struct Expansion {
+  const char* op;
+  StandardForm (*expand)(const Node&, Names&);
+};
+constexpr Expansion expansions[] = {
+    {"Swish", swish},
+};
+
+}  // namespace
+
+StandardForm standard_form(const Node& node, Names& names) {
+  std::string_view domain = node.op().domain();
+  if (!domain.empty()) {
+    for (const Expansion& line : expansions)
+      if (domain == "hone" && node.is(line.op)) return line.expand(node, names);
+    throw Error(node.place(), fmt::format("op {}.{} has no form in standard ONNX", domain, node.op().type()),
+                "export the graph as it was before it was compiled");
+  }
+  StandardNode same{node.op().type(), node.name, {}, {}, get_attributes(node.op())};
+  for (const Value* input : node.inputs()) same.inputs.push_back(names.of(input));
+  for (const Value* output : node.outputs()) same.outputs.push_back(names.of(output));
+  return {{std::move(same)}, {}};
+}
+
+}  // namespace hone::onnx
