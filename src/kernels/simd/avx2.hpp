@@ -117,5 +117,38 @@ inline void put_weight(uint8_t* packed, int lane, int tap, int8_t w) {
   __builtin_memcpy(packed + (tap / 2) * 32 + lane * 4 + (tap % 2) * 2, &wide, 2);
 }
 
+using VB = __m256i;
+constexpr int kByteLanes = 32;
+HONE_INLINE VB load_vb(const uint8_t* p, int n) {
+  if (n >= 32) return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  alignas(32) uint8_t bytes[32] = {};
+  for (int i = 0; i < n; ++i) bytes[i] = p[i];
+  return _mm256_load_si256(reinterpret_cast<const __m256i*>(bytes));
+}
+HONE_INLINE void store_vb(uint8_t* p, VB v, int n) {
+  if (n >= 32) return _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), v);
+  alignas(32) uint8_t bytes[32];
+  _mm256_store_si256(reinterpret_cast<__m256i*>(bytes), v);
+  for (int i = 0; i < n; ++i) p[i] = bytes[i];
+}
+HONE_INLINE VB max_u8(VB a, VB b) { return _mm256_max_epu8(a, b); }
+HONE_INLINE VB flip_sign(VB a) { return _mm256_xor_si256(a, _mm256_set1_epi8(-128)); }
+
+inline int64_t lookup_blocks(const uint8_t* table, const uint8_t* x, uint8_t* y, int64_t begin, int64_t end) {
+  for (; begin + 32 <= end; begin += 32) {
+    const __m256i v = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x + begin));
+    __m256i found = _mm256_setzero_si256();
+    for (int k = 0; k < 16; ++k) {
+      const __m256i part =
+          _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table + 16 * k)));
+      const __m256i index = _mm256_adds_epu8(_mm256_xor_si256(v, _mm256_set1_epi8(static_cast<char>(k << 4))),
+                                             _mm256_set1_epi8(0x70));
+      found = _mm256_or_si256(found, _mm256_shuffle_epi8(part, index));
+    }
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(y + begin), found);
+  }
+  return begin;
+}
+
 }  // namespace
 }  // namespace hone::kernels::HONE_ISA

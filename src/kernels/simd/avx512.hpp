@@ -131,5 +131,39 @@ inline void put_weight(uint8_t* packed, int lane, int tap, int8_t w) {
 }
 #endif
 
+/// Bytes without widening. Every lane's byte is compared unsigned; i8 data are compared after `flip_sign`.
+using VB = __m512i;
+constexpr int kByteLanes = 64;
+HONE_INLINE VB load_vb(const uint8_t* p, int n) {
+  return _mm512_maskz_loadu_epi8(n >= 64 ? ~0ull : (1ull << n) - 1, p);
+}
+HONE_INLINE void store_vb(uint8_t* p, VB v, int n) {
+  if (n >= 64)
+    _mm512_storeu_si512(p, v);
+  else
+    _mm512_mask_storeu_epi8(p, (1ull << n) - 1, v);
+}
+HONE_INLINE VB max_u8(VB a, VB b) { return _mm512_max_epu8(a, b); }
+HONE_INLINE VB flip_sign(VB a) { return _mm512_xor_si512(a, _mm512_set1_epi8(-128)); }
+
+/// y[i] = table[x[i]] for whole vectors from `begin`; returns where it stopped.
+inline int64_t lookup_blocks(const uint8_t* table, const uint8_t* x, uint8_t* y, int64_t begin, int64_t end) {
+  __m512i part[16];
+  for (int k = 0; k < 16; ++k)
+    part[k] = _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table + 16 * k)));
+  for (; begin + 64 <= end; begin += 64) {
+    const __m512i v = _mm512_loadu_si512(x + begin);
+    __m512i found = _mm512_setzero_si512();
+    for (int k = 0; k < 16; ++k) {
+      // Within part k, the index's low nibble with bit 7 clear; elsewhere bit 7 is set and the shuffle gives 0.
+      const __m512i index = _mm512_adds_epu8(_mm512_xor_si512(v, _mm512_set1_epi8(static_cast<char>(k << 4))),
+                                             _mm512_set1_epi8(0x70));
+      found = _mm512_or_si512(found, _mm512_shuffle_epi8(part[k], index));
+    }
+    _mm512_storeu_si512(y + begin, found);
+  }
+  return begin;
+}
+
 }  // namespace
 }  // namespace hone::kernels::HONE_ISA

@@ -24,9 +24,8 @@ struct Part {
   int n;
   explicit Part(int count) : n(count) {}
 };
-struct Bytes {
-  uint8_t b[kLanes];
-};
+typedef uint8_t Bytes __attribute__((vector_size(4)));
+typedef int8_t SignedBytes __attribute__((vector_size(4)));
 
 HONE_INLINE VF set1(float v) { return VF{v, v, v, v}; }
 HONE_INLINE VI set1i(int v) { return VI{v, v, v, v}; }
@@ -42,17 +41,18 @@ HONE_INLINE void store(float* p, VF v, M m = {}) {
   for (int i = 0; i < m.n; ++i) p[i] = v[i];
 }
 HONE_INLINE VI load_i32(const int32_t* p) { return VI{p[0], p[1], p[2], p[3]}; }
-template <class M = Full>
-HONE_INLINE Bytes load_bytes(const void* p, M m = {}) {
-  Bytes v = {};
-  for (int i = 0; i < m.n; ++i) v.b[i] = static_cast<const uint8_t*>(p)[i];
+HONE_INLINE Bytes load_bytes(const void* p, Full = {}) {
+  Bytes v;
+  __builtin_memcpy(&v, p, sizeof v);
   return v;
 }
-HONE_INLINE VI widen_u8(Bytes v) { return VI{v.b[0], v.b[1], v.b[2], v.b[3]}; }
-HONE_INLINE VI widen_i8(Bytes v) {
-  return VI{static_cast<int8_t>(v.b[0]), static_cast<int8_t>(v.b[1]), static_cast<int8_t>(v.b[2]),
-            static_cast<int8_t>(v.b[3])};
+HONE_INLINE Bytes load_bytes(const void* p, Part m) {
+  Bytes v = {};
+  __builtin_memcpy(&v, p, static_cast<size_t>(m.n));
+  return v;
 }
+HONE_INLINE VI widen_u8(Bytes v) { return __builtin_convertvector(v, VI); }
+HONE_INLINE VI widen_i8(Bytes v) { return __builtin_convertvector(reinterpret_cast<SignedBytes>(v), VI); }
 template <class M = Full>
 HONE_INLINE void store_bytes(void* p, VI v, M m = {}) {
   for (int i = 0; i < m.n; ++i) static_cast<uint8_t*>(p)[i] = static_cast<uint8_t>(v[i]);
@@ -113,6 +113,27 @@ HONE_INLINE VI dot4(VI acc, const Taps& x, const TapWeights& w) {
 inline void put_weight(uint8_t* packed, int lane, int tap, int8_t w) {
   packed[tap * 4 + lane] = static_cast<uint8_t>(w);
 }
+
+typedef uint8_t VB __attribute__((vector_size(16)));
+constexpr int kByteLanes = 16;
+HONE_INLINE VB load_vb(const uint8_t* p, int n) {
+  VB v = {};
+  if (n >= kByteLanes)
+    __builtin_memcpy(&v, p, kByteLanes);
+  else
+    __builtin_memcpy(&v, p, static_cast<size_t>(n));
+  return v;
+}
+HONE_INLINE void store_vb(uint8_t* p, VB v, int n) {
+  if (n >= kByteLanes)
+    __builtin_memcpy(p, &v, kByteLanes);
+  else
+    __builtin_memcpy(p, &v, static_cast<size_t>(n));
+}
+HONE_INLINE VB max_u8(VB a, VB b) { return a > b ? a : b; }
+HONE_INLINE VB flip_sign(VB a) { return a ^ 0x80; }
+
+inline int64_t lookup_blocks(const uint8_t*, const uint8_t*, uint8_t*, int64_t begin, int64_t) { return begin; }
 
 }  // namespace
 }  // namespace hone::kernels::HONE_ISA
