@@ -57,27 +57,10 @@ void evaluate_unary_float(EvalContext& context, F f) {
 /// For each element of the broadcast result, the element indices of `a` and `b`: visit(i, index_a, index_b).
 template <class Visit>
 void for_each_broadcast(const Dims& result, const Dims& a, const Dims& b, Visit visit) {
-  size_t rank = result.size();
-  Dims stride_a(rank, 0), stride_b(rank, 0), position(rank, 0);
-  auto fill = [&](const Dims& dims, Dims& strides) {
-    Dims own = row_major_strides(dims);
-    for (size_t i = 0; i < dims.size(); ++i)
-      if (dims[i] != 1) strides[rank - dims.size() + i] = own[i];
-  };
-  fill(a, stride_a);
-  fill(b, stride_b);
-  int64_t count = element_count(result), index_a = 0, index_b = 0;
-  for (int64_t i = 0; i < count; ++i) {
-    visit(i, index_a, index_b);
-    for (size_t axis = rank; axis-- > 0;) {
-      index_a += stride_a[axis];
-      index_b += stride_b[axis];
-      if (++position[axis] < result[axis]) break;
-      index_a -= stride_a[axis] * result[axis];
-      index_b -= stride_b[axis] * result[axis];
-      position[axis] = 0;
-    }
-  }
+  for_each_row(result, {&a, &b}, [&](const BroadcastRow& row) {
+    for (int64_t i = 0; i < row.count; ++i)
+      visit(row.out + i, row.begin[0] + i * row.step[0], row.begin[1] + i * row.step[1]);
+  });
 }
 
 /// As infer_same, for inputs of the given types.

@@ -31,15 +31,16 @@ void require_types(const InferContext& context, size_t i, Types types) {
   if (!context.has_input(i)) return;
   DType dtype = context.dtype(i);
   if (dtype != DType::undefined && !accepts(types, dtype))
-    context.fail("input " + std::to_string(i) + " is " + name_of(dtype) + ", expected " + describe(types), "insert a Cast");
+    context.fail("input " + std::to_string(i) + " is " + name_of(dtype) + ", expected " + describe(types),
+                 "insert a Cast");
 }
 
 void require_same_type(const InferContext& context, size_t i, size_t j) {
   if (!context.has_input(i) || !context.has_input(j)) return;
   DType a = context.dtype(i), b = context.dtype(j);
   if (a != DType::undefined && b != DType::undefined && a != b)
-    context.fail("inputs " + std::to_string(i) + " and " + std::to_string(j) + " are " + name_of(a) + " and " + name_of(b) +
-                     ", expected one type",
+    context.fail("inputs " + std::to_string(i) + " and " + std::to_string(j) + " are " + name_of(a) + " and " +
+                     name_of(b) + ", expected one type",
                  "insert a Cast");
 }
 

@@ -22,7 +22,8 @@ struct PRelu : OpOf<PRelu> {
   void evaluate(EvalContext& context) const override {
     const Tensor &x = context.in(0), &slope = context.in(1);
     if (broadcast_dims(context) != x.dims())
-      context.fail("slope " + to_string(slope.dims()) + " does not broadcast to the shape of x, " + to_string(x.dims()));
+      context.fail("slope " + to_string(slope.dims()) + " does not broadcast to the shape of x, " +
+                   to_string(x.dims()));
     evaluate_binary<void, Types::numbers>(context, [](auto a, auto b) { return a < 0 ? wrap_mul(a, b) : a; });
   }
 };

@@ -53,8 +53,8 @@ struct Where : OpOf<Where> {
     auto values = broadcast(a.dims(), b.dims());
     auto dims = values ? broadcast(condition.dims(), *values) : std::nullopt;
     if (!dims)
-      context.fail("shapes " + to_string(condition.dims()) + ", " + to_string(a.dims()) + " and " + to_string(b.dims()) +
-                   " do not broadcast");
+      context.fail("shapes " + to_string(condition.dims()) + ", " + to_string(a.dims()) + " and " +
+                   to_string(b.dims()) + " do not broadcast");
     if (a.dtype() == DType::string) return select_strings(context, condition, a, b, *dims);
     void* out = context.out(0, a.dtype(), *dims).mutable_raw();
     switch (size_of(a.dtype())) {
