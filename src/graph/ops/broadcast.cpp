@@ -40,8 +40,8 @@ std::vector<Axis> joined_axes(const Dims& result, std::initializer_list<const Di
 
 }  // namespace
 
-void for_each_row(const Dims& result, std::initializer_list<const Dims*> inputs,
-                  FunctionRef<void(const BroadcastRow&)> visit) {
+void for_each_broadcast_row(const Dims& result, std::initializer_list<const Dims*> inputs,
+                            FunctionRef<void(const BroadcastRow&)> visit) {
   int64_t total = element_count(result);
   if (total == 0) return;
   std::vector<Axis> axes = joined_axes(result, inputs);

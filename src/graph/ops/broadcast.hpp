@@ -16,7 +16,7 @@ struct BroadcastRow {
 
 /// Covers the broadcast of up to three inputs to `result` with as few rows as possible; inputs of equal sizes are one
 /// row. Nothing is visited when the result is empty.
-void for_each_row(const Dims& result, std::initializer_list<const Dims*> inputs,
-                  FunctionRef<void(const BroadcastRow&)> visit);
+void for_each_broadcast_row(const Dims& result, std::initializer_list<const Dims*> inputs,
+                            FunctionRef<void(const BroadcastRow&)> visit);
 
 }  // namespace hone::ops

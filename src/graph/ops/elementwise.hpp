@@ -57,7 +57,7 @@ void evaluate_unary_float(EvalContext& context, F f) {
 /// For each element of the broadcast result, the element indices of `a` and `b`: visit(i, index_a, index_b).
 template <class Visit>
 void for_each_broadcast(const Dims& result, const Dims& a, const Dims& b, Visit visit) {
-  for_each_row(result, {&a, &b}, [&](const BroadcastRow& row) {
+  for_each_broadcast_row(result, {&a, &b}, [&](const BroadcastRow& row) {
     for (int64_t i = 0; i < row.count; ++i)
       visit(row.out + i, row.begin[0] + i * row.step[0], row.begin[1] + i * row.step[1]);
   });
@@ -73,7 +73,7 @@ template <class T, class Out, class F>
 void binary_rows(const Tensor& a, const Tensor& b, Tensor& y, F f) {
   const T *x0 = static_cast<const T*>(a.raw()), *x1 = static_cast<const T*>(b.raw());
   Out* out = static_cast<Out*>(y.mutable_raw());
-  for_each_row(y.dims(), {&a.dims(), &b.dims()}, [&](const BroadcastRow& row) {
+  for_each_broadcast_row(y.dims(), {&a.dims(), &b.dims()}, [&](const BroadcastRow& row) {
     const T *p = x0 + row.begin[0], *q = x1 + row.begin[1];
     Out* to = out + row.out;
     auto apply = [&](int64_t i, int64_t j, int64_t k) {

@@ -7,7 +7,7 @@ void compare_strings(EvalContext& context, const Tensor& a, const Tensor& b) {
   Tensor& y = context.out(0, DType::boolean, broadcast_dims(context));
   bool* out = static_cast<bool*>(y.mutable_raw());
   const auto &p = a.strings(), &q = b.strings();
-  for_each_row(y.dims(), {&a.dims(), &b.dims()}, [&](const BroadcastRow& row) {
+  for_each_broadcast_row(y.dims(), {&a.dims(), &b.dims()}, [&](const BroadcastRow& row) {
     for (int64_t i = 0; i < row.count; ++i)
       out[row.out + i] = p[static_cast<size_t>(row.begin[0] + i * row.step[0])] ==
                          q[static_cast<size_t>(row.begin[1] + i * row.step[1])];

@@ -9,7 +9,7 @@ template <class T>
 void select(const Tensor& condition, const Tensor& a, const Tensor& b, const Dims& dims, T* out) {
   const bool* choose = static_cast<const bool*>(condition.raw());
   const T *p = static_cast<const T*>(a.raw()), *q = static_cast<const T*>(b.raw());
-  for_each_row(dims, {&condition.dims(), &a.dims(), &b.dims()}, [&](const BroadcastRow& row) {
+  for_each_broadcast_row(dims, {&condition.dims(), &a.dims(), &b.dims()}, [&](const BroadcastRow& row) {
     for (int64_t i = 0; i < row.count; ++i)
       out[row.out + i] = choose[row.begin[0] + i * row.step[0]] ? p[row.begin[1] + i * row.step[1]]
                                                                 : q[row.begin[2] + i * row.step[2]];
@@ -20,7 +20,7 @@ void select_strings(EvalContext& context, const Tensor& condition, const Tensor&
   const bool* choose = static_cast<const bool*>(condition.raw());
   const auto &p = a.strings(), &q = b.strings();
   std::vector<std::string> chosen(static_cast<size_t>(element_count(dims)));
-  for_each_row(dims, {&condition.dims(), &a.dims(), &b.dims()}, [&](const BroadcastRow& row) {
+  for_each_broadcast_row(dims, {&condition.dims(), &a.dims(), &b.dims()}, [&](const BroadcastRow& row) {
     for (int64_t i = 0; i < row.count; ++i)
       chosen[static_cast<size_t>(row.out + i)] = choose[row.begin[0] + i * row.step[0]]
                                                      ? p[static_cast<size_t>(row.begin[1] + i * row.step[1])]

@@ -28,7 +28,7 @@ void power_rows(const Tensor& x, const Tensor& exponent, Tensor& y) {
   const T* base = static_cast<const T*>(x.raw());
   const E* power_of = static_cast<const E*>(exponent.raw());
   T* out = static_cast<T*>(y.mutable_raw());
-  for_each_row(y.dims(), {&x.dims(), &exponent.dims()}, [&](const BroadcastRow& row) {
+  for_each_broadcast_row(y.dims(), {&x.dims(), &exponent.dims()}, [&](const BroadcastRow& row) {
     const T* p = base + row.begin[0];
     const E* q = power_of + row.begin[1];
     T* to = out + row.out;
