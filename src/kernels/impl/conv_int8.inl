@@ -1,0 +1,134 @@
+// Convolution of 8-bit integers with VNNI: four input channels a step, u8 x i8 into 32 bits without saturation.
+#include "kernels/impl/conv_tiles.inl"
+
+namespace hone::kernels::HONE_ISA {
+namespace {
+
+// Packed: per block, [tap][input channel / 4][vectors x lanes][4] bytes. Behind all blocks: the correction of each output
+// channel (i32, in blocks of lanes) and a row of zero points for padding.
+HONE_INLINE int64_t panel_bytes(const ConvShape& s) { return s.taps() * s.group_channels() * kLanes; }  // of one vector
+
+size_t conv_int8_packed_bytes(const ConvShape& s) {
+  return static_cast<size_t>(all_vectors(s) * (panel_bytes(s) + kLanes * 4) + s.group_channels() + 64);
+}
+HONE_INLINE const int32_t* corrections(const ConvShape& s, const uint8_t* packed) {
+  return reinterpret_cast<const int32_t*>(packed + all_vectors(s) * panel_bytes(s));
+}
+HONE_INLINE const uint8_t* outside_row(const ConvShape& s, const uint8_t* packed) {
+  return packed + all_vectors(s) * (panel_bytes(s) + kLanes * 4);
+}
+
+/// i8 input is read as u8 by flipping the sign bit: x + 128, which the correction takes back.
+void conv_int8_pack(const ConvShape& s, const int8_t* w, DType x_type, int x_zero, void* memory) {
+  uint8_t* packed = static_cast<uint8_t*>(memory);
+  const int64_t depth = s.group_channels(), taps = s.taps();
+  int32_t* correction = const_cast<int32_t*>(corrections(s, packed));
+  const int offset = x_type == DType::i8 ? x_zero + 128 : x_zero;
+  for (int64_t index = 0; index < count_blocks(s); ++index) {
+    const Block b = block_at(s, index);
+    uint8_t* panel = packed + vectors_before(s, index) * panel_bytes(s);
+    const int8_t* first = w + (b.group * s.group_out_channels() + b.first) * depth * taps;
+    for (int64_t tap = 0; tap < taps; ++tap)
+      for (int64_t k = 0; k < depth; k += 4)
+        for (int c = 0; c < b.vectors * kLanes; ++c)
+          for (int i = 0; i < 4; ++i)
+            *panel++ = c < b.channels ? static_cast<uint8_t>(first[(c * depth + k + i) * taps + tap]) : 0;
+    int32_t* sums = correction + vectors_before(s, index) * kLanes;
+    for (int c = 0; c < b.vectors * kLanes; ++c) {
+      int32_t sum = 0;
+      for (int64_t i = 0; c < b.channels && i < depth * taps; ++i) sum += first[c * depth * taps + i];
+      sums[c] = -offset * sum;
+    }
+  }
+  uint8_t* row = const_cast<uint8_t*>(outside_row(s, packed));
+  for (int64_t k = 0; k < depth + 64; ++k) row[k] = static_cast<uint8_t>(x_zero);
+}
+
+template <int P, int V, bool Flip>
+HONE_INLINE void step(const uint8_t* const* a, int64_t k, const uint8_t* w, VI (&acc)[P * V]) {
+  VI b[V];
+  unroll<V>(HONE_EACH { b[i] = _mm512_loadu_si512(w + i * 64); });
+  unroll<P>([&](auto p) __attribute__((always_inline)) {
+    int32_t four;
+    __builtin_memcpy(&four, a[p] + k, 4);
+    VI x = _mm512_set1_epi32(four);
+    if constexpr (Flip) x = _mm512_xor_si512(x, _mm512_set1_epi8(-128));
+    unroll<V>(HONE_EACH { acc[p * V + i] = _mm512_dpbusd_epi32(acc[p * V + i], x, b[i]); });
+  });
+}
+
+template <int P, int V, bool Flip>
+HONE_NOINLINE void conv_int8_tile(const ConvShape& s, const uint8_t* const* pointers, const uint8_t* w,
+                                  const int32_t* correction, const Post& post, int64_t channel, int channels, void* y,
+                                  int64_t pixel) {
+  VI acc[P * V];
+  unroll<V>([&](auto v) __attribute__((always_inline)) {
+    VI start = load_i32(correction + v * kLanes);
+    unroll<P>(HONE_EACH { acc[i * V + v] = start; });
+  });
+  const int64_t depth = s.group_channels(), taps = s.taps();
+  for (int64_t tap = 0; tap < taps; ++tap) {
+    const uint8_t* a[P];
+    unroll<P>(HONE_EACH { a[i] = pointers[tap * P + i]; });
+    int64_t k = 0;
+    for (; k + 16 <= depth; k += 16, w += 4 * V * 64) {
+      step<P, V, Flip>(a, k, w, acc);
+      step<P, V, Flip>(a, k + 4, w + V * 64, acc);
+      step<P, V, Flip>(a, k + 8, w + 2 * V * 64, acc);
+      step<P, V, Flip>(a, k + 12, w + 3 * V * 64, acc);
+    }
+    for (; k < depth; k += 4, w += V * 64) step<P, V, Flip>(a, k, w, acc);
+  }
+  finish_tile<P, V>(post, channel, channels, s.out_channels, y, pixel,
+                    [&](auto p, auto v) __attribute__((always_inline)) { return to_float(acc[p * V + v]); });
+}
+
+template <int V, bool Flip>
+void conv_int8_block(const ConvShape& s, const uint8_t* x, const uint8_t* packed, int64_t index, const Post& post, void* y,
+                     int64_t begin, int64_t end) {
+  const Block b = block_at(s, index);
+  const int64_t before = vectors_before(s, index);
+  const uint8_t* panel = packed + before * panel_bytes(s);
+  const int32_t* correction = corrections(s, packed) + before * kLanes;
+  const uint8_t* outside = outside_row(s, packed);
+  const int64_t channel = b.group * s.group_out_channels() + b.first;
+  constexpr int most = kTileVectors / V < kMaxPixels ? kTileVectors / V : kMaxPixels;
+  const uint8_t* pointers[conv_max_taps * kMaxPixels];
+  for_pixel_tiles<most>(begin, end, [&](auto pixels, int64_t pixel) __attribute__((always_inline)) {
+    constexpr int P = decltype(pixels)::value;
+    make_pointers<uint8_t, P>(s, x, outside, b.group, pixel, pointers);
+    conv_int8_tile<P, V, Flip>(s, pointers, panel, correction, post, channel, b.channels, y, pixel);
+  });
+}
+
+template <bool Flip>
+void conv_int8_range(const ConvShape& s, const uint8_t* x, const uint8_t* w, const Post& post, void* y,
+                     const ConvRange& range) {
+  const int64_t chunk = chunk_pixels(s, 1);
+  for (int64_t begin = range.pixel_begin; begin < range.pixel_end; begin += chunk) {
+    const int64_t end = begin + chunk < range.pixel_end ? begin + chunk : range.pixel_end;
+    for (int64_t index = range.block_begin; index < range.block_end; ++index) {
+      switch (block_at(s, index).vectors) {
+        case 1: conv_int8_block<1, Flip>(s, x, w, index, post, y, begin, end); break;
+        case 2: conv_int8_block<2, Flip>(s, x, w, index, post, y, begin, end); break;
+        case 3: conv_int8_block<3, Flip>(s, x, w, index, post, y, begin, end); break;
+        default: conv_int8_block<4, Flip>(s, x, w, index, post, y, begin, end);
+      }
+    }
+  }
+}
+
+void conv_int8_run(const ConvShape& s, const void* x, DType x_type, const void* packed, const Epilogue& epilogue, void* y,
+                   const ConvRange& range) {
+  const Post post = prepare(epilogue);
+  const uint8_t *in = static_cast<const uint8_t*>(x), *w = static_cast<const uint8_t*>(packed);
+  if (x_type == DType::i8) conv_int8_range<true>(s, in, w, post, y, range);
+  else conv_int8_range<false>(s, in, w, post, y, range);
+}
+
+}  // namespace
+
+extern const ConvInt8Kernels conv_int8;
+const ConvInt8Kernels conv_int8 = {count_blocks, conv_int8_packed_bytes, conv_int8_pack, conv_int8_run};
+
+}  // namespace hone::kernels::HONE_ISA

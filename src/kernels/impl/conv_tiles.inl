@@ -1,0 +1,108 @@
+// What f32 and int8 convolutions share: blocks of output channels, tiles of output pixels and their input pointers.
+#include "kernels/conv.hpp"
+#include "kernels/simd/epilogue.inl"
+#include "kernels/simd/unroll.inl"
+
+namespace hone::kernels::HONE_ISA {
+namespace {
+
+constexpr int kMaxVectors = kLanes == 16 ? 4 : 2;             ///< of one block of output channels
+constexpr int kBlock = kMaxVectors * kLanes;
+constexpr int kTileVectors = kLanes == 16 ? 24 : 12;          ///< accumulators of a tile: pixels x vectors
+constexpr int kMaxPixels = 12;
+
+struct Block {
+  int64_t group, first;  ///< first output channel within the group
+  int channels, vectors;
+};
+
+HONE_INLINE int64_t blocks_per_group(const ConvShape& s) { return (s.group_out_channels() + kBlock - 1) / kBlock; }
+
+HONE_INLINE Block block_at(const ConvShape& s, int64_t index) {
+  const int64_t per_group = blocks_per_group(s);
+  Block b;
+  b.group = index / per_group;
+  b.first = index % per_group * kBlock;
+  const int64_t left = s.group_out_channels() - b.first;
+  b.channels = static_cast<int>(left < kBlock ? left : kBlock);
+  b.vectors = (b.channels + kLanes - 1) / kLanes;
+  return b;
+}
+
+[[maybe_unused]] int64_t count_blocks(const ConvShape& s) { return s.groups * blocks_per_group(s); }
+
+/// Vectors of all blocks before `index`: where its panel begins, in panels of one vector.
+HONE_INLINE int64_t vectors_before(const ConvShape& s, int64_t index) {
+  const int64_t per_group = blocks_per_group(s);
+  const int64_t group_vectors = (s.group_out_channels() + kLanes - 1) / kLanes;
+  return index / per_group * group_vectors + index % per_group * kMaxVectors;
+}
+HONE_INLINE int64_t all_vectors(const ConvShape& s) {
+  return s.groups * ((s.group_out_channels() + kLanes - 1) / kLanes);
+}
+
+/// Where each output pixel of a tile reads, for every tap: pointers[tap * pixels + i].
+template <class T, int Pixels>
+HONE_INLINE void make_pointers(const ConvShape& s, const T* x, const T* outside, int64_t group, int64_t pixel,
+                               const T** pointers) {
+  const int64_t per_image = s.out_height * s.out_width;
+  int64_t n = pixel / per_image, oh = pixel % per_image / s.out_width, ow = pixel % s.out_width;
+  for (int i = 0; i < Pixels; ++i) {
+    const T* image = x + (n * s.height * s.width) * s.channels + group * s.group_channels();
+    const int64_t ih0 = oh * s.stride_h - s.pad_top, iw0 = ow * s.stride_w - s.pad_left;
+    const T** out = pointers + i;
+    for (int kh = 0; kh < s.kernel_h; ++kh) {
+      const int64_t ih = ih0 + static_cast<int64_t>(kh) * s.dilation_h;
+      const bool row = static_cast<uint64_t>(ih) < static_cast<uint64_t>(s.height);
+      const T* line = image + ih * s.width * s.channels;
+      for (int kw = 0; kw < s.kernel_w; ++kw, out += Pixels) {
+        const int64_t iw = iw0 + static_cast<int64_t>(kw) * s.dilation_w;
+        *out = row && static_cast<uint64_t>(iw) < static_cast<uint64_t>(s.width) ? line + iw * s.channels : outside;
+      }
+    }
+    if (++ow == s.out_width) {
+      ow = 0;
+      if (++oh == s.out_height) oh = 0, ++n;
+    }
+  }
+}
+
+/// Epilogue and store of a tile's accumulators, given as floats by value(pixel, vector).
+template <int Pixels, int Vectors, class Value>
+HONE_INLINE void finish_tile(const Post& post, int64_t channel, int channels, int64_t out_channels, void* y, int64_t pixel,
+                             Value value) {
+  unroll<Vectors>([&](auto v) __attribute__((always_inline)) {
+    VF out[Pixels];
+    unroll<Pixels>(HONE_EACH { out[i] = value(i, v); });
+    const int64_t c = channel + v * kLanes;
+    const int left = channels - v * kLanes;
+    if (left >= kLanes)
+      finish<Pixels>(post, load_post(post, c, Full{}), out, y, pixel * out_channels + c, out_channels, Full{});
+    else
+      finish<Pixels>(post, load_post(post, c, Part(left)), out, y, pixel * out_channels + c, out_channels, Part(left));
+  });
+}
+
+/// Walks tiles of at most `Most` pixels over [begin, end): f(Index<pixels>, first pixel).
+template <int Most, class F>
+HONE_INLINE void for_pixel_tiles(int64_t begin, int64_t end, F f) {
+  while (end - begin >= Most) f(Index<Most>{}, begin), begin += Most;
+  if constexpr (Most > 8)
+    while (end - begin >= 8) f(Index<8>{}, begin), begin += 8;
+  if constexpr (Most > 4)
+    while (end - begin >= 4) f(Index<4>{}, begin), begin += 4;
+  if constexpr (Most > 2)
+    while (end - begin >= 2) f(Index<2>{}, begin), begin += 2;
+  if (begin < end) f(Index<1>{}, begin), ++begin;
+  if (begin < end) f(Index<1>{}, begin);
+}
+
+/// Input pixels of a chunk stay in the second-level cache while all channel blocks pass over them.
+HONE_INLINE int64_t chunk_pixels(const ConvShape& s, int64_t element_bytes) {
+  const int64_t bytes_per_pixel = s.channels * element_bytes * s.stride_h * s.stride_w;
+  const int64_t pixels = 192 * 1024 / (bytes_per_pixel > 0 ? bytes_per_pixel : 1);
+  return pixels < 96 ? 96 : pixels / 24 * 24;
+}
+
+}  // namespace
+}  // namespace hone::kernels::HONE_ISA
