@@ -1,0 +1,62 @@
+#include "graph/ops/quant/quantize_linear.hpp"
+
+#include "graph/ops/nn/compute.hpp"
+#include "graph/ops/quant/axis_parameters.hpp"
+#include "graph/ops/quant/integer.hpp"
+
+namespace hone::ops {
+
+OpSpec QuantizeLinear::spec() const {
+  return {.min_inputs = 2, .max_inputs = 3, .traits = 0u | Trait::layout_agnostic,
+          .summary = "y = saturate(round(x / scale) + zero_point)"};
+}
+
+void QuantizeLinear::attributes(AttributeVisitor& visitor) {
+  visitor.field("axis", axis);
+  visitor.field("block_size", block_size);
+  visitor.field("output_dtype", output_dtype);
+  visitor.field("saturate", saturate);
+}
+
+namespace {
+template <class Context>
+DType result_type(Context& context, const QuantizeLinear& op, DType zero_point) {
+  if (zero_point == DType::undefined) return op.output_dtype == DType::undefined ? DType::u8 : op.output_dtype;
+  if (op.output_dtype != DType::undefined && op.output_dtype != zero_point)
+    context.fail(fmt::format("output_dtype is {}, the zero point is {}", name_of(op.output_dtype), name_of(zero_point)));
+  return zero_point;
+}
+
+template <class T, class Float>
+void quantize(const Float* x, const Float* scale, const std::vector<int64_t>& zeros, const AxisParameters& axis,
+              int64_t count, T* y) {
+  // Runs of elements that share one scale.
+  int64_t run = axis.count == 1 ? count : axis.inner;
+  for (int64_t begin = 0, k = 0; begin < count; begin += run, k = (k + 1) % axis.count)
+    for (int64_t i = begin; i < begin + run; ++i) y[i] = quantized<T>(x[i] / scale[k], zeros[static_cast<size_t>(k)]);
+}
+}  // namespace
+
+void QuantizeLinear::infer(InferContext& context) const {
+  check_axis_parameters(context, axis, block_size);
+  DType zero_point = context.has_input(2) ? context.dtype(2) : DType::undefined;
+  context.set_output(0, result_type(context, *this, zero_point), context.shape(0));
+}
+
+void QuantizeLinear::evaluate(EvalContext& context) const {
+  AxisParameters parameters = axis_parameters(context, axis, block_size);
+  std::vector<int64_t> zeros(static_cast<size_t>(parameters.count), 0);
+  if (context.has(2)) zeros = context.in(2).to_ints();
+  DType dtype = result_type(context, *this, context.has(2) ? context.in(2).dtype() : DType::undefined);
+  with_quantized(context, dtype, [&]<class T>(T) {
+    with_float(context, context.in(1).dtype(), [&]<class Float>(Float) {
+      Tensor x = input_as<Float>(context, 0), scale = input_as<Float>(context, 1);
+      Tensor& y = context.out(0, dtype, x.dims());
+      quantize(pointer<Float>(x), pointer<Float>(scale), zeros, parameters, x.size(), y.mutable_data<T>().data());
+    });
+  });
+}
+
+HONE_DEFINE_OP(QuantizeLinear)
+
+}  // namespace hone::ops
