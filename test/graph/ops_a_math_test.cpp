@@ -257,5 +257,50 @@ TEST(CumSum, DirectionsAndAxes) {
   EXPECT_THAT(failure("CumSum", {m, Tensor::scalar<int64_t>(2)}), HasSubstr("axis is 2, expected -2 to 1"));
 }
 
+Attributes equation(const char* text) { return {{"equation", std::string(text)}}; }
+
+TEST(Einsum, KnownValues) {
+  Tensor a = f32({2, 3}, {1, 2, 3, 4, 5, 6}), b = f32({3, 2}, {1, 0, 0, 1, 1, 1}), v = f32({1, 2, 3});
+  expect_near(run("Einsum", {a, b}, equation("ij,jk->ik")), {4, 5, 10, 11});
+  expect_near(run("Einsum", {a, b}, equation("ij, jk")), {4, 5, 10, 11});
+  expect_near(run("Einsum", {a}, equation("ij->ji")), {1, 4, 2, 5, 3, 6});
+  expect_near(run("Einsum", {a}, equation("ji")), {1, 4, 2, 5, 3, 6});
+  expect_near(run("Einsum", {a}, equation("ij->i")), {6, 15});
+  expect_near(run("Einsum", {v, v}, equation("i,i")), {14});
+  expect_near(run("Einsum", {f32({2, 2}, {1, 2, 3, 4})}, equation("ii->i")), {1, 4});
+  expect_near(run("Einsum", {f32({2, 2}, {1, 2, 3, 4})}, equation("ii")), {5});
+  expect_near(run("Einsum", {f32({1, 2}), v}, equation("a,b->ba")), {1, 2, 2, 4, 3, 6});
+  expect_near(run("Einsum", {a, b, f32({2, 2}, {1, 2, 3, 4})}, equation("ij,jk,kl->il")), {19, 28, 43, 64});
+  EXPECT_EQ(run("Einsum", {i64({1, 2}), i64({3, 4})}, equation("i,i->")).to_ints(), (Ints{11}));
+  expect_near(run("Einsum", {a.cast(DType::f16), b.cast(DType::f16)}, equation("ij,jk->ik")), {4, 5, 10, 11});
+  expect_near(run("Einsum", {Tensor(DType::f32, {2, 0}), Tensor(DType::f32, {0, 1})}, equation("ij,jk->ik")), {0, 0});
+}
+
+TEST(Einsum, EllipsesBroadcast) {
+  std::vector<float> counting;
+  for (int i = 0; i < 12; ++i) counting.push_back(static_cast<float>(i));
+  Tensor batch = f32({2, 2, 3}, counting), matrix = f32({3, 1}, {1, 1, 1});
+  Tensor y = run("Einsum", {batch, matrix}, equation("...ij,...jk->...ik"));
+  EXPECT_EQ(y.dims(), (Dims{2, 2, 1}));
+  expect_near(y, {3, 12, 21, 30});
+  EXPECT_EQ(run("Einsum", {batch}, equation("i...->...i")).dims(), (Dims{2, 3, 2}));
+  EXPECT_EQ(run("Einsum", {batch, f32({2, 1, 3}, {1, 1, 1, 2, 2, 2})}, equation("...i,...i")).dims(), (Dims{2, 2}));
+  expect_near(run("Einsum", {batch, f32({2, 1, 3}, {1, 1, 1, 2, 2, 2})}, equation("...i,...i->...")), {3, 12, 42, 60});
+}
+
+TEST(Einsum, NamesWhatIsWrong) {
+  Tensor a = f32({2, 3}, std::vector<float>(6)), b = f32({2, 2}, std::vector<float>(4));
+  EXPECT_THAT(failure("Einsum", {a}, equation("i")), HasSubstr("equation 'i' names 1 axes of input 0, which has 2"));
+  EXPECT_THAT(failure("Einsum", {a}, equation("ij,jk")), HasSubstr("has 2 terms, but there are 1 inputs"));
+  EXPECT_THAT(failure("Einsum", {a, b}, equation("ij,jk")), HasSubstr("axis 0 of input 1 is 2, expected 3"));
+  EXPECT_THAT(failure("Einsum", {a}, equation("ij->k")), HasSubstr("has output 'k', which no input names"));
+  EXPECT_THAT(failure("Einsum", {a}, equation("ij->ii")), HasSubstr("names output 'i' twice"));
+  EXPECT_THAT(failure("Einsum", {a}, equation("i$")), HasSubstr("has '$', expected letters"));
+  EXPECT_THAT(failure("Einsum", {a}, equation("......")), HasSubstr("two ellipses"));
+  EXPECT_THAT(failure("Einsum", {a}, equation("...i->i")), HasSubstr("has no '...' in its output"));
+  EXPECT_THAT(failure("Einsum", {a}, equation("ij->i->j")), HasSubstr("has '-'"));
+  EXPECT_THAT(failure("Einsum", {a}, {}), HasSubstr("names 0 axes"));
+}
+
 }  // namespace
 }  // namespace hone
