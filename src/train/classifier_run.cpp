@@ -8,7 +8,6 @@
 
 #include "base/error.hpp"
 #include "base/interrupt.hpp"
-#include "base/log.hpp"
 #include "train/train_options.hpp"
 
 namespace hone {
@@ -66,19 +65,16 @@ LoaderOptions loader_options(const TrainOptions& options) {
 }  // namespace
 
 ClassifierRun::ClassifierRun(const Graph& model, const Splits& data, const TrainOptions& options, Progress& progress)
-    : data_(data), options_(options), progress_(progress) {
+    : data_(data), options_(options), progress_(progress), threads_(options.threads) {
   Graph graph = training_graph(model, data, options);
   options_text_ = describe(options);
   data_text_ = fingerprint(data);
   graph_text_ = fingerprint(graph);
   GraphModuleOptions module{.freeze = options.freeze, .seed = options.seed + 1};
-  live_ = std::make_unique<TorchGraph>(graph, module);
-  if (live_->parameters().empty()) throw Error("model '" + model.name + "'", "has no trainable constants");
-  if (options.ema_decay > 0) {
-    average_ = std::make_unique<TorchGraph>(graph, module);
-    for (auto& variable : average_->parameters()) variable.tensor.requires_grad_(false);
-  }
-  optimizer_ = std::make_unique<Sgd>(live_->parameters(), options.momentum, options.weight_decay);
+  live_ = std::make_unique<Replicas>(graph, module, options.threads, true);
+  if (live_->main().parameters().empty()) throw Error("model '" + model.name + "'", "has no trainable constants");
+  if (options.ema_decay > 0) average_ = std::make_unique<Replicas>(graph, module, options.threads, false);
+  optimizer_ = std::make_unique<Sgd>(live_->main().parameters(), options.momentum, options.weight_decay);
   auto channel = [](const std::array<float, 3>& values) {
     return at::tensor({values[0], values[1], values[2]}, at::kFloat).reshape({1, 3, 1, 1});
   };
@@ -111,12 +107,16 @@ BatchLoader& ClassifierRun::loader() {
   return *train_loader_;
 }
 
-at::Tensor ClassifierRun::to_input(const Batch& batch) const {
+std::pair<at::Tensor, at::Tensor> ClassifierRun::to_torch(const Batch& batch, int64_t first, int64_t last) const {
+  Dims dims = batch.images.dims();
+  dims[0] = last - first;
+  const auto* pixels = static_cast<const uint8_t*>(batch.images.raw()) + first * dims[1] * dims[2] * dims[3];
   // u8 NHWC memory seen as NCHW is channels-last already.
-  at::Tensor bytes = at::from_blob(const_cast<void*>(batch.images.raw()), batch.images.dims(), at::kByte);
-  at::Tensor x = bytes.permute({0, 3, 1, 2}).to(at::kFloat);
+  at::Tensor x = at::from_blob(const_cast<uint8_t*>(pixels), dims, at::kByte).permute({0, 3, 1, 2}).to(at::kFloat);
   if (options_.preprocess.bgr) x = x.flip(1);
-  return (x - mean_) / deviation_;
+  at::Tensor target = at::empty({last - first}, at::kLong);
+  std::copy(batch.labels.begin() + first, batch.labels.begin() + last, target.data_ptr<int64_t>());
+  return {(x - mean_).div_(deviation_), target};
 }
 
 void ClassifierRun::count_time() {
@@ -189,49 +189,62 @@ void ClassifierRun::train_epoch() {
   }
 }
 
-void ClassifierRun::train_batch(const Batch& batch) {
+Schedule ClassifierRun::schedule() const {
+  auto warmup = static_cast<int64_t>(options_.warmup_epochs * static_cast<double>(batches_));
+  return {options_.learning_rate, options_.final_learning_rate, std::min(warmup, state_.total / 10), state_.total};
+}
+
+/// Forward (and backward in training) of a batch, split between the replicas.
+ClassifierRun::Score ClassifierRun::run_batch(const Batch& batch, bool training) {
   auto count = static_cast<int64_t>(batch.labels.size());
-  at::Tensor target = at::empty({count}, at::kLong);
-  std::copy(batch.labels.begin(), batch.labels.end(), target.data_ptr<int64_t>());
-  at::Tensor logits = live_->forward({to_input(batch)}, true)[0];
-  at::Tensor loss = at::cross_entropy_loss(logits, target, {}, at::Reduction::Mean, -100, options_.label_smoothing);
-  double value = loss.item<float>();
-  if (!std::isfinite(value))
-    throw Error("training", fmt::format("the loss is {} in batch {} of epoch {}", value, state_.step % batches_ + 1, epoch_index() + 1),
+  Replicas& model = training ? *live_ : evaluated();
+  // A part below two images has no batch statistics.
+  int parts = static_cast<int>(std::clamp<int64_t>(count / 2, 1, model.count()));
+  std::vector<Score> scores(static_cast<size_t>(parts));
+  threads_.run(parts, [&](int part) {
+    int64_t first = count * part / parts, last = count * (part + 1) / parts;
+    auto [x, target] = to_torch(batch, first, last);
+    at::Tensor logits = model[part].forward({x}, training)[0];
+    double smoothing = training ? options_.label_smoothing : 0;
+    at::Tensor loss = at::cross_entropy_loss(logits, target, {}, at::Reduction::Sum, -100, smoothing);
+    scores[static_cast<size_t>(part)] = {loss.item<float>(), 0, logits.detach().argmax(1).eq(target).sum().item<int64_t>()};
+    if (training) (loss / static_cast<double>(count)).backward();
+  });
+  Score sum;
+  for (const Score& score : scores) sum.loss += score.loss, sum.correct += score.correct;
+  return {sum.loss / static_cast<double>(count), static_cast<double>(sum.correct) / static_cast<double>(count), sum.correct, count};
+}
+
+void ClassifierRun::train_batch(const Batch& batch) {
+  Score score = run_batch(batch, true);
+  if (!std::isfinite(score.loss))
+    throw Error("training", fmt::format("the loss is {} in batch {} of epoch {}", score.loss, state_.step % batches_ + 1, epoch_index() + 1),
                 fmt::format("lower the learning rate (now {})", options_.learning_rate));
-  loss.backward();
-  Schedule schedule{options_.learning_rate, options_.final_learning_rate, 0, state_.total};
-  schedule.warmup = std::min(static_cast<int64_t>(options_.warmup_epochs * static_cast<double>(batches_)), state_.total / 10);
-  optimizer_->step(schedule.learning_rate(state_.step));
-  if (average_) update_average(*average_, *live_, options_.ema_decay, state_.step);
-  state_.loss_sum += value * static_cast<double>(count);
-  state_.correct += logits.detach().argmax(1).eq(target).sum().item<int64_t>();
-  state_.seen += count;
-  state_.images += count;
-  state_.pixels += static_cast<double>(count) * state_.height * state_.width;
+  live_->gather_gradients();
+  live_->average_buffers();
+  optimizer_->step(schedule().learning_rate(state_.step));
+  if (average_) update_average(average_->main(), live_->main(), options_.ema_decay, state_.step);
+  state_.loss_sum += score.loss * static_cast<double>(score.seen);
+  state_.correct += score.correct;
+  state_.seen += score.seen;
+  state_.images += score.seen;
+  state_.pixels += static_cast<double>(score.seen) * state_.height * state_.width;
   ++state_.step;
 }
 
 ClassifierRun::Score ClassifierRun::validate() {
   at::NoGradGuard no_grad;
-  TorchGraph& model = average_ ? *average_ : *live_;
-  Score score;
-  double loss = 0;
-  int64_t correct = 0, seen = 0;
+  Score sum;
   validation_loader_->start(0);
   while (auto batch = validation_loader_->next()) {
-    auto count = static_cast<int64_t>(batch->labels.size());
-    at::Tensor target = at::empty({count}, at::kLong);
-    std::copy(batch->labels.begin(), batch->labels.end(), target.data_ptr<int64_t>());
-    at::Tensor logits = model.forward({to_input(*batch)}, false)[0];
-    loss += at::cross_entropy_loss(logits, target).item<float>() * static_cast<double>(count);
-    correct += logits.argmax(1).eq(target).sum().item<int64_t>();
-    seen += count;
+    Score score = run_batch(*batch, false);
+    sum.loss += score.loss * static_cast<double>(score.seen);
+    sum.correct += score.correct;
+    sum.seen += score.seen;
     check_interrupt("training");
   }
-  score.loss = loss / static_cast<double>(std::max<int64_t>(1, seen));
-  score.accuracy = static_cast<double>(correct) / static_cast<double>(std::max<int64_t>(1, seen));
-  return score;
+  auto seen = static_cast<double>(std::max<int64_t>(1, sum.seen));
+  return {sum.loss / seen, static_cast<double>(sum.correct) / seen, sum.correct, sum.seen};
 }
 
 void ClassifierRun::keep_best(const Score& score) {
@@ -241,7 +254,7 @@ void ClassifierRun::keep_best(const Score& score) {
   state_.best_accuracy = score.accuracy;
   state_.best_loss = score.loss;
   state_.best_epoch = static_cast<int64_t>(state_.history.size());
-  TorchGraph& model = average_ ? *average_ : *live_;
+  TorchGraph& model = evaluated().main();
   best_.clear();
   for (auto* list : {&model.parameters(), &model.buffers()})
     for (auto& variable : *list) best_.push_back(variable.tensor.detach().clone());
@@ -261,9 +274,7 @@ void ClassifierRun::finish_epoch() {
   record.accuracy = static_cast<double>(state_.correct) / static_cast<double>(state_.seen);
   record.validation_loss = score.loss;
   record.validation_accuracy = score.accuracy;
-  Schedule schedule{options_.learning_rate, options_.final_learning_rate, 0, state_.total};
-  schedule.warmup = std::min(static_cast<int64_t>(options_.warmup_epochs * static_cast<double>(batches_)), state_.total / 10);
-  record.learning_rate = schedule.learning_rate(state_.step - 1);
+  record.learning_rate = schedule().learning_rate(state_.step - 1);
   record.seconds = state_.epoch_seconds;
   record.images_per_second = static_cast<double>(state_.seen) / std::max(1e-9, state_.epoch_seconds - took);
   record.height = state_.height;
@@ -337,20 +348,21 @@ void ClassifierRun::visit_tensors(const std::function<void(const std::string&, a
     for (auto* list : {&graph.parameters(), &graph.buffers()})
       for (auto& variable : *list) visit(prefix + variable.name, variable.tensor);
   };
-  model("live/", *live_);
-  if (average_) model("average/", *average_);
-  for (size_t i = 0; i < live_->parameters().size(); ++i)
-    visit("velocity/" + live_->parameters()[i].name, optimizer_->velocities()[i]);
+  model("live/", live_->main());
+  if (average_) model("average/", average_->main());
+  for (size_t i = 0; i < live_->main().parameters().size(); ++i)
+    visit("velocity/" + live_->main().parameters()[i].name, optimizer_->velocities()[i]);
   size_t count = 0;
   if (best_.empty()) return;
-  for (auto* list : {&live_->parameters(), &live_->buffers()})
+  for (auto* list : {&live_->main().parameters(), &live_->main().buffers()})
     for (auto& variable : *list) visit("best/" + variable.name, best_[count++]);
 }
 
 void ClassifierRun::save() {
   Checkpoint checkpoint;
   visit_tensors([&](const std::string& name, at::Tensor& tensor) { checkpoint.tensors[name] = torch_ops::from_torch(tensor); });
-  checkpoint.tensors["generator"] = torch_ops::from_torch(live_->generator().get_state());
+  for (int i = 0; i < live_->count(); ++i)
+    checkpoint.tensors[fmt::format("generator/{}", i)] = torch_ops::from_torch((*live_)[i].generator().get_state());
   checkpoint.texts["options"] = options_text_;
   checkpoint.texts["data"] = data_text_;
   checkpoint.texts["graph"] = graph_text_;
@@ -373,12 +385,12 @@ void ClassifierRun::load() {
   if (std::string change = first_difference(checkpoint.text("options"), options_text_); !change.empty())
     throw Error(place, "is of other options: " + change, remedy);
   if (checkpoint.integer("threads") != options_.threads)
-    log(LogLevel::warning, fmt::format("{} was made with {} threads, now {}: results differ in the last digits", place,
-                                       checkpoint.integer("threads"), options_.threads));
+    throw Error(place, fmt::format("was made with {} threads, now {}: the result would differ", checkpoint.integer("threads"), options_.threads),
+                remedy);
   state_.load(checkpoint);
   if (state_.best_epoch > 0) {
     best_.clear();
-    for (auto* list : {&live_->parameters(), &live_->buffers()})
+    for (auto* list : {&live_->main().parameters(), &live_->main().buffers()})
       for (auto& variable : *list) best_.push_back(variable.tensor.detach().clone());
   }
   at::NoGradGuard no_grad;
@@ -387,13 +399,17 @@ void ClassifierRun::load() {
     if (saved.sizes() != tensor.sizes()) throw Error(place, "tensor '" + name + "' has other sizes than the model", remedy);
     tensor.copy_(saved);
   });
-  live_->generator().set_state(torch_ops::to_torch(checkpoint.tensor("generator"), place));
+  for (int i = 0; i < live_->count(); ++i) {
+    (*live_)[i].generator().set_state(torch_ops::to_torch(checkpoint.tensor(fmt::format("generator/{}", i)), place));
+    for (size_t k = 0; i > 0 && k < live_->main().buffers().size(); ++k)
+      (*live_)[i].buffers()[k].tensor.copy_(live_->main().buffers()[k].tensor);
+  }
   saved_step_ = state_.step;
   train_loader_.reset();  // the next one starts at the restored position and size
 }
 
 void ClassifierRun::store(Graph& model) {
-  TorchGraph& source = average_ ? *average_ : *live_;
+  TorchGraph& source = evaluated().main();
   at::NoGradGuard no_grad;
   size_t count = 0;
   for (auto* list : {&source.parameters(), &source.buffers()})

@@ -7,6 +7,7 @@
 #include "data/loader.hpp"
 #include "train/classifier_trainer.hpp"
 #include "train/optimizer.hpp"
+#include "train/replicas.hpp"
 #include "train/run_state.hpp"
 #include "train/schedule.hpp"
 #include "train/torch_graph.hpp"
@@ -28,7 +29,9 @@ class ClassifierRun {
   void train_batch(const Batch& batch);
   void finish_epoch();
   struct Score {
-    double loss = 0, accuracy = 0;
+    double loss = 0;  ///< mean over samples
+    double accuracy = 0;
+    int64_t correct = 0, seen = 0;
   };
   Score validate();
   void keep_best(const Score& score);
@@ -40,7 +43,11 @@ class ClassifierRun {
   bool epoch_is_over() const;
   int64_t epoch_index() const { return state_.step / batches_; }  ///< from 0
   BatchLoader& loader();
-  at::Tensor to_input(const Batch& batch) const;
+  /// Rows [first, last) of a batch as network input and labels.
+  std::pair<at::Tensor, at::Tensor> to_torch(const Batch& batch, int64_t first, int64_t last) const;
+  Score run_batch(const Batch& batch, bool training);
+  Replicas& evaluated() { return average_ ? *average_ : *live_; }
+  Schedule schedule() const;
   void visit_tensors(const std::function<void(const std::string& name, at::Tensor& tensor)>& visit);
 
   const Splits& data_;
@@ -48,7 +55,8 @@ class ClassifierRun {
   Progress& progress_;
   std::string options_text_, data_text_, graph_text_;
 
-  std::unique_ptr<TorchGraph> live_, average_;
+  ReplicaThreads threads_;
+  std::unique_ptr<Replicas> live_, average_;  ///< average_ stays empty without ema_decay
   std::unique_ptr<Sgd> optimizer_;
   std::vector<at::Tensor> best_;  ///< parameters, then buffers, of the averaged model
   at::Tensor mean_, deviation_;

@@ -1,35 +1,23 @@
 #include "train/classifier_trainer.hpp"
 
+#include <algorithm>
 #include <thread>
 
-#include <ATen/Parallel.h>
-
+#include "train/checkpoint.hpp"
 #include "train/classifier_run.hpp"
 #include "train/train_options.hpp"
 
 namespace hone {
 
-namespace {
-
-/// libtorch's thread count belongs to the process; it is put back.
-class TorchThreads {
- public:
-  explicit TorchThreads(int threads) : before_(at::get_num_threads()) { at::set_num_threads(threads); }
-  ~TorchThreads() { at::set_num_threads(before_); }
-  TorchThreads(const TorchThreads&) = delete;
-  TorchThreads& operator=(const TorchThreads&) = delete;
-
- private:
-  int before_;
-};
-
-}  // namespace
-
 TrainResult train_classifier(Graph& model, const Splits& data, const TrainOptions& options, Progress& progress) {
   validate(options);
   TrainOptions complete = options;
-  if (complete.threads == 0) complete.threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-  TorchThreads threads(complete.threads);
+  // The result depends on how many parts a batch is split into: a continued run keeps the number it was started with.
+  if (complete.threads == 0 && complete.resume)
+    complete.threads = static_cast<int>(std::clamp<int64_t>(load_checkpoint(options.checkpoint).integer("threads"), 1, 1024));
+  if (complete.threads == 0) complete.threads = static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1u, 16u));
+  // Fewer than 8 images a thread make poor batch statistics.
+  if (options.threads == 0 && !options.resume) complete.threads = std::max(1, std::min(complete.threads, options.batch_size / 8));
   ClassifierRun run(model, data, complete, progress);
   if (complete.resume) run.load();
   TrainResult result = run.train();

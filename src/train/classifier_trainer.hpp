@@ -48,7 +48,9 @@ struct TrainOptions {
   std::vector<std::string> freeze;  ///< see GraphModuleOptions
   uint64_t seed = 0;
 
-  int threads = 0;         ///< of libtorch; 0: all processors
+  /// Each thread computes its part of a batch, normalized by the statistics of that part, so that the result depends on
+  /// the number. 0: all processors, at least 8 images each; a continued run keeps the number of the checkpoint.
+  int threads = 0;
   int loader_threads = 0;  ///< 0: half of the processors, at least one
   int64_t cache_bytes = int64_t{1} << 30;  ///< for decoded images
 

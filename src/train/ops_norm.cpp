@@ -1,5 +1,8 @@
+#include <cmath>
+
 #include <fmt/format.h>
 
+#include "train/batch_norm_clip.hpp"
 #include "train/torch_ops.hpp"
 
 namespace hone::torch_ops {
@@ -21,9 +24,12 @@ Tensors batch_normalization(OpCall& call) {
   if (x.dim() < 2) call.fail(fmt::format("input has rank {}, expected at least 2", x.dim()));
   if (call.training && x.numel() / std::max<int64_t>(1, x.size(1)) < 2)
     call.fail("a training batch has one value a channel, its variance is not defined", "use a larger batch");
-  double keep = call.real("momentum", 0.9);
-  return {at::batch_norm(x, call.in(1), call.in(2), call.in(3), call.in(4), call.training, 1 - keep,
-                         call.real("epsilon", 1e-5), false)};
+  double keep = call.real("momentum", 0.9), epsilon = call.real("epsilon", 1e-5);
+  if (call.training && batch_norm_clip_takes(x))
+    return {batch_norm_clip(x, call.in(1), call.in(2), call.in(3), call.in(4), {epsilon, keep, call.low, call.high})};
+  at::Tensor y = at::batch_norm(x, call.in(1), call.in(2), call.in(3), call.in(4), call.training, 1 - keep, epsilon, false);
+  bool clips = std::isfinite(call.low) || std::isfinite(call.high);
+  return {clips ? at::hardtanh_(y, call.low, call.high) : y};
 }
 
 Tensors layer_normalization(OpCall& call) {

@@ -1,6 +1,8 @@
 #include "train/torch_graph.hpp"
 
 #include <algorithm>
+#include <limits>
+#include <unordered_set>
 
 #include <ATen/CPUGeneratorImpl.h>
 #include <fmt/format.h>
@@ -133,14 +135,38 @@ bool TorchGraph::safe_to_overwrite(const Node& node) const {
   return !torch_ops::find(producer->op().domain(), producer->op().type())->gradient_needs_output;
 }
 
+/// The Clip (of constant bounds) or Relu that alone reads the result of a batch normalization: one step does both.
+const Node* TorchGraph::fused_clip(const Node& node, Step& step) const {
+  step.low = -std::numeric_limits<float>::infinity();
+  step.high = std::numeric_limits<float>::infinity();
+  const Value* output = node.output();
+  if (!node.is("BatchNormalization") || output->dtype() != DType::f32 || graph_.use_count(output) != 1 || output->uses().empty())
+    return nullptr;
+  const Node* next = output->uses()[0].node;
+  if (next->is("Relu")) {
+    step.low = 0;
+    return next;
+  }
+  if (!next->is("Clip") || output->uses()[0].index != 0) return nullptr;
+  for (size_t i : {1, 2})
+    if (const Value* bound = next->input(i); bound && (!bound->is_constant() || bound->constant().size() != 1)) return nullptr;
+  if (next->input(1)) step.low = next->input(1)->constant().to_floats()[0];
+  if (next->input(2)) step.high = next->input(2)->constant().to_floats()[0];
+  return next;
+}
+
 void TorchGraph::add_steps(const Roles& roles) {
+  std::unordered_set<const Node*> fused;
   for (auto& node : graph_.nodes()) {
+    if (fused.count(node.get())) continue;
     Step step;
     step.node = node.get();
     step.entry = torch_ops::find(node->op().domain(), node->op().type());
     step.attributes = get_attributes(node->op());
     for (const Value* input : node->inputs()) step.inputs.push_back(slot(input));
-    for (const Value* output : node->outputs()) step.outputs.push_back(slot(output));
+    const Node* clip = fused_clip(*node, step);
+    if (clip) fused.insert(clip);
+    for (const Value* output : (clip ? clip : node.get())->outputs()) step.outputs.push_back(slot(output));
     step.may_overwrite = safe_to_overwrite(*node);
     if (step.entry->buffers.size() > 0) {
       auto it = roles.find(node->input(static_cast<size_t>(*step.entry->buffers.begin())));
@@ -175,7 +201,8 @@ std::vector<at::Tensor> TorchGraph::forward(const std::vector<at::Tensor>& input
     values_[static_cast<size_t>(slots_.at(input))] = reorder ? inputs[i].contiguous(at::MemoryFormat::ChannelsLast) : inputs[i];
   }
   for (const Step& step : steps_) {
-    torch_ops::OpCall call{*step.node, step.attributes, {}, training && !step.frozen_statistics, step.may_overwrite, &generator_};
+    torch_ops::OpCall call{*step.node, step.attributes, {}, training && !step.frozen_statistics, step.may_overwrite, &generator_,
+                           step.low, step.high};
     for (int input : step.inputs) call.inputs.push_back(input < 0 ? at::Tensor() : values_[static_cast<size_t>(input)]);
     torch_ops::Tensors results;
     try {
@@ -197,6 +224,19 @@ std::vector<at::Tensor> TorchGraph::forward(const std::vector<at::Tensor>& input
   for (const GraphOutput& output : graph_.outputs())
     if (!output.value->is_constant()) values_[static_cast<size_t>(slots_.at(output.value))].reset();
   return outputs;
+}
+
+void TorchGraph::replace(Variable& variable, at::Tensor tensor) {
+  values_[static_cast<size_t>(slots_.at(graph_.find_value(variable.name)))] = tensor;
+  variable.tensor = std::move(tensor);
+}
+
+void TorchGraph::share(TorchGraph& owner, bool buffers) {
+  for (size_t i = 0; i < parameters_.size(); ++i) {
+    at::Tensor alias = owner.parameters_[i].tensor.detach();
+    replace(parameters_[i], alias.requires_grad_(owner.parameters_[i].tensor.requires_grad()));
+  }
+  for (size_t i = 0; buffers && i < buffers_.size(); ++i) replace(buffers_[i], owner.buffers_[i].tensor.detach());
 }
 
 TorchGraph::Variable* TorchGraph::find(const std::string& name) {

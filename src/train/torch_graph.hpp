@@ -28,6 +28,9 @@ class TorchGraph {
   std::vector<Variable>& parameters() { return parameters_; }
   std::vector<Variable>& buffers() { return buffers_; }
   Variable* find(const std::string& name);
+  /// Uses the memory of `owner`, a TorchGraph of the same graph, for parameters (gradients stay apart) and, if wanted,
+  /// for buffers.
+  void share(TorchGraph& owner, bool buffers);
   at::Generator& generator() { return generator_; }
   const Graph& graph() const { return graph_; }
   void store(Graph& graph) const;
@@ -41,6 +44,7 @@ class TorchGraph {
     std::vector<int> dead;             ///< slots that nobody needs after this step
     bool may_overwrite = false;
     bool frozen_statistics = false;
+    float low, high;  ///< see OpCall
   };
   enum class Role { fixed, parameter, buffer };
   using Roles = std::unordered_map<const Value*, Role>;
@@ -50,7 +54,9 @@ class TorchGraph {
   void add_steps(const Roles& roles);
   void find_dead_slots();
   bool safe_to_overwrite(const Node& node) const;
+  const Node* fused_clip(const Node& node, Step& step) const;
   int slot(const Value* value);
+  void replace(Variable& variable, at::Tensor tensor);
 
   Graph graph_;
   bool channels_last_ = true;

@@ -1,6 +1,7 @@
 #pragma once
 // Private to src/train: includes ATen.
 #include <initializer_list>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,8 @@ struct OpCall {
   bool training = false;
   bool may_overwrite = false;  ///< input 0 is used by nobody else, and no gradient needs its values
   at::Generator* generator = nullptr;
+  /// Bounds of a Clip or Relu that this op does too (BatchNormalization only).
+  float low = -std::numeric_limits<float>::infinity(), high = std::numeric_limits<float>::infinity();
 
   bool has(size_t i) const { return i < inputs.size() && inputs[i].defined(); }
   const at::Tensor& in(size_t i) const;     ///< throws Error when absent

@@ -149,6 +149,7 @@ struct Killed {};
 TEST_F(Shapes, AKilledRunContinuesToTheSameResult) {
   TrainOptions o = options();
   o.start_size = 0.7;
+  o.threads = 2;
   Graph whole = model();
   TrainResult expected = train_classifier(whole, *data_, o);
   int64_t batches = 180 / 16;
@@ -227,6 +228,11 @@ TEST_F(Shapes, ForeignAndDamagedCheckpointsAreRefused) {
   TrainOptions changed = o;
   changed.learning_rate = 0.06;
   EXPECT_THAT(resume(changed, *data_), testing::HasSubstr("learning_rate was 0.05, is 0.06"));
+  changed = o;
+  changed.threads = 2;
+  EXPECT_THAT(resume(changed, *data_), testing::HasSubstr("was made with 1 threads, now 2"));
+  changed.threads = 0;
+  EXPECT_EQ(resume(changed, *data_), "no error");
   Splits fewer = *data_;
   fewer.train.samples.pop_back();
   EXPECT_THAT(resume(o, fewer), testing::HasSubstr("of other data"));

@@ -185,6 +185,12 @@ std::vector<Case> resizes() {
                                           {"nearest_mode", std::string(rounding)}});
                            }});
         }
+  for (bool shrink : {false, true})
+    for (const char* mode : {"linear", "cubic"})
+      cases.push_back({"antialias", {1, 2, 8, 9}, [=](TestGraph& g, Value* x) {
+                         return g.op("Resize", {x, nullptr, nullptr, g.ints({1, 2, shrink ? 3 : 11, 4})},
+                                     {{"mode", std::string(mode)}, {"antialias", int64_t{1}}});
+                       }});
   cases.push_back({"sizes", {1, 2, 5, 6}, [](TestGraph& g, Value* x) {
                      return g.op("Resize", {x, nullptr, nullptr, g.ints({1, 2, 8, 3})}, {{"mode", std::string("linear")}});
                    }});
@@ -311,6 +317,30 @@ TEST(GraphModule, OverwritingActivationsKeepsGradients) {
   };
   double numeric = (loss(1e-3f) - loss(-1e-3f)) / 2e-3;
   EXPECT_NEAR(gradients.at("w").to_floats()[7], numeric, 0.05 * std::max(1.0, std::abs(numeric)));
+}
+
+/// In channels-last memory batch normalization and a Clip or Relu behind it are one function of our own; otherwise they
+/// are libtorch's.
+TEST(GraphModule, FusedBatchNormTrainsLikeTheSeparateOps) {
+  for (int64_t channels : {1, 5, 24, 130}) {
+    for (const char* activation : {"none", "Relu", "Clip"}) {
+      SCOPED_TRACE(activation + std::to_string(channels));
+      TestGraph g(static_cast<uint64_t>(channels));
+      Value* x = g.input("x", {3, 2, 7, 9});
+      Value* y = g.batch_norm(g.op("Conv", {x, g.floats("w", {channels, 2, 3, 3})}), "bn");
+      if (activation == std::string("Relu")) y = g.op("Relu", {y});
+      if (activation == std::string("Clip")) y = g.op("Clip", {y, g.scalar(-0.25f), g.scalar(1)});
+      g.graph.add_output("y", y);
+      std::vector<Tensor> inputs{random_tensor({3, 2, 7, 9}, g.rng, 0, 3)};
+      GraphModule fused(g.graph), separate(g.graph, {.channels_last = false});
+      EXPECT_LT(difference(fused.forward(inputs, true)[0], separate.forward(inputs, true)[0]), 1e-5);
+      for (const char* name : {"bn.mean", "bn.var"}) EXPECT_LT(difference(fused.value(name), separate.value(name)), 1e-5) << name;
+      std::vector<Tensor> weights{random_tensor({3, channels, 5, 7}, g.rng)};
+      auto a = fused.gradients(inputs, weights, true), b = separate.gradients(inputs, weights, true);
+      for (auto& [name, gradient] : b) EXPECT_LT(difference(a.at(name), gradient), 1e-4) << name;
+      EXPECT_LT(difference(fused.forward(inputs)[0], separate.forward(inputs)[0]), 1e-5) << "evaluation mode";
+    }
+  }
 }
 
 TEST(GraphModule, BatchNormMovesItsStatisticsInTrainingOnly) {

@@ -25,7 +25,7 @@ TEST(Schedule, ImagesGrowInStepsOf16) {
 }
 
 TEST(TimePlan, FitsTheLongestRunIntoTheTime) {
-  TimePlan plan{.budget = 100, .elapsed = 20, .seconds_per_pixel = 1e-5, .validation_seconds = 1, .batches_per_epoch = 10,
+  TimePlan plan{.budget = 100, .elapsed = 20, .seconds_per_pixel = 1e-4, .validation_seconds = 1, .batches_per_epoch = 10,
                 .batch_size = 10, .height = 10, .width = 20};  // 0.2 s a batch, 3 s an epoch
   EXPECT_NEAR(plan.remaining(10, 30), 6, 1e-9);
   EXPECT_NEAR(plan.remaining(15, 20), 2, 1e-9);
