@@ -1,0 +1,45 @@
+#pragma once
+#include <algorithm>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "devices/cpu/kernel.hpp"
+#include "graph/ops/fused/fused.hpp"
+#include "kernels/elementwise.hpp"
+#include "kernels/epilogue.hpp"
+
+/// How our own kernels are called from nodes.
+namespace hone::cpu {
+
+/// The activation in the terms of the kernels; false when they have none of that name.
+bool native_activation(const ops::FusedActivation& activation, kernels::Activation& result);
+kernels::Operand operand(DType type, const ops::QuantParams& params);
+kernels::Target target(DType type, const ops::QuantParams& params);
+
+/// The epilogue of a Fused node with the per-channel vectors it points to.
+struct NativeEpilogue {
+  std::vector<float> scale, bias;
+  kernels::Epilogue value;
+  int residual_input = -1;
+
+  /// `integer`: accumulators are integers of the node's input and weight scales.
+  bool make(const Node& node, const ops::Fused& fused, int64_t channels, std::string& refusal);
+  /// For one execution.
+  kernels::Epilogue bind(const KernelRun& run) const;
+};
+
+/// Number of pieces that `units` of work are cut into: enough for the threads to even out, none below `least` units.
+inline int64_t pieces_of(int64_t units, int64_t least, int threads) {
+  if (threads <= 1) return 1;
+  return std::clamp<int64_t>(units / std::max<int64_t>(least, 1), 1, 2 * threads);
+}
+
+/// Runs body(begin, end) over [0, units) on the threads of the run.
+template <class Body>
+void spread(const KernelRun& run, int64_t units, int64_t least, Body body) {
+  int64_t pieces = pieces_of(units, least, run.pool.threads());
+  run.pool.parallel_for(pieces, [&](int64_t piece, int) { body(units * piece / pieces, units * (piece + 1) / pieces); });
+}
+
+}  // namespace hone::cpu

@@ -1,0 +1,224 @@
+#include "kernels/conv.hpp"
+
+#include <memory>
+
+#include "devices/cpu/kernels.hpp"
+#include "devices/cpu/native/common.hpp"
+#include "graph/ops/nn/conv.hpp"
+#include "graph/ops/nn/gemm.hpp"
+#include "graph/ops/nn/mat_mul.hpp"
+#include "graph/ops/nn/window.hpp"
+#include "kernels/depthwise.hpp"
+
+namespace hone::cpu {
+
+namespace {
+
+/// A layer of our convolution kernels: Conv, or Gemm as a 1x1 convolution of its rows.
+class NativeConv : public Kernel {
+ public:
+  std::string name() const override {
+    return std::string(integer_ ? "hone conv int8 " : "hone conv f32 ") + kernels::name_of(kernels::best_isa());
+  }
+  size_t weight_bytes() const override { return packed_bytes_; }
+  bool may_overwrite(size_t i) const override { return static_cast<int>(i) == epilogue_.residual_input; }
+  bool reads(size_t i) const override { return i == 0 || static_cast<int>(i) == epilogue_.residual_input; }
+
+  bool build(const Node& node, const ops::Fused& fused, const kernels::ConvShape& shape, const Tensor& weights,
+             std::string& refusal) {
+    shape_ = shape;
+    x_type_ = node.input(0)->dtype();
+    integer_ = !fused.weight_scales.empty();
+    if (shape.taps() > kernels::conv_max_taps) return refusal = "the kernel window is too large", false;
+    if (!epilogue_.make(node, fused, shape.out_channels, refusal)) return false;
+    if (integer_) {
+      int8_ = kernels::conv_int8_kernels();
+      if (!int8_) return refusal = "needs AVX-512 VNNI", false;
+      if (shape.group_channels() % 4 != 0) return refusal = "input channels are not a multiple of 4", false;
+      allocate_packed(int8_->packed_bytes(shape));
+      int8_->pack(shape, weights.data<int8_t>().data(), x_type_, static_cast<int>(fused.input_quant(0).zero), packed_.get());
+      blocks_ = int8_->blocks(shape);
+    } else {
+      f32_ = kernels::conv_f32_kernels();
+      if (!f32_) return refusal = "needs AVX2", false;
+      if (x_type_ != DType::f32) return refusal = "input is not f32", false;
+      allocate_packed(f32_->packed_bytes(shape));
+      f32_->pack(shape, weights.data<float>().data(), packed_.get());
+      blocks_ = f32_->blocks(shape);
+    }
+    return true;
+  }
+
+  void run(const KernelRun& run) const override {
+    kernels::Epilogue epilogue = epilogue_.bind(run);
+    int64_t pixels = shape_.pixels(), pieces = pieces_of(pixels, 96, run.pool.threads());
+    // Few pixels share out the output channels instead.
+    bool by_pixels = pieces >= run.pool.threads() || blocks_ < run.pool.threads();
+    if (!by_pixels) pieces = pieces_of(blocks_, 1, run.pool.threads());
+    run.pool.parallel_for(pieces, [&](int64_t piece, int) {
+      kernels::ConvRange range{0, pixels, 0, blocks_};
+      if (by_pixels) {
+        // Whole tiles: 24 is a multiple of the tile heights.
+        auto cut = [&](int64_t i) { return i == pieces ? pixels : pixels * i / pieces / 24 * 24; };
+        range.pixel_begin = cut(piece), range.pixel_end = cut(piece + 1);
+      } else {
+        range.block_begin = blocks_ * piece / pieces, range.block_end = blocks_ * (piece + 1) / pieces;
+      }
+      if (integer_) int8_->run(shape_, run.in(0), x_type_, packed_.get(), epilogue, run.out(), range);
+      else f32_->run(shape_, run.in<float>(0), packed_.get(), epilogue, run.out(), range);
+    });
+  }
+
+ private:
+  void allocate_packed(size_t bytes) {
+    packed_ = allocate(bytes);
+    packed_bytes_ = bytes;
+  }
+
+  kernels::ConvShape shape_;
+  NativeEpilogue epilogue_;
+  DType x_type_ = DType::f32;
+  bool integer_ = false;
+  const kernels::ConvF32Kernels* f32_ = nullptr;
+  const kernels::ConvInt8Kernels* int8_ = nullptr;
+  std::shared_ptr<void> packed_;
+  size_t packed_bytes_ = 0;
+  int64_t blocks_ = 0;
+};
+
+class NativeDepthwise : public Kernel {
+ public:
+  std::string name() const override {
+    return std::string(integer_ ? "hone depthwise int8 " : "hone depthwise f32 ") + kernels::name_of(kernels::best_isa());
+  }
+  size_t weight_bytes() const override { return packed_bytes_; }
+  bool may_overwrite(size_t i) const override { return static_cast<int>(i) == epilogue_.residual_input; }
+  bool reads(size_t i) const override { return i == 0 || static_cast<int>(i) == epilogue_.residual_input; }
+
+  bool build(const Node& node, const ops::Fused& fused, const kernels::DepthwiseShape& shape, std::string& refusal) {
+    shape_ = shape;
+    x_type_ = node.input(0)->dtype();
+    x_zero_ = static_cast<int>(fused.input_quant(0).zero);
+    integer_ = !fused.weight_scales.empty();
+    rows_ = dims_of(node.output())[0] * shape.out_height;
+    if (!epilogue_.make(node, fused, shape.channels, refusal)) return false;
+    const Tensor& weights = node.input(1)->constant();
+    if (integer_) {
+      const auto& kernel = kernels::depthwise_int8_kernels();
+      packed_ = allocate(packed_bytes_ = kernel.packed_bytes(shape));
+      kernel.pack(shape, weights.data<int8_t>().data(), x_type_, x_zero_, packed_.get());
+    } else {
+      if (x_type_ != DType::f32) return refusal = "input is not f32", false;
+      packed_ = allocate(packed_bytes_ = weights.bytes());
+      kernels::depthwise_pack_f32(shape, weights.data<float>().data(), static_cast<float*>(packed_.get()));
+    }
+    return true;
+  }
+
+  void run(const KernelRun& run) const override {
+    kernels::Epilogue epilogue = epilogue_.bind(run);
+    spread(run, rows_, 1, [&](int64_t begin, int64_t end) {
+      if (integer_)
+        kernels::depthwise_int8_kernels().run(shape_, run.in(0), x_type_, x_zero_, packed_.get(), epilogue, run.out(), begin, end);
+      else
+        kernels::depthwise_f32_kernels().run(shape_, run.in<float>(0), static_cast<const float*>(packed_.get()), epilogue,
+                                             run.out(), begin, end);
+    });
+  }
+
+ private:
+  kernels::DepthwiseShape shape_;
+  NativeEpilogue epilogue_;
+  DType x_type_ = DType::f32;
+  int x_zero_ = 0;
+  bool integer_ = false;
+  int64_t rows_ = 0;
+  std::shared_ptr<void> packed_;
+  size_t packed_bytes_ = 0;
+};
+
+/// The Conv of a channels-last Fused node with constant weights, or nullptr and why not.
+const ops::Conv* plain_conv(const Node& node, std::string& refusal) {
+  const auto* fused = node.as<ops::Fused>();
+  const auto* conv = fused ? dynamic_cast<const ops::Conv*>(fused->inner.get()) : nullptr;
+  if (!conv) return nullptr;
+  bool image = fused->channels_last && dims_of(node.input(0)).size() == 4;
+  bool constant = node.input(1)->is_constant() && !(fused->inner_inputs > 2 && node.input(2) && !node.input(2)->is_constant());
+  if (!image) return refusal = "not 2-D channels-last", nullptr;
+  if (!constant) return refusal = "weights are computed at run time", nullptr;
+  if (element_count(dims_of(node.input(0))) == 0 || element_count(dims_of(node.output())) == 0)
+    return refusal = "empty tensor", nullptr;
+  return conv;
+}
+
+/// Fills the fields that convolution and depthwise shapes share.
+template <class Shape>
+void fill_window(const Node& node, const ops::Conv& conv, Shape& shape) {
+  Dims x = dims_of(node.input(0)), w = dims_of(node.input(1)), y = dims_of(node.output());
+  ops::Window window = ops::resolve_window(node.place(), ops::window_attributes(conv), {x[1], x[2]}, {w[2], w[3]});
+  shape.height = x[1], shape.width = x[2], shape.channels = x[3];
+  shape.out_height = y[1], shape.out_width = y[2];
+  shape.kernel_h = static_cast<int>(w[2]), shape.kernel_w = static_cast<int>(w[3]);
+  shape.stride_h = static_cast<int>(window.strides[0]), shape.stride_w = static_cast<int>(window.strides[1]);
+  shape.dilation_h = static_cast<int>(window.dilations[0]), shape.dilation_w = static_cast<int>(window.dilations[1]);
+  shape.pad_top = static_cast<int>(window.pads_begin[0]), shape.pad_left = static_cast<int>(window.pads_begin[1]);
+}
+
+bool is_depthwise(const Node& node, const ops::Conv& conv) {
+  Dims x = dims_of(node.input(0)), w = dims_of(node.input(1));
+  return conv.group > 1 && conv.group == x[3] && w[0] == x[3];
+}
+
+}  // namespace
+
+std::unique_ptr<Kernel> make_native_depthwise(const Node& node, const CpuContext&, std::string& refusal) {
+  const ops::Conv* conv = plain_conv(node, refusal);
+  if (!conv || !is_depthwise(node, *conv)) return nullptr;
+  kernels::DepthwiseShape shape;
+  fill_window(node, *conv, shape);
+  auto kernel = std::make_unique<NativeDepthwise>();
+  return kernel->build(node, *node.as<ops::Fused>(), shape, refusal) ? std::move(kernel) : nullptr;
+}
+
+std::unique_ptr<Kernel> make_native_conv(const Node& node, const CpuContext&, std::string& refusal) {
+  const ops::Conv* conv = plain_conv(node, refusal);
+  if (!conv) return nullptr;
+  kernels::ConvShape shape;
+  fill_window(node, *conv, shape);
+  shape.batch = dims_of(node.input(0))[0];
+  shape.groups = static_cast<int>(conv->group);
+  shape.out_channels = dims_of(node.output())[3];
+  auto kernel = std::make_unique<NativeConv>();
+  return kernel->build(node, *node.as<ops::Fused>(), shape, node.input(1)->constant(), refusal) ? std::move(kernel) : nullptr;
+}
+
+std::unique_ptr<Kernel> make_native_gemm(const Node& node, const CpuContext&, std::string& refusal) {
+  const auto* fused = node.as<ops::Fused>();
+  const auto* gemm = fused ? dynamic_cast<const ops::Gemm*>(fused->inner.get()) : nullptr;
+  if (!gemm && !(fused && dynamic_cast<const ops::MatMul*>(fused->inner.get()))) return nullptr;
+  Dims x = dims_of(node.input(0));
+  if (!node.input(1)->is_constant() || dims_of(node.input(1)).size() != 2) return refusal = "weights are not a constant matrix", nullptr;
+  if (gemm && (gemm->alpha != 1 || gemm->beta != 1 || gemm->transA)) return refusal = "alpha, beta or transA", nullptr;
+  if (x.size() < 2 || element_count(x) == 0) return refusal = "not a matrix", nullptr;
+  const Value* bias = fused->inner_inputs > 2 ? node.input(2) : nullptr;
+  if (bias && (!bias->is_constant() || (bias->constant().size() != 1 && dims_of(bias).back() != bias->constant().size())))
+    return refusal = "bias is not a constant row", nullptr;
+  Tensor weights = node.input(1)->constant();
+  if (!(gemm && gemm->transB)) {  // the kernels want [N, K]
+    const Tensor* arguments[] = {&weights};
+    Tensor rows[1];
+    EvalContext context(node.place(), arguments, rows);
+    auto transpose = make_op("", "Transpose");
+    transpose->evaluate(context);
+    weights = rows[0];
+  }
+  kernels::ConvShape shape;
+  shape.channels = x.back();
+  shape.height = shape.out_height = 1;
+  shape.width = shape.out_width = element_count(x) / x.back();
+  shape.out_channels = weights.dim(0);
+  auto kernel = std::make_unique<NativeConv>();
+  return kernel->build(node, *fused, shape, weights, refusal) ? std::move(kernel) : nullptr;
+}
+
+}  // namespace hone::cpu
