@@ -9,7 +9,7 @@
 #include "base/error.hpp"
 #include "base/interrupt.hpp"
 #include "graph/ops/nn/gemm.hpp"
-#include "optimize/optimize.hpp"
+#include "optimize/pass_manager.hpp"
 #include "quantize/names.hpp"
 #include "quantize/observer.hpp"
 #include "quantize/placement.hpp"
@@ -152,9 +152,8 @@ class Quantizer {
     int axis = weight_axis(*layer);
     const Tensor& weights = layer->input(1)->constant();
     size_t scales = axis < 0 ? 1 : static_cast<size_t>(weights.dim(axis));
-    WeightOptions how{options_.weight_clipping, options_.reduce_range ? 63 : 127};
-    QuantizedWeights quantized = quantize_weights(weights, axis, least_scales(bias, input_scale, scales), how);
-    report_.channels_clipped += quantized.clipped;
+    int largest = options_.reduce_range ? 63 : 127;
+    QuantizedWeights quantized = quantize_weights(weights, axis, least_scales(bias, input_scale, scales), largest);
     bool has_bias = layer->input(2) && !bias.empty();
     if (options_.bias_correction && !bias.empty()) has_bias |= correct_bias(*layer, quantized, input, bias);
     rewriter.set_weights(layer, quantized);

@@ -30,7 +30,6 @@ struct QuantizeOptions {
   ActivationScheme activations = ActivationScheme::asymmetric;
   int subset_size = 300;       ///< calibration samples (batch entries) to use at most
   bool bias_correction = true;  ///< Nagel et al. 2019, "Data-Free Quantization", 4.2, with measured input means
-  bool weight_clipping = true;  ///< per channel, the weight range with the least squared error instead of the largest weight
   /// Weights in 7 bits: for processors without VNNI, whose u8 x i8 products saturate at 16 bits.
   bool reduce_range = false;
   std::vector<std::string> ignored_nodes;     ///< node names or names of their outputs that stay fp32; `*` matches any text
@@ -57,7 +56,6 @@ struct QuantizeReport {
   std::vector<ValueReport> values;  ///< quantized activations, in order
   int samples = 0;                  ///< calibration samples used
   int biases_corrected = 0;
-  int channels_clipped = 0;         ///< weight channels with a range below their largest weight
   double seconds = 0;
 };
 

@@ -24,7 +24,10 @@ struct Slices {
       inner = element_count(dims);
       return;
     }
-    for (int i = 0; i < static_cast<int>(dims.size()); ++i) (i < axis ? outer : i == axis ? channels : inner) *= dims[static_cast<size_t>(i)];
+    for (int i = 0; i < static_cast<int>(dims.size()); ++i) {
+      int64_t& part = i < axis ? outer : i == axis ? channels : inner;
+      part *= dims[static_cast<size_t>(i)];
+    }
   }
   template <class Visit>
   void each(int64_t channel, Visit visit) const {
@@ -32,29 +35,6 @@ struct Slices {
       for (int64_t i = 0, at = (o * channels + channel) * inner; i < inner; ++i) visit(static_cast<size_t>(at + i));
   }
 };
-
-float quantized(float value, float inverse, float largest) {
-  return std::clamp(std::nearbyint(value * inverse), -largest, largest);
-}
-
-// The scale of one channel; a range below the largest weight when that lowers the squared error.
-float channel_scale(const float* weights, const Slices& slices, int64_t channel, const WeightOptions& options) {
-  float top = 0, largest = static_cast<float>(options.largest);
-  slices.each(channel, [&](size_t i) { top = std::max(top, std::fabs(weights[i])); });
-  float full = top / largest, best = full;
-  if (!options.clipping || full <= 0) return full;
-  double least = INFINITY;
-  for (int step = 0; step <= 8; ++step) {
-    float scale = full * (1 - 0.04F * static_cast<float>(step)), inverse = 1 / scale;
-    double error = 0;
-    slices.each(channel, [&](size_t i) {
-      double difference = weights[i] - scale * quantized(weights[i], inverse, largest);
-      error += difference * difference;
-    });
-    if (error < least) least = error, best = scale;
-  }
-  return best;
-}
 
 // For each kernel tap of one axis, the share of output positions at which it meets an input element.
 std::vector<double> tap_shares(const ops::Window& window, size_t axis, int64_t input) {
@@ -136,23 +116,20 @@ std::vector<double> product_error(const Node& node, const Tensor& w, const std::
 
 }  // namespace
 
-QuantizedWeights quantize_weights(const Tensor& weights, int axis, const std::vector<float>& at_least,
-                                  const WeightOptions& options) {
+QuantizedWeights quantize_weights(const Tensor& weights, int axis, const std::vector<float>& at_least, int largest) {
   Slices slices(weights.dims(), axis);
-  QuantizedWeights result{Tensor(DType::i8, weights.dims()), {}, axis, 0};
+  QuantizedWeights result{Tensor(DType::i8, weights.dims()), {}, axis};
   const float* in = weights.data<float>().data();
   int8_t* out = result.values.mutable_data<int8_t>().data();
-  float largest = static_cast<float>(options.largest);
+  float limit = static_cast<float>(largest);
   for (int64_t c = 0; c < slices.channels; ++c) {
-    float scale = channel_scale(in, slices, c, options), top = 0;
+    float top = 0;
+    slices.each(c, [&](size_t i) { top = std::max(top, std::fabs(in[i])); });
+    float scale = top / limit;
     if (!at_least.empty()) scale = std::max(scale, at_least[static_cast<size_t>(c) % at_least.size()]);
     // A channel of zeros, or of weights too small for a float scale to have an inverse.
-    if (scale < 1e-30F) scale = 1 / largest;
-    slices.each(c, [&](size_t i) {
-      top = std::max(top, std::fabs(in[i]));
-      out[i] = static_cast<int8_t>(quantized(in[i], 1 / scale, largest));
-    });
-    result.clipped += top > scale * largest * 1.0001F;
+    if (scale < 1e-30F) scale = 1 / limit;
+    slices.each(c, [&](size_t i) { out[i] = static_cast<int8_t>(std::clamp(std::nearbyint(in[i] / scale), -limit, limit)); });
     result.scales.push_back(scale);
   }
   return result;

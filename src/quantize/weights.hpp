@@ -11,18 +11,12 @@ struct QuantizedWeights {
   Tensor values;              ///< i8, the sizes of the weights
   std::vector<float> scales;  ///< one a channel of `axis`; one in all when axis is -1
   int axis = -1;
-  int clipped = 0;            ///< channels with a range below their largest weight
 };
 
-struct WeightOptions {
-  bool clipping = true;
-  int largest = 127;  ///< 63 for 7 bits
-};
-
-/// Symmetric quantization along `axis`. `at_least[c]` (empty: none) is the least scale of channel c, which keeps its
-/// bias representable. Rounds half to even.
-QuantizedWeights quantize_weights(const Tensor& weights, int axis, const std::vector<float>& at_least,
-                                  const WeightOptions& options);
+/// Symmetric quantization along `axis`: the largest weight of a channel becomes `largest` (127, or 63 for 7 bits). With
+/// 8 bits, clipping it never pays: its own error outweighs what all others gain. `at_least[c]` (empty: none) is the
+/// least scale of channel c, which keeps its bias representable. Rounds half to even.
+QuantizedWeights quantize_weights(const Tensor& weights, int axis, const std::vector<float>& at_least, int largest = 127);
 
 /// i32 with scale input_scale * scales[c].
 Tensor quantize_bias(const std::vector<float>& bias, float input_scale, const std::vector<float>& scales);
