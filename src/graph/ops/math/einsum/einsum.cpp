@@ -1,4 +1,4 @@
-#include "graph/ops/math/einsum.hpp"
+#include "graph/ops/math/einsum/einsum.hpp"
 
 #include <algorithm>
 

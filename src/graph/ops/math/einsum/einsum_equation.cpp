@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/error.hpp"
-#include "graph/ops/math/einsum.hpp"
+#include "graph/ops/math/einsum/einsum.hpp"
 
 namespace hone::ops {
 
