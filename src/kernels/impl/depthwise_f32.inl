@@ -2,7 +2,6 @@
 // accumulators stay in registers, and every input column is loaded once per kernel row.
 #include "kernels/depthwise.hpp"
 #include "kernels/simd/epilogue.inl"
-#include "kernels/simd/unroll.inl"
 
 namespace hone::kernels::HONE_ISA {
 namespace {
@@ -35,7 +34,7 @@ HONE_INLINE void tile_block(const RowJob& job, int64_t ow, int64_t c, const M& m
     unroll<K>(HONE_EACH { w[i] = load(wp + i * channels, m); });
     unroll<(T - 1) * S + K>([&](auto j) __attribute__((always_inline)) {
       if (Edge && static_cast<uint64_t>(first + j) >= static_cast<uint64_t>(s.width)) return;
-      const VF v = load(x + j * channels, m);
+      const VF v = keep(load(x + j * channels, m));
       unroll<T>(HONE_EACH {
         constexpr int kw = decltype(j)::value - decltype(i)::value * S;
         if constexpr (kw >= 0 && kw < K) acc[i] = fma(v, w[kw], acc[i]);

@@ -3,7 +3,6 @@
 // kernel rows of two output rows fit the same groups of four, two output rows: their weights differ by a shift.
 #include "kernels/depthwise.hpp"
 #include "kernels/simd/epilogue.inl"
-#include "kernels/simd/unroll.inl"
 
 namespace hone::kernels::HONE_ISA {
 namespace {
@@ -84,14 +83,11 @@ HONE_INLINE void tile_block(const RowJob& job, int64_t ow, int64_t c, const M& m
     });
     unroll<(T - 1) * S + K>([&](auto j) __attribute__((always_inline)) {
       Taps x;
-      if (!Edge) {
-        const int64_t at = j * channels;
-        x = load_taps(row[0] + at, row[1] + at, row[2] + at, row[3] + at, flip, m);
-      } else if (static_cast<uint64_t>(first + j) < static_cast<uint64_t>(s.width)) {
-        x = load_taps(row[0] + j * step[0], row[1] + j * step[1], row[2] + j * step[2], row[3] + j * step[3], flip, m);
-      } else {
+      if (!Edge || static_cast<uint64_t>(first + j) < static_cast<uint64_t>(s.width))
+        x = load_taps(row[0], row[1], row[2], row[3], flip, m);
+      else
         x = load_taps(job.zero, job.zero, job.zero, job.zero, flip, m);
-      }
+      unroll<4>(HONE_EACH { row[i] += Edge ? step[i] : channels; });
       unroll<T>(HONE_EACH {
         constexpr int t = decltype(i)::value, kw = decltype(j)::value - t * S;
         if constexpr (kw >= 0 && kw < K) {

@@ -1,7 +1,6 @@
 // Elementwise kernels: operands are widened to f32 in registers, four vectors at a time.
 #include "kernels/elementwise.hpp"
 #include "kernels/simd/epilogue.inl"
-#include "kernels/simd/unroll.inl"
 
 namespace hone::kernels::HONE_ISA {
 namespace {

@@ -2,7 +2,6 @@
 // vector of four channels, in chunks of pixels that are then stored in the target's type.
 #include "kernels/impl/image_job.hpp"
 #include "kernels/simd/epilogue.inl"
-#include "kernels/simd/unroll.inl"
 
 namespace hone::kernels::HONE_ISA {
 namespace {

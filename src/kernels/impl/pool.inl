@@ -4,7 +4,6 @@
 #include <math.h>
 
 #include "kernels/simd/epilogue.inl"
-#include "kernels/simd/unroll.inl"
 
 namespace hone::kernels::HONE_ISA {
 namespace {

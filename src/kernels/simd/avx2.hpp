@@ -48,10 +48,42 @@ HONE_INLINE __m128i low_bytes(VI v) {
   return _mm_unpacklo_epi32(_mm_shuffle_epi8(_mm256_castsi256_si128(v), pick),
                             _mm_shuffle_epi8(_mm256_extracti128_si256(v, 1), pick));
 }
-HONE_INLINE void store_bytes(void* p, VI v, Full = {}) { _mm_storel_epi64(static_cast<__m128i*>(p), low_bytes(v)); }
-HONE_INLINE void store_bytes(void* p, VI v, const Part& m) {
-  uint64_t bits = static_cast<uint64_t>(_mm_cvtsi128_si64(low_bytes(v)));
-  for (int i = 0; i < m.n; ++i, bits >>= 8) static_cast<uint8_t*>(p)[i] = static_cast<uint8_t>(bits);
+HONE_INLINE void store_part(uint8_t* p, __m128i v, Full) { _mm_storel_epi64(reinterpret_cast<__m128i*>(p), v); }
+HONE_INLINE void store_part(uint8_t* p, __m128i v, const Part& m) {
+  uint64_t bits = static_cast<uint64_t>(_mm_cvtsi128_si64(v));
+  for (int i = 0; i < m.n; ++i, bits >>= 8) p[i] = static_cast<uint8_t>(bits);
+}
+template <class M = Full>
+HONE_INLINE void store_bytes(void* p, VI v, const M& m = {}) {
+  store_part(static_cast<uint8_t*>(p), low_bytes(v), m);
+}
+
+struct ByteRules {
+  __m256i zero, lo, hi, flip;
+  ByteRules(bool is_u8, int zero_point, int low, int high)
+      : zero(_mm256_set1_epi16(static_cast<int16_t>(is_u8 ? zero_point - 128 : zero_point))),
+        lo(_mm256_set1_epi8(static_cast<char>(is_u8 ? low - 128 : low))),
+        hi(_mm256_set1_epi8(static_cast<char>(is_u8 ? high - 128 : high))),
+        flip(_mm256_set1_epi8(static_cast<char>(is_u8 ? 0x80 : 0))) {}
+};
+template <int N, class M>
+HONE_INLINE void store_bytes4(const ByteRules& r, VI a, VI b, VI c, VI d, uint8_t* p, int64_t step, const M& m) {
+  __m256i low = _mm256_adds_epi16(_mm256_packs_epi32(a, b), r.zero);
+  __m256i high = _mm256_adds_epi16(_mm256_packs_epi32(c, d), r.zero);
+  __m256i v = _mm256_max_epi8(_mm256_min_epi8(_mm256_packs_epi16(low, high), r.hi), r.lo);
+  v = _mm256_permutevar8x32_epi32(_mm256_xor_si256(v, r.flip), _mm256_set_epi32(7, 3, 6, 2, 5, 1, 4, 0));
+  const __m128i ab = _mm256_castsi256_si128(v);
+  store_part(p, ab, m);
+  if constexpr (N > 1) store_part(p + step, _mm_unpackhi_epi64(ab, ab), m);
+  if constexpr (N > 2) {
+    const __m128i cd = _mm256_extracti128_si256(v, 1);
+    store_part(p + 2 * step, cd, m);
+    if constexpr (N > 3) store_part(p + 3 * step, _mm_unpackhi_epi64(cd, cd), m);
+  }
+}
+HONE_INLINE VF keep(VF v) {
+  asm("" : "+x"(v));
+  return v;
 }
 
 HONE_INLINE VF add(VF a, VF b) { return _mm256_add_ps(a, b); }

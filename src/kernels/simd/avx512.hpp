@@ -48,6 +48,36 @@ HONE_INLINE void store_bytes(void* p, VI v, Full = {}) {
 }
 HONE_INLINE void store_bytes(void* p, VI v, Part m) { _mm_mask_storeu_epi8(p, m.mask, _mm512_cvtepi32_epi8(v)); }
 
+/// Four vectors of i32 to 8 bits: saturate(q[k] + zero) held to [lo, hi], stored at p + k * step for k < n.
+struct ByteRules {
+  __m512i zero, lo, hi, flip;
+  /// Values are handled as i8; u8 is i8 with the sign bit flipped.
+  ByteRules(bool is_u8, int zero_point, int low, int high)
+      : zero(_mm512_set1_epi16(static_cast<int16_t>(is_u8 ? zero_point - 128 : zero_point))),
+        lo(_mm512_set1_epi8(static_cast<char>(is_u8 ? low - 128 : low))),
+        hi(_mm512_set1_epi8(static_cast<char>(is_u8 ? high - 128 : high))),
+        flip(_mm512_set1_epi8(static_cast<char>(is_u8 ? 0x80 : 0))) {}
+};
+HONE_INLINE void store_part(uint8_t* p, __m128i v, Full) { _mm_storeu_si128(reinterpret_cast<__m128i*>(p), v); }
+HONE_INLINE void store_part(uint8_t* p, __m128i v, Part m) { _mm_mask_storeu_epi8(p, m.mask, v); }
+template <int N, class M>
+HONE_INLINE void store_bytes4(const ByteRules& r, VI a, VI b, VI c, VI d, uint8_t* p, int64_t step, M m) {
+  __m512i low = _mm512_adds_epi16(_mm512_packs_epi32(a, b), r.zero);
+  __m512i high = _mm512_adds_epi16(_mm512_packs_epi32(c, d), r.zero);
+  __m512i v = _mm512_max_epi8(_mm512_min_epi8(_mm512_packs_epi16(low, high), r.hi), r.lo);
+  v = _mm512_xor_si512(v, r.flip);
+  v = _mm512_permutexvar_epi32(_mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0), v);
+  store_part(p, _mm512_castsi512_si128(v), m);
+  if constexpr (N > 1) store_part(p + step, _mm512_extracti32x4_epi32(v, 1), m);
+  if constexpr (N > 2) store_part(p + 2 * step, _mm512_extracti32x4_epi32(v, 2), m);
+  if constexpr (N > 3) store_part(p + 3 * step, _mm512_extracti32x4_epi32(v, 3), m);
+}
+/// Hides where a value came from: the compiler would otherwise load it once more for every use.
+HONE_INLINE VF keep(VF v) {
+  asm("" : "+v"(v));
+  return v;
+}
+
 HONE_INLINE VF add(VF a, VF b) { return _mm512_add_ps(a, b); }
 HONE_INLINE VF sub(VF a, VF b) { return _mm512_sub_ps(a, b); }
 HONE_INLINE VF mul(VF a, VF b) { return _mm512_mul_ps(a, b); }

@@ -1,5 +1,7 @@
+#pragma once
 // The Epilogue contract (kernels/epilogue.hpp) on accumulators in registers.
 #include "kernels/simd/math.inl"
+#include "kernels/simd/unroll.inl"
 
 namespace hone::kernels::HONE_ISA {
 namespace {
@@ -22,11 +24,11 @@ struct Post {
   const Epilogue* e;
   bool simple, bytes;
   float lo, hi, multiply;
-  int zero;
+  int zero, byte_lo, byte_hi;  ///< the clamp after rounding, for `simple` 8-bit output
 };
 
 [[maybe_unused]] Post prepare(const Epilogue& e) {
-  Post p{&e, false, e.out_type != DType::f32, -__builtin_inff(), __builtin_inff(), 1, e.out_zero};
+  Post p{&e, false, e.out_type != DType::f32, -__builtin_inff(), __builtin_inff(), 1, e.out_zero, 0, 0};
   if (e.act.kind == Act::relu) p.lo = 0;
   if (e.act.kind == Act::clip) p.lo = e.act.alpha, p.hi = e.act.beta;
   p.simple = (e.act.kind == Act::none || e.act.kind == Act::relu || e.act.kind == Act::clip) && !e.residual &&
@@ -39,6 +41,8 @@ struct Post {
     // An activation range outside of the type's range saturates.
     if (p.lo > range.hi) p.lo = range.hi;
     if (p.hi < range.lo) p.hi = range.lo;
+    p.byte_lo = static_cast<int>(__builtin_rintf(p.lo)) + p.zero;
+    p.byte_hi = static_cast<int>(__builtin_rintf(p.hi)) + p.zero;
   }
   return p;
 }
@@ -93,17 +97,25 @@ HONE_INLINE void finish(const Post& p, const ChannelPost& cp, const VF (&v)[N], 
     finish_any(*p.e, cp, copy, N, out, index, step, m);
     return;
   }
-  VF lo = set1(p.lo), hi = set1(p.hi);
   if (!p.bytes) {
-#pragma GCC unroll 8
-    for (int k = 0; k < N; ++k)
+    const VF lo = set1(p.lo), hi = set1(p.hi);
+    unroll<N>([&](auto k) __attribute__((always_inline)) {
       store(static_cast<float*>(out) + index + k * step, min(hi, max(lo, fma(v[k], cp.scale, cp.bias))), m);
+    });
   } else {
-    VI zero = set1i(p.zero);
-#pragma GCC unroll 8
-    for (int k = 0; k < N; ++k)
-      store_bytes(static_cast<uint8_t*>(out) + index + k * step,
-                  quantized(fma(v[k], cp.scale, cp.bias), lo, hi, zero), m);
+    // Clamps after packing: rounding is monotone. Only what would leave the integers' range is held before.
+    const ByteRules rules(p.e->out_type == DType::u8, p.zero, p.byte_lo, p.byte_hi);
+    const VF top = set1(1e9f);
+    auto* bytes = static_cast<uint8_t*>(out) + index;
+    unroll<(N + 3) / 4>([&](auto g) __attribute__((always_inline)) {
+      constexpr int first = decltype(g)::value * 4, n = N - first < 4 ? N - first : 4;
+      VI q[4];
+      unroll<4>([&](auto k) __attribute__((always_inline)) {
+        constexpr int from = first + (decltype(k)::value < n ? decltype(k)::value : n - 1);
+        q[k] = to_int(min(top, fma(v[from], cp.scale, cp.bias)));
+      });
+      store_bytes4<n>(rules, q[0], q[1], q[2], q[3], bytes + first * step, step, m);
+    });
   }
 }
 

@@ -58,6 +58,25 @@ HONE_INLINE void store_bytes(void* p, VI v, M m = {}) {
   for (int i = 0; i < m.n; ++i) static_cast<uint8_t*>(p)[i] = static_cast<uint8_t>(v[i]);
 }
 
+struct ByteRules {
+  VI zero, lo, hi;
+  ByteRules(bool, int zero_point, int low, int high) : zero(set1i(zero_point)), lo(set1i(low)), hi(set1i(high)) {}
+};
+HONE_INLINE VI clamp_bytes(const ByteRules& r, VI v) {
+  const VI far = set1i(1 << 20);
+  v = v > far ? far : v < -far ? -far : v;
+  v += r.zero;
+  return v > r.hi ? r.hi : v < r.lo ? r.lo : v;
+}
+template <int N, class M>
+HONE_INLINE void store_bytes4(const ByteRules& r, VI a, VI b, VI c, VI d, uint8_t* p, int64_t step, const M& m) {
+  store_bytes(p, clamp_bytes(r, a), m);
+  if constexpr (N > 1) store_bytes(p + step, clamp_bytes(r, b), m);
+  if constexpr (N > 2) store_bytes(p + 2 * step, clamp_bytes(r, c), m);
+  if constexpr (N > 3) store_bytes(p + 3 * step, clamp_bytes(r, d), m);
+}
+HONE_INLINE VF keep(VF v) { return v; }
+
 HONE_INLINE VF add(VF a, VF b) { return a + b; }
 HONE_INLINE VF sub(VF a, VF b) { return a - b; }
 HONE_INLINE VF mul(VF a, VF b) { return a * b; }
@@ -69,7 +88,12 @@ HONE_INLINE VF min(VF a, VF b) { return a < b ? a : b; }
 HONE_INLINE VF round_even(VF a) {
   return VF{__builtin_rintf(a[0]), __builtin_rintf(a[1]), __builtin_rintf(a[2]), __builtin_rintf(a[3])};
 }
-HONE_INLINE VI to_int(VF a) { return __builtin_convertvector(round_even(a), VI); }
+/// Rounds to even; what does not fit becomes the lowest integer, as on x86.
+HONE_INLINE VI to_int(VF a) {
+  const VI fits = (a < 2147483648.0f) & (a >= -2147483648.0f);
+  const VF safe = reinterpret_cast<VF>(reinterpret_cast<VI>(round_even(a)) & fits);
+  return __builtin_convertvector(safe, VI) | (~fits & INT32_MIN);
+}
 HONE_INLINE VF to_float(VI a) { return __builtin_convertvector(a, VF); }
 HONE_INLINE VI add(VI a, VI b) { return a + b; }
 HONE_INLINE VI sub(VI a, VI b) { return a - b; }

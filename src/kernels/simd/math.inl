@@ -1,3 +1,4 @@
+#pragma once
 // Vectorized activations over the wrappers of simd/*.hpp. Included after one of them.
 #include "kernels/epilogue.hpp"
 

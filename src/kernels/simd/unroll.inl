@@ -1,3 +1,4 @@
+#pragma once
 // Loops that the compiler must unroll, so that arrays of vectors become registers.
 namespace hone::kernels::HONE_ISA {
 namespace {
