@@ -67,8 +67,9 @@ int reduced_scale(const ImageHeader& header, int short_side) {
 Tensor decode(std::span<const std::byte> bytes, const std::string& place, int short_side) {
   use_single_threaded_opencv();
   ImageHeader header = require_header(bytes, place);
-  if (std::strcmp(header.format, "JPEG") == 0 && !jpeg_is_complete(bytes))
-    throw Error(place, "the JPEG is cut off (its end is missing)", "copy or download it again");
+  if (!is_complete(bytes))
+    throw Error(place, fmt::format("the {} is cut off (its end is missing)", header.format),
+                "copy or download it again");
   if (bytes.size() > static_cast<size_t>(std::numeric_limits<int>::max())) throw Error(place, "the file is over 2 GB");
   int mode = cv::IMREAD_COLOR;
   int scale = reduced_scale(header, short_side);
@@ -82,7 +83,7 @@ Tensor decode(std::span<const std::byte> bytes, const std::string& place, int sh
   } catch (const cv::Exception& error) {
     throw Error(place, fmt::format("the {} cannot be decoded ({})", header.format, error.err));
   }
-  if (pixels.empty()) throw Error(place, fmt::format("the {} is damaged or cut off", header.format));
+  if (pixels.empty()) throw Error(place, fmt::format("the {} is damaged", header.format));
   if (pixels.type() != CV_8UC3) throw Error(place, fmt::format("the {} has an unsupported pixel type", header.format));
   Tensor image = make_image(pixels.rows, pixels.cols);
   cv::Mat view = view_of(image);

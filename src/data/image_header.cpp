@@ -11,6 +11,8 @@ namespace hone {
 namespace {
 using Bytes = std::span<const std::byte>;
 
+constexpr std::string_view png_magic = "\x89PNG\r\n\x1A\n";
+
 /// Bounds-checked reads; outside the bytes everything is 0 and `ok` turns false.
 struct Reader {
   Bytes bytes;
@@ -139,27 +141,6 @@ std::optional<ImageHeader> read_bmp(Bytes bytes) {
   if (!old_header && height > 0x80000000u) height = 0u - height;  // negative: rows from the top
   return reader.ok ? make_header("BMP", height, width) : std::nullopt;
 }
-}  // namespace
-
-std::optional<ImageHeader> read_image_header(Bytes bytes) {
-  if (starts_with(bytes, "\xFF\xD8\xFF")) return read_jpeg(bytes);
-  if (starts_with(bytes, "\x89PNG\r\n\x1A\n")) {
-    Reader reader{bytes};
-    uint32_t width = reader.u32(16), height = reader.u32(20);
-    return reader.ok ? make_header("PNG", height, width) : std::nullopt;
-  }
-  if (starts_with(bytes, "BM")) return read_bmp(bytes);
-  if (starts_with(bytes, "RIFF") && starts_with(bytes, "WEBP", 8)) return read_webp(bytes);
-  if (starts_with(bytes, std::string_view("II*\0", 4)) || starts_with(bytes, std::string_view("MM\0*", 4))) {
-    ImageHeader header = read_tiff_directory(bytes);
-    return make_header("TIFF", static_cast<uint32_t>(header.size.height), static_cast<uint32_t>(header.size.width),
-                       header.orientation);
-  }
-  if (bytes.size() > 2 && bytes[0] == std::byte{'P'} && bytes[1] >= std::byte{'1'} && bytes[1] <= std::byte{'6'})
-    return read_pnm(bytes);
-  return std::nullopt;
-}
-
 bool jpeg_is_complete(Bytes bytes) {
   size_t position = 2;
   while (position + 1 < bytes.size()) {
@@ -179,6 +160,42 @@ bool jpeg_is_complete(Bytes bytes) {
     }
   }
   return false;
+}
+
+bool png_is_complete(Bytes bytes) {
+  Reader reader{bytes};
+  size_t position = 8;
+  while (reader.ok) {
+    if (starts_with(bytes, "IEND", position + 4)) return true;
+    position += size_t{12} + reader.u32(position);  // length, name, content, checksum
+  }
+  return false;
+}
+}  // namespace
+
+std::optional<ImageHeader> read_image_header(Bytes bytes) {
+  if (starts_with(bytes, "\xFF\xD8\xFF")) return read_jpeg(bytes);
+  if (starts_with(bytes, png_magic)) {
+    Reader reader{bytes};
+    uint32_t width = reader.u32(16), height = reader.u32(20);
+    return reader.ok ? make_header("PNG", height, width) : std::nullopt;
+  }
+  if (starts_with(bytes, "BM")) return read_bmp(bytes);
+  if (starts_with(bytes, "RIFF") && starts_with(bytes, "WEBP", 8)) return read_webp(bytes);
+  if (starts_with(bytes, std::string_view("II*\0", 4)) || starts_with(bytes, std::string_view("MM\0*", 4))) {
+    ImageHeader header = read_tiff_directory(bytes);
+    return make_header("TIFF", static_cast<uint32_t>(header.size.height), static_cast<uint32_t>(header.size.width),
+                       header.orientation);
+  }
+  if (bytes.size() > 2 && bytes[0] == std::byte{'P'} && bytes[1] >= std::byte{'1'} && bytes[1] <= std::byte{'6'})
+    return read_pnm(bytes);
+  return std::nullopt;
+}
+
+bool is_complete(Bytes bytes) {
+  if (starts_with(bytes, "\xFF\xD8\xFF")) return jpeg_is_complete(bytes);
+  if (starts_with(bytes, png_magic)) return png_is_complete(bytes);
+  return true;
 }
 
 }  // namespace hone

@@ -18,7 +18,8 @@ struct ImageHeader {
 /// is damaged or cut off. Never reads outside `bytes`.
 std::optional<ImageHeader> read_image_header(std::span<const std::byte> bytes);
 
-/// True when a JPEG has its end-of-image marker: decoders fill what a cut-off file lacks with gray.
-bool jpeg_is_complete(std::span<const std::byte> bytes);
+/// False when a JPEG or PNG lacks its end marker. Decoders fill what a cut-off file lacks with gray, or complain on
+/// stderr.
+bool is_complete(std::span<const std::byte> bytes);
 
 }  // namespace hone

@@ -111,7 +111,7 @@ TEST(Image, ErrorsNameTheFileAndTheReason) {
   EXPECT_THAT(message("head.jpg", jpeg.substr(0, 30)), HasSubstr("header is damaged"));
   EXPECT_THAT(message("text.jpg", "this is no image"), HasSubstr("not an image"));
   EXPECT_THAT(message("empty.jpg", ""), HasSubstr("empty"));
-  EXPECT_THAT(message("cut.png", png.substr(0, png.size() / 2)), HasSubstr("damaged or cut off"));
+  EXPECT_THAT(message("cut.png", png.substr(0, png.size() / 2)), HasSubstr("the PNG is cut off"));
   std::string damaged = png;
   for (size_t i = 60; i < 200; ++i) damaged[i] = static_cast<char>(~damaged[i]);
   EXPECT_THAT(message("damaged.png", damaged), HasSubstr("damaged"));
