@@ -13,6 +13,7 @@ struct DeviceOptions {
   std::string device = "cpu";  ///< "cpu" or "reference"
   int threads = 0;             ///< 0: all processors of this process
   std::vector<std::string> disabled_passes;
+  std::vector<std::string> disabled_kernels;  ///< names of the kernel list that are left out, to compare the others
 };
 
 struct DeviceInfo {

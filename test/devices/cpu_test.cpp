@@ -16,11 +16,12 @@ using testing_tools::Random;
 using testing_tools::random_inputs;
 
 /// The cpu device against reference evaluation, at 1, 2 and 3 threads, twice (the second run reuses the state).
-void check_cpu(const Graph& graph, uint64_t seed, double absolute, int64_t batch = 2) {
+void check_cpu(const Graph& graph, uint64_t seed, double absolute, int64_t batch = 2,
+               const std::vector<std::string>& disabled = {}) {
   auto inputs = random_inputs(graph, seed, batch);
   auto expected = evaluate(graph, inputs);
   for (int threads : {1, 2, 3}) {
-    Session session(load(graph, {.device = "cpu", .threads = threads}));
+    Session session(load(graph, {.device = "cpu", .threads = threads, .disabled_kernels = disabled}));
     for (int round = 0; round < 2; ++round) {
       auto got = session.run(inputs);
       for (size_t i = 0; i < expected.size(); ++i)
@@ -28,6 +29,8 @@ void check_cpu(const Graph& graph, uint64_t seed, double absolute, int64_t batch
     }
   }
 }
+
+const std::vector<std::string> our_kernels = {"native_conv", "native_gemm", "native_depthwise"};
 
 std::string conv_text(Random& random, bool integer) {
   int64_t group = random.pick<int64_t>({1, 1, 1, 2}), in = group * random.integer(1, 20), out = group * random.integer(1, 20);
@@ -67,6 +70,7 @@ TEST(CpuDevice, FloatConvolutionsMatchTheReference) {
     std::string text = conv_text(random, false);
     SCOPED_TRACE(text);
     check_cpu(parse_text(text), seed, 2e-4);
+    check_cpu(parse_text(text), seed, 2e-4, 2, our_kernels);
   }
 }
 
@@ -76,6 +80,7 @@ TEST(CpuDevice, IntegerConvolutionsMatchTheReferenceWithinOneStep) {
     std::string text = conv_text(random, true);
     SCOPED_TRACE(text);
     check_cpu(parse_text(text), seed, 0.0301);
+    check_cpu(parse_text(text), seed, 0.0301, 2, our_kernels);
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <omp.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstring>
 #include <unordered_map>
@@ -126,9 +127,9 @@ class CpuPlan : public Plan {
 /// Makes the kernels and gives every value its memory.
 class Builder {
  public:
-  Builder(Graph graph, int threads) : plan_(std::make_shared<CpuPlan>()) {
+  Builder(Graph graph, const CpuOptions& options) : plan_(std::make_shared<CpuPlan>()), options_(options) {
     plan_->graph = std::move(graph);
-    plan_->threads = threads;
+    plan_->threads = options.threads;
   }
 
   std::shared_ptr<const Plan> build() {
@@ -191,6 +192,8 @@ class Builder {
     info.bytes = node_bytes(node);
     Step step;
     for (const KernelEntry& entry : kernel_list()) {
+      const auto& disabled = options_.disabled_kernels;
+      if (std::find(disabled.begin(), disabled.end(), entry.name) != disabled.end()) continue;
       std::string refusal;
       step.kernel = entry.make(node, context, refusal);
       if (step.kernel) break;
@@ -280,6 +283,7 @@ class Builder {
   }
 
   std::shared_ptr<CpuPlan> plan_;
+  const CpuOptions& options_;
   std::unordered_map<const Value*, const Value*> root_;
   std::unordered_map<const Value*, int> slot_;
   std::vector<Group> groups_;
@@ -297,12 +301,30 @@ bool all_static(const Graph& graph) {
 }  // namespace
 }  // namespace cpu
 
-std::shared_ptr<const Plan> compile_cpu(Graph graph, int threads) {
-  if (threads <= 0) threads = cpu_features().cores;
+namespace {
+
+void check_names(const std::vector<std::string>& disabled) {
+  for (const std::string& name : disabled) {
+    std::string known;
+    bool found = false;
+    for (const cpu::KernelEntry& entry : cpu::kernel_list()) {
+      found |= name == entry.name && name != "reference_kernel";
+      if (std::string("reference_kernel") != entry.name) known += (known.empty() ? "" : ", ") + std::string(entry.name);
+    }
+    if (!found) throw Error("kernel '" + name + "'", "cannot be disabled", "choose from: " + known);
+  }
+}
+
+}  // namespace
+
+std::shared_ptr<const Plan> compile_cpu(Graph graph, const CpuOptions& given) {
+  CpuOptions options = given;
+  if (options.threads <= 0) options.threads = cpu_features().cores;
+  check_names(options.disabled_kernels);
   // Sizes that depend on data are known only while running: such a graph runs node by node.
   if (!cpu::all_static(graph)) return compile_reference(std::move(graph));
   lower(graph);
-  return cpu::Builder(std::move(graph), threads).build();
+  return cpu::Builder(std::move(graph), options).build();
 }
 
 }  // namespace hone

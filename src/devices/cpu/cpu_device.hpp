@@ -1,12 +1,19 @@
 #pragma once
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "graph/graph.hpp"
 #include "plan/plan.hpp"
 
 namespace hone {
 
-/// Compiles a graph with concrete shapes for this CPU. threads 0: all processors of the process.
-std::shared_ptr<const Plan> compile_cpu(Graph graph, int threads);
+struct CpuOptions {
+  int threads = 0;                            ///< 0: all processors of the process
+  std::vector<std::string> disabled_kernels;  ///< entries of the kernel list to leave out
+};
+
+/// Compiles a graph with concrete shapes for this CPU. Throws Error for a disabled kernel that does not exist.
+std::shared_ptr<const Plan> compile_cpu(Graph graph, const CpuOptions& options);
 
 }  // namespace hone
