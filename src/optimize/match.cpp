@@ -102,6 +102,11 @@ bool replace(Graph& graph, Value* from, Value* to) {
   return true;
 }
 
+void bypass(Graph& graph, Node* node, Value* value) {
+  graph.replace_uses(node->output(), value);
+  graph.set_inputs(node, {});
+}
+
 bool used_only_inside(const Graph& graph, const std::set<const Node*>& nodes, const Node* root) {
   for (const Node* node : nodes) {
     if (node == root) continue;

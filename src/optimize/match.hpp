@@ -44,6 +44,9 @@ void become(Graph& graph, Node* node, std::unique_ptr<Op> op, std::vector<Value*
 /// constant or of another graph output: then a node has to stay between them.
 bool replace(Graph& graph, Value* from, Value* to);
 
+/// Uses `value` in place of the output of `node`, which is left without inputs until it is removed.
+void bypass(Graph& graph, Node* node, Value* value);
+
 /// True when the outputs of `nodes` other than `root` are used by `nodes` only and are no graph outputs.
 bool used_only_inside(const Graph& graph, const std::set<const Node*>& nodes, const Node* root);
 

@@ -176,7 +176,8 @@ TEST(Text, SurvivesMutations) {
       R"(graph "g" { input %x: f32[2, 3, 4] const %p: i64[2] = [0, -1] %r = Reshape(%x, %p) %t = Transpose(%x) {perm=[2, 0, 1]}
          %c = Concat(%t, %t) {axis=0} %k = Constant() {value=i8[2] [1, -2]} %"a b" = Cast(%c) {to=7}
          const %lo: i64[1] = [0] const %hi: i64[1] = [9223372036854775807] %l = Slice(%x, %lo, %hi, %lo) %v, %w = Split(%x) {axis=1}
-         %g = Gather(%x, %lo) {axis=1} %e = Expand(%lo, %p) output %r output %l })"};
+         %g = Gather(%x, %lo) {axis=1} %m = Mul(%x, %x) output %r output %l })"};
+  for (const std::string& text : seeds) parse_text(text);
   unsigned seed = 20260;
   std::mt19937 random(seed);
   const std::string alphabet = "%\"{}[](),=:_.-?*0123456789 \n#abcdefNfill\\\x80";

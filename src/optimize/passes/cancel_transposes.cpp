@@ -7,6 +7,7 @@
 #include "graph/ops/shape/transpose.hpp"
 #include "optimize/match.hpp"
 #include "optimize/passes/passes.hpp"
+#include "optimize/sweep.hpp"
 
 namespace hone::passes {
 
@@ -114,19 +115,12 @@ bool rewrite(Graph& graph, Node* node) {
   return true;
 }
 
-struct CancelTransposes : Pass {
+struct CancelTransposes : Sweep {
   const char* name() const override { return "cancel_transposes"; }
 
-  bool apply(Graph& graph) const override {
-    bool changed = false, again = true;
-    while (again) {
-      again = false;
-      for (Node* node : graph.node_list()) again |= rewrite(graph, node);
-      if (!again) break;
-      changed = true;
-      graph.remove_dead();
-      graph.infer();
-    }
+  bool sweep(Graph& graph) const override {
+    bool changed = false;
+    for (Node* node : graph.node_list()) changed |= rewrite(graph, node);
     return changed;
   }
 };

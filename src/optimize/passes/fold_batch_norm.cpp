@@ -3,15 +3,16 @@
 #include "optimize/fold_affine.hpp"
 #include "optimize/match.hpp"
 #include "optimize/passes/passes.hpp"
+#include "optimize/sweep.hpp"
 
 namespace hone::passes {
 
 namespace {
 
-struct FoldBatchNorm : Pass {
+struct FoldBatchNorm : Sweep {
   const char* name() const override { return "fold_batch_norm"; }
 
-  bool apply(Graph& graph) const override {
+  bool sweep(Graph& graph) const override {
     bool changed = false;
     for (Node* node : graph.node_list()) {
       // A batch norm after a fully connected layer has its channels last only when that gives a matrix.
@@ -20,11 +21,10 @@ struct FoldBatchNorm : Pass {
         if (!user || user->input(0) != node->output()) break;
         auto affine = batch_norm_affine(*user, channels->count);
         if (!affine || !fold_into(graph, node, *affine)) break;
-        graph.replace_uses(user->output(), node->output());
+        bypass(graph, user, node->output());
         changed = true;
       }
     }
-    if (changed) graph.remove_dead();
     return changed;
   }
 };

@@ -3,6 +3,7 @@
 #include "base/log.hpp"
 #include "optimize/match.hpp"
 #include "optimize/passes/passes.hpp"
+#include "optimize/sweep.hpp"
 
 namespace hone::passes {
 
@@ -12,10 +13,10 @@ namespace {
 /// zeros" or stores its weights in half precision must not grow.
 constexpr size_t large = 16 << 20;
 
-struct FoldConstants : Pass {
+struct FoldConstants : Sweep {
   const char* name() const override { return "fold_constants"; }
 
-  bool apply(Graph& graph) const override {
+  bool sweep(Graph& graph) const override {
     bool changed = false;
     for (Node* node : graph.node_list()) {
       if (!may_fold(graph, *node)) continue;
@@ -34,7 +35,6 @@ struct FoldConstants : Pass {
       graph.erase(node);
       changed = true;
     }
-    if (changed) graph.remove_dead();
     return changed;
   }
 

@@ -10,6 +10,7 @@
 #include "graph/ops/shape/pad.hpp"
 #include "optimize/match.hpp"
 #include "optimize/passes/passes.hpp"
+#include "optimize/sweep.hpp"
 
 namespace hone::passes {
 
@@ -115,15 +116,12 @@ bool fold(Graph& graph, Node* node) {
   return true;
 }
 
-struct FoldPad : Pass {
+struct FoldPad : Sweep {
   const char* name() const override { return "fold_pad"; }
 
-  bool apply(Graph& graph) const override {
+  bool sweep(Graph& graph) const override {
     bool changed = false;
-    std::vector<Node*> nodes = graph.node_list();
-    // From the last: a chain of two pads goes into the convolution in one run.
-    for (size_t i = nodes.size(); i-- > 0;) changed |= fold(graph, nodes[i]);
-    if (changed) graph.remove_dead();
+    for (Node* node : graph.node_list()) changed |= fold(graph, node);
     return changed;
   }
 };

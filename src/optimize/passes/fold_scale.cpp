@@ -3,26 +3,26 @@
 #include "optimize/fold_affine.hpp"
 #include "optimize/match.hpp"
 #include "optimize/passes/passes.hpp"
+#include "optimize/sweep.hpp"
 
 namespace hone::passes {
 
 namespace {
 
-struct FoldScale : Pass {
+struct FoldScale : Sweep {
   const char* name() const override { return "fold_scale"; }
 
-  bool apply(Graph& graph) const override {
+  bool sweep(Graph& graph) const override {
     bool changed = false;
     for (Node* node : graph.node_list()) {
       while (auto channels = output_channels(*node)) {
         Node* user = single_user(graph, node->output());
         auto affine = user ? arithmetic_affine(*user, node->output(), *channels) : std::nullopt;
         if (!affine || !fold_into(graph, node, *affine)) break;
-        graph.replace_uses(user->output(), node->output());
+        bypass(graph, user, node->output());
         changed = true;
       }
     }
-    if (changed) graph.remove_dead();
     return changed;
   }
 };

@@ -5,6 +5,7 @@
 
 #include "optimize/match.hpp"
 #include "optimize/passes/passes.hpp"
+#include "optimize/sweep.hpp"
 
 namespace hone::passes {
 
@@ -22,10 +23,10 @@ std::string input_key(const Value* value) {
   return to_string(value->type) + std::string(static_cast<const char*>(tensor.raw()), tensor.bytes());
 }
 
-struct MergeCommon : Pass {
+struct MergeCommon : Sweep {
   const char* name() const override { return "merge_common"; }
 
-  bool apply(Graph& graph) const override {
+  bool sweep(Graph& graph) const override {
     std::unordered_map<std::string, std::vector<Node*>> seen;
     bool changed = false;
     for (Node* node : graph.node_list()) {
@@ -43,7 +44,6 @@ struct MergeCommon : Pass {
       if (!twin) candidates.push_back(node);
       else changed |= merge(graph, node, twin);
     }
-    if (changed) graph.remove_dead();
     return changed;
   }
 

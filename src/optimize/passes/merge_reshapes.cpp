@@ -3,6 +3,7 @@
 #include "graph/ops/shape/reshape.hpp"
 #include "optimize/match.hpp"
 #include "optimize/passes/passes.hpp"
+#include "optimize/sweep.hpp"
 
 namespace hone::passes {
 
@@ -34,10 +35,10 @@ std::optional<std::vector<int64_t>> target(const Shape& from, const Shape& to) {
   return sizes;
 }
 
-struct MergeReshapes : Pass {
+struct MergeReshapes : Sweep {
   const char* name() const override { return "merge_reshapes"; }
 
-  bool apply(Graph& graph) const override {
+  bool sweep(Graph& graph) const override {
     bool changed = false;
     for (Node* node : graph.node_list()) {
       if (!is_view(*node) || graph.use_count(node->output()) == 0) continue;
@@ -56,7 +57,6 @@ struct MergeReshapes : Pass {
       become(graph, node, new_op("Reshape"), {source, shape});
       changed = true;
     }
-    if (changed) graph.remove_dead();
     return changed;
   }
 };

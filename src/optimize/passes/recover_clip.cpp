@@ -6,6 +6,7 @@
 
 #include "optimize/match.hpp"
 #include "optimize/passes/passes.hpp"
+#include "optimize/sweep.hpp"
 
 namespace hone::passes {
 
@@ -56,10 +57,10 @@ std::optional<Clamp> clamp_of(const Node* node) {
   return std::nullopt;
 }
 
-struct RecoverClip : Pass {
+struct RecoverClip : Sweep {
   const char* name() const override { return "recover_clip"; }
 
-  bool apply(Graph& graph) const override {
+  bool sweep(Graph& graph) const override {
     bool changed = false;
     for (Node* node : graph.node_list()) {
       auto clamp = clamp_of(node);
@@ -72,7 +73,6 @@ struct RecoverClip : Pass {
       }
       changed |= write(graph, node, *clamp, merged);
     }
-    if (changed) graph.remove_dead();
     return changed;
   }
 

@@ -5,15 +5,16 @@
 #include "optimize/algebra.hpp"
 #include "optimize/match.hpp"
 #include "optimize/passes/passes.hpp"
+#include "optimize/sweep.hpp"
 
 namespace hone::passes {
 
 namespace {
 
-struct RecoverGelu : Pass {
+struct RecoverGelu : Sweep {
   const char* name() const override { return "recover_gelu"; }
 
-  bool apply(Graph& graph) const override {
+  bool sweep(Graph& graph) const override {
     const double root_2_pi = std::sqrt(2 / std::acos(-1.0));
     const Polynomial exact{{{{1, 0}, std::sqrt(0.5)}}};
     const Polynomial cubic{{{{1, 0}, root_2_pi}, {{3, 0}, root_2_pi * 0.044715}}};
@@ -23,7 +24,6 @@ struct RecoverGelu : Pass {
       if (node->is("Erf")) changed |= recover(graph, node, exact, "none");
       else if (node->is("Tanh")) changed |= recover(graph, node, cubic, "tanh");
     }
-    if (changed) graph.remove_dead();
     return changed;
   }
 

@@ -1,15 +1,16 @@
 // matmul(a, b) + c => gemm(a, b, c)        for matrices a and b and a constant row c
 #include "optimize/match.hpp"
 #include "optimize/passes/passes.hpp"
+#include "optimize/sweep.hpp"
 
 namespace hone::passes {
 
 namespace {
 
-struct RecoverGemm : Pass {
+struct RecoverGemm : Sweep {
   const char* name() const override { return "recover_gemm"; }
 
-  bool apply(Graph& graph) const override {
+  bool sweep(Graph& graph) const override {
     bool changed = false;
     for (Node* node : graph.node_list()) {
       if (!node->is("MatMul") || node->op().domain()[0] != '\0') continue;
@@ -22,10 +23,9 @@ struct RecoverGemm : Pass {
       if (!row) continue;
       Tensor c = tensor_of(node->output()->dtype(), {b[1].value}, *row);
       become(graph, node, new_op("Gemm"), {node->input(0), node->input(1), graph.add_constant(bias->name, c)});
-      graph.replace_uses(add->output(), node->output());
+      bypass(graph, add, node->output());
       changed = true;
     }
-    if (changed) graph.remove_dead();
     return changed;
   }
 };

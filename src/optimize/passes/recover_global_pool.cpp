@@ -2,15 +2,16 @@
 #include "graph/ops/reduce/reduction.hpp"
 #include "optimize/match.hpp"
 #include "optimize/passes/passes.hpp"
+#include "optimize/sweep.hpp"
 
 namespace hone::passes {
 
 namespace {
 
-struct RecoverGlobalPool : Pass {
+struct RecoverGlobalPool : Sweep {
   const char* name() const override { return "recover_global_pool"; }
 
-  bool apply(Graph& graph) const override {
+  bool sweep(Graph& graph) const override {
     bool changed = false;
     for (Node* node : graph.node_list()) {
       const auto* op = node->as<ops::Reduction>();
@@ -28,7 +29,6 @@ struct RecoverGlobalPool : Pass {
         become(graph, node, new_op("Flatten"), {pool->output()});
       }
     }
-    if (changed) graph.remove_dead();
     return changed;
   }
 };

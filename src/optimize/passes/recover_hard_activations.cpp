@@ -6,6 +6,7 @@
 #include "optimize/algebra.hpp"
 #include "optimize/match.hpp"
 #include "optimize/passes/passes.hpp"
+#include "optimize/sweep.hpp"
 
 namespace hone::passes {
 
@@ -39,17 +40,16 @@ std::optional<std::pair<double, double>> linear(const Value* value, const Value*
   return std::pair(p->at(1), p->at(0));
 }
 
-struct RecoverHardActivations : Pass {
+struct RecoverHardActivations : Sweep {
   const char* name() const override { return "recover_hard_activations"; }
 
-  bool apply(Graph& graph) const override {
+  bool sweep(Graph& graph) const override {
     bool changed = false;
     for (Node* node : graph.node_list()) {
       if (graph.use_count(node->output()) == 0 || !is_float(node->output()->dtype())) continue;
       auto ramp = ramp_of(*node);
       if (ramp) changed |= to_swish(graph, node, *ramp) || to_sigmoid(graph, node, *ramp);
     }
-    if (changed) graph.remove_dead();
     return changed;
   }
 

@@ -6,6 +6,7 @@
 #include "graph/ops/reduce/reduction.hpp"
 #include "optimize/match.hpp"
 #include "optimize/passes/passes.hpp"
+#include "optimize/sweep.hpp"
 
 namespace hone::passes {
 
@@ -104,22 +105,21 @@ bool absorb(Graph& graph, Node* norm) {
   } else {
     graph.set_input(norm, 2, graph.add_constant(norm->name + "/bias", tensor_of(dtype, *dims, *factor)));
   }
-  graph.replace_uses(user->output(), norm->output());
+  bypass(graph, user, norm->output());
   infer_node(*norm);
   return true;
 }
 
-struct RecoverLayerNorm : Pass {
+struct RecoverLayerNorm : Sweep {
   const char* name() const override { return "recover_layer_norm"; }
 
-  bool apply(Graph& graph) const override {
+  bool sweep(Graph& graph) const override {
     bool changed = false;
     for (Node* node : graph.node_list()) {
       if (graph.use_count(node->output()) == 0 || node->op().domain()[0] != '\0') continue;
       changed |= from_formula(graph, node);
       while (absorb(graph, node)) changed = true;
     }
-    if (changed) graph.remove_dead();
     return changed;
   }
 };

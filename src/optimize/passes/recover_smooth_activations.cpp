@@ -4,6 +4,7 @@
 #include "optimize/algebra.hpp"
 #include "optimize/match.hpp"
 #include "optimize/passes/passes.hpp"
+#include "optimize/sweep.hpp"
 
 namespace hone::passes {
 
@@ -52,10 +53,10 @@ bool to_mish(Graph& graph, Node* tanh) {
   return true;
 }
 
-struct RecoverSmoothActivations : Pass {
+struct RecoverSmoothActivations : Sweep {
   const char* name() const override { return "recover_smooth_activations"; }
 
-  bool apply(Graph& graph) const override {
+  bool sweep(Graph& graph) const override {
     bool changed = false;
     for (Node* node : graph.node_list()) {
       if (graph.use_count(node->output()) == 0 || !is_float(node->output()->dtype()) || node->op().domain()[0] != '\0') continue;
@@ -63,7 +64,6 @@ struct RecoverSmoothActivations : Pass {
       else if (node->is("Log")) changed |= to_softplus(graph, node);
       else if (node->is("Tanh")) changed |= to_mish(graph, node);
     }
-    if (changed) graph.remove_dead();
     return changed;
   }
 };

@@ -6,6 +6,7 @@
 #include "graph/ops/shape/transpose.hpp"
 #include "optimize/match.hpp"
 #include "optimize/passes/passes.hpp"
+#include "optimize/sweep.hpp"
 
 namespace hone::passes {
 
@@ -96,17 +97,16 @@ Value* same_as(const Node& node) {
   return neutral(node);
 }
 
-struct RemoveIdentities : Pass {
+struct RemoveIdentities : Sweep {
   const char* name() const override { return "remove_identities"; }
 
-  bool apply(Graph& graph) const override {
+  bool sweep(Graph& graph) const override {
     bool changed = false;
     for (Node* node : graph.node_list()) {
       Value* x = same_as(*node);
       if (!x || graph.use_count(node->output()) == 0 || !replace(graph, node->output(), x)) continue;
       changed = true;
     }
-    if (changed) graph.remove_dead();
     return changed;
   }
 };

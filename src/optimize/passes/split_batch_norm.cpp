@@ -3,15 +3,16 @@
 #include "optimize/fold_affine.hpp"
 #include "optimize/match.hpp"
 #include "optimize/passes/passes.hpp"
+#include "optimize/sweep.hpp"
 
 namespace hone::passes {
 
 namespace {
 
-struct SplitBatchNorm : Pass {
+struct SplitBatchNorm : Sweep {
   const char* name() const override { return "split_batch_norm"; }
 
-  bool apply(Graph& graph) const override {
+  bool sweep(Graph& graph) const override {
     bool changed = false;
     for (Node* node : graph.node_list()) {
       if (!node->as<ops::BatchNormalization>() || !node->input(0)->shape().ranked || node->input(0)->shape().rank() < 2) continue;
@@ -28,7 +29,6 @@ struct SplitBatchNorm : Pass {
       become(graph, node, new_op("Add"), {product->output(), shift});
       changed = true;
     }
-    if (changed) graph.remove_dead();
     return changed;
   }
 };
