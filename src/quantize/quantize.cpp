@@ -109,9 +109,12 @@ class Quantizer {
     require_layers(placement_);
     for (const Node* layer : placement_.layers)
       for (size_t input : {1, 2}) check_finite(*layer, input);
-    calibration_ = observe(graph_, plan_observations(graph_, placement_, options_.bias_correction), source, make_runner,
-                           options_.subset_size, progress);
+    ObservationPlan plan = plan_observations(graph_, placement_, options_.bias_correction);
+    Observer observer(graph_, std::move(plan), make_runner);
+    observer_ = &observer;
+    report_.samples = observer.collect(source, options_.subset_size, progress);
     choose_ranges();
+    if (options_.bias_correction) measure_rounding(progress);
     Rewriter rewriter(graph_);
     progress.begin("quantize weights", static_cast<int64_t>(placement_.layers.size()));
     int64_t done = 0;
@@ -124,7 +127,6 @@ class Quantizer {
     quantize_activations(rewriter);
     graph_.remove_dead();
     report_.nodes = placement_.nodes;
-    report_.samples = calibration_.samples;
   }
 
  private:
@@ -132,12 +134,18 @@ class Quantizer {
 
   void choose_ranges() {
     for (const ScaleClass& shared : placement_.classes) {
-      const Histogram& histogram = calibration_.values.at(shared.representative).histogram;
+      const Histogram& histogram = (*observer_)[shared.representative].histogram;
       bool symmetric_range = symmetric() || shared.signed_type;
       Range range = choose_range(histogram, options_.range, options_.percentile, symmetric_range);
       ranges_.push_back(range);
       quants_.push_back(shared.signed_type ? signed_quant_for(range) : quant_for(range, symmetric()));
     }
+  }
+
+  void measure_rounding(Progress& progress) {
+    std::map<const Value*, TensorQuant> quants;
+    for (auto& [value, index] : placement_.class_of) quants[value] = quants_[static_cast<size_t>(index)];
+    observer_->measure_rounding(quants, progress);
   }
 
   const TensorQuant& quant_of(const Value* value) const {
@@ -163,7 +171,7 @@ class Quantizer {
   // Takes the mean error that rounding the weights causes off the bias.
   bool correct_bias(const Node& layer, const QuantizedWeights& quantized, const Value* input, std::vector<float>& bias) {
     if (mean_axis(layer) < 0) return false;
-    std::vector<double> error = mean_output_error(layer, quantized, calibration_.values.at(input));
+    std::vector<double> error = mean_output_error(layer, quantized, (*observer_)[input]);
     if (error.size() != bias.size()) return false;
     const auto* gemm = layer.as<ops::Gemm>();
     double beta = gemm ? gemm->beta : 1;
@@ -183,7 +191,7 @@ class Quantizer {
       if (found == placement_.class_of.end()) continue;
       size_t index = static_cast<size_t>(found->second);
       rewriter.quantize_activation(value, quants_[index], placement_);
-      const Histogram& histogram = calibration_.values.at(placement_.classes[index].representative).histogram;
+      const Histogram& histogram = (*observer_)[placement_.classes[index].representative].histogram;
       report_.values.push_back({value->name, histogram.min(), histogram.max(), ranges_[index], quants_[index]});
     }
   }
@@ -192,7 +200,7 @@ class Quantizer {
   const QuantizeOptions& options_;
   QuantizeReport& report_;
   Placement placement_;
-  Calibration calibration_;
+  Observer* observer_ = nullptr;  // during run()
   std::vector<Range> ranges_;       // per class
   std::vector<TensorQuant> quants_;  // per class
 };

@@ -36,6 +36,9 @@ TensorQuant quant_for(Range range, bool symmetric);
 /// i8 with zero point 0 whatever the sign (second factor of a matrix product).
 TensorQuant signed_quant_for(Range range);
 
+/// A real number after quantization to 8 bits and back.
+float round_trip(float value, const TensorQuant& quant);
+
 /// Expected squared error, summed over the values, of quantizing to 8 bits with this range.
 double expected_error(const Histogram& histogram, Range range);
 

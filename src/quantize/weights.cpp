@@ -51,6 +51,21 @@ std::vector<double> tap_shares(const ops::Window& window, size_t axis, int64_t i
   return shares;
 }
 
+// For each channel of the input, its mean before and after quantization.
+struct InputMeans {
+  std::vector<double> exact, quantized;
+};
+
+// A weight before and after quantization.
+struct WeightPair {
+  double exact, quantized;
+};
+
+double shift(const WeightPair& w, const InputMeans& means, int64_t channel) {
+  size_t c = static_cast<size_t>(channel);
+  return w.quantized * means.quantized[c] - w.exact * means.exact[c];
+}
+
 // Share of output positions for every tap of a kernel, row-major.
 std::vector<double> conv_shares(const Node& node, const ops::Conv& conv, const Dims& kernel, const Dims& input) {
   Dims spatial(input.begin() + 2, input.end());
@@ -65,28 +80,26 @@ std::vector<double> conv_shares(const Node& node, const ops::Conv& conv, const D
   return shares;
 }
 
-std::vector<double> conv_error(const Node& node, const Tensor& w, const std::vector<double>& delta,
-                               const Observation& input, const std::vector<double>& means) {
+std::vector<double> conv_error(const Node& node, const Tensor& w, const std::vector<WeightPair>& pairs,
+                               const Dims& input, const InputMeans& means) {
   const auto* conv = node.as<ops::Conv>();
   Dims kernel(w.dims().begin() + 2, w.dims().end());
-  if (input.dims.size() != w.dims().size() || w.dim(1) * conv->group != static_cast<int64_t>(means.size())) return {};
-  std::vector<double> shares = conv_shares(node, *conv, kernel, input.dims);
+  if (input.size() != w.dims().size() || w.dim(1) * conv->group != static_cast<int64_t>(means.exact.size())) return {};
+  std::vector<double> shares = conv_shares(node, *conv, kernel, input);
   int64_t outputs = w.dim(0), per_group = outputs / conv->group, channels = w.dim(1);
   std::vector<double> error(static_cast<size_t>(outputs));
   size_t at = 0;
   for (int64_t m = 0; m < outputs; ++m)
-    for (int64_t c = 0; c < channels; ++c) {
-      double mean = means[static_cast<size_t>(m / per_group * channels + c)];
-      for (double share : shares) error[static_cast<size_t>(m)] += delta[at++] * share * mean;
-    }
+    for (int64_t c = 0; c < channels; ++c)
+      for (double share : shares) error[static_cast<size_t>(m)] += share * shift(pairs[at++], means, m / per_group * channels + c);
   return error;
 }
 
 // Cropped borders are ignored: each output of a transposed convolution meets taps / strides inputs.
-std::vector<double> conv_transpose_error(const Node& node, const Tensor& w, const std::vector<double>& delta,
-                                         const std::vector<double>& means) {
+std::vector<double> conv_transpose_error(const Node& node, const Tensor& w, const std::vector<WeightPair>& pairs,
+                                         const InputMeans& means) {
   const auto* conv = node.as<ops::ConvTranspose>();
-  if (w.dim(0) != static_cast<int64_t>(means.size())) return {};
+  if (w.dim(0) != static_cast<int64_t>(means.exact.size())) return {};
   double density = 1;
   for (int64_t stride : conv->strides) density /= static_cast<double>(stride);
   int64_t per_group = w.dim(0) / conv->group, outputs = w.dim(1), taps = w.size() / (w.dim(0) * outputs);
@@ -95,22 +108,21 @@ std::vector<double> conv_transpose_error(const Node& node, const Tensor& w, cons
   for (int64_t c = 0; c < w.dim(0); ++c)
     for (int64_t m = 0; m < outputs; ++m)
       for (int64_t tap = 0; tap < taps; ++tap)
-        error[static_cast<size_t>(c / per_group * outputs + m)] += delta[at++] * density * means[static_cast<size_t>(c)];
+        error[static_cast<size_t>(c / per_group * outputs + m)] += density * shift(pairs[at++], means, c);
   return error;
 }
 
-std::vector<double> product_error(const Node& node, const Tensor& w, const std::vector<double>& delta,
-                                  const std::vector<double>& means) {
+std::vector<double> product_error(const Node& node, const Tensor& w, const std::vector<WeightPair>& pairs,
+                                  const InputMeans& means) {
   const auto* gemm = node.as<ops::Gemm>();
   bool transposed = gemm && gemm->transB;
   double alpha = gemm ? gemm->alpha : 1;
   int64_t rows = w.dim(transposed ? 1 : 0), columns = w.dim(transposed ? 0 : 1);
-  if (w.rank() != 2 || rows != static_cast<int64_t>(means.size())) return {};
+  if (w.rank() != 2 || rows != static_cast<int64_t>(means.exact.size())) return {};
   std::vector<double> error(static_cast<size_t>(columns));
   for (int64_t k = 0; k < rows; ++k)
     for (int64_t n = 0; n < columns; ++n)
-      error[static_cast<size_t>(n)] += alpha * delta[static_cast<size_t>(transposed ? n * rows + k : k * columns + n)] *
-                                       means[static_cast<size_t>(k)];
+      error[static_cast<size_t>(n)] += alpha * shift(pairs[static_cast<size_t>(transposed ? n * rows + k : k * columns + n)], means, k);
   return error;
 }
 
@@ -154,19 +166,21 @@ Tensor quantize_bias(const std::vector<float>& bias, float input_scale, const st
 
 std::vector<double> mean_output_error(const Node& layer, const QuantizedWeights& quantized, const Observation& input) {
   const Tensor& weights = layer.input(1)->constant();
-  std::vector<double> means = input.channel_means();
-  if (means.empty()) return {};
+  InputMeans means{input.channels.means(), input.channels.means()};
+  if (means.exact.empty()) return {};
+  if (input.rounding.sums.size() == means.exact.size())
+    for (size_t c = 0; c < means.exact.size(); ++c) means.quantized[c] += input.rounding.sums[c] / input.rounding.count;
   Slices slices(weights.dims(), quantized.axis);
   auto before = weights.data<float>();
   auto after = quantized.values.data<int8_t>();
-  std::vector<double> delta(before.size());
+  std::vector<WeightPair> pairs(before.size());
   for (int64_t c = 0; c < slices.channels; ++c)
     slices.each(c, [&](size_t i) {
-      delta[i] = static_cast<double>(quantized.scales[static_cast<size_t>(c)]) * after[i] - before[i];
+      pairs[i] = {before[i], static_cast<double>(quantized.scales[static_cast<size_t>(c)]) * after[i]};
     });
-  if (layer.is("Conv")) return conv_error(layer, weights, delta, input, means);
-  if (layer.is("ConvTranspose")) return conv_transpose_error(layer, weights, delta, means);
-  return product_error(layer, weights, delta, means);
+  if (layer.is("Conv")) return conv_error(layer, weights, pairs, input.dims, means);
+  if (layer.is("ConvTranspose")) return conv_transpose_error(layer, weights, pairs, means);
+  return product_error(layer, weights, pairs, means);
 }
 
 void check_finite(const Node& node, size_t input) {

@@ -24,9 +24,9 @@ Tensor quantize_bias(const std::vector<float>& bias, float input_scale, const st
 /// Least weight scales with which this bias fits into 30 bits.
 std::vector<float> least_scales(const std::vector<float>& bias, float input_scale, size_t channels);
 
-/// What the rounding of the weights adds to each output channel of a layer on average, given the mean of each input
-/// channel: sum of (w' - w) * E[x] (Nagel et al. 2019, equation 15). Padding is accounted for. `input` must have
-/// channel means. Empty when the sizes do not fit together.
+/// What quantization of the weights w and of the input x adds to each output channel of a layer on average:
+/// sum of w' E[x'] - w E[x] (Nagel et al. 2019, section 4.2, there for weights alone). Padding is accounted for. `input`
+/// must have channel means; without measured rounding, E[x'] = E[x]. Empty when the sizes do not fit together.
 std::vector<double> mean_output_error(const Node& layer, const QuantizedWeights& quantized, const Observation& input);
 
 /// Throws Error naming the node when its constant input has NaN or infinity.

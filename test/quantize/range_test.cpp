@@ -26,11 +26,9 @@ Histogram histogram_of(const std::vector<float>& values) {
 }
 
 double real_error(const std::vector<float>& values, const TensorQuant& quant) {
-  float low = quant.dtype == DType::i8 ? -128 : 0, high = low + 255;
   double error = 0;
   for (float value : values) {
-    float q = std::clamp(std::nearbyint(value / quant.scale) + static_cast<float>(quant.zero_point), low, high);
-    double difference = value - quant.scale * (q - static_cast<float>(quant.zero_point));
+    double difference = value - round_trip(value, quant);
     error += difference * difference;
   }
   return error;
@@ -138,6 +136,15 @@ TEST(Quant, SignedRanges) {
   EXPECT_EQ(quant.zero_point, 0);
   EXPECT_FLOAT_EQ(quant.scale, 3.0F / 127);
   EXPECT_EQ(quant_for({-3, -1}, false).zero_point, 255);
+}
+
+TEST(Quant, RoundTrip) {
+  TensorQuant quant{DType::u8, 0.5F, 10};
+  EXPECT_EQ(round_trip(0, quant), 0);
+  EXPECT_EQ(round_trip(1.3F, quant), 1.5);
+  EXPECT_EQ(round_trip(-100, quant), -5);
+  EXPECT_EQ(round_trip(1000, quant), 122.5);
+  EXPECT_EQ(round_trip(-1000, {DType::i8, 0.5F, 0}), -64);
 }
 
 TEST(Quant, DegenerateRangesGiveAUsableScale) {
