@@ -45,10 +45,15 @@ constexpr Foreign foreign_files[] = {
     {0, "<html", "a web page", "download the file itself, not the page about it"},
 };
 
+/// No control characters, and mostly ASCII: text in any usual encoding.
 bool is_text(std::string_view content) {
   content = content.substr(0, 512);
-  return std::all_of(content.begin(), content.end(),
-                     [](unsigned char c) { return c >= 0x80 || std::isprint(c) || std::isspace(c); });
+  size_t plain = 0;
+  for (unsigned char c : content) {
+    if (c < 0x80 && !std::isprint(c) && !std::isspace(c)) return false;
+    plain += c < 0x80;
+  }
+  return plain * 4 >= content.size() * 3;
 }
 
 /// Throws Error when the content is clearly something else than a file of `format`.

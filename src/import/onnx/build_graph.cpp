@@ -36,11 +36,8 @@ class GraphBuilder {
     for (const ValueDef& output : model_.outputs) used_.insert(output.name);
     add_sources();
     for (size_t index : order) add_node(model_.nodes[index]);
-    for (const ValueDef& output : model_.outputs) {
-      Value* value = values_.at(output.name);
-      graph_.add_output(output.name, value);
-      complete_type(value, output.type);
-    }
+    // The types that the file declares for outputs are not used: a Graph has those that its shape rules give.
+    for (const ValueDef& output : model_.outputs) graph_.add_output(output.name, values_.at(output.name));
     return std::move(graph_);
   }
 
@@ -49,7 +46,7 @@ class GraphBuilder {
     auto it = model_.opsets.find("");
     bool uses_onnx = std::any_of(model_.nodes.begin(), model_.nodes.end(), [](auto& node) { return node.domain.empty(); });
     if (it == model_.opsets.end() && !uses_onnx) return graph_opset;
-    std::string place = "graph '" + model_.name + "'";
+    const std::string& place = model_.place;
     if (it == model_.opsets.end())
       throw Error(place, "does not say which opset it uses", "the file is broken or of before 2018; export it again");
     if (it->second < oldest_opset)
@@ -183,18 +180,6 @@ class GraphBuilder {
   template <class T>
   static Tensor list_tensor(const std::vector<T>& values) {
     return Tensor::of<T>({static_cast<int64_t>(values.size())}, values);
-  }
-
-  /// What the file says of an output fills in what the shape rules could not find out.
-  static void complete_type(Value* value, const Type& declared) {
-    if (value->is_constant() || value->is_input()) return;
-    Type& type = value->type;
-    if (type.dtype == DType::undefined) type.dtype = declared.dtype;
-    if (!declared.shape.ranked) return;
-    if (!type.shape.ranked) type.shape = declared.shape;
-    if (type.shape.rank() != declared.shape.rank()) return;
-    for (size_t i = 0; i < type.shape.dims.size(); ++i)
-      if (!type.shape[i].known() && type.shape[i].symbol.empty()) type.shape[i] = declared.shape[i];
   }
 
   const ModelDef& model_;

@@ -48,7 +48,7 @@ void check_outputs(const ModelDef& model, const Sources& sources) {
     if (!sources.count(output.name)) throw Error("output '" + output.name + "'", "is a value that nothing produces", broken);
     if (!names.insert(output.name).second) throw Error("output '" + output.name + "'", "is listed twice", broken);
   }
-  if (model.outputs.empty()) throw Error("graph '" + model.name + "'", "has no outputs", broken);
+  if (model.outputs.empty()) throw Error(model.place, "has no outputs", broken);
 }
 
 [[noreturn]] void report_cycle(const ModelDef& model, const std::vector<size_t>& waiting) {
@@ -56,7 +56,7 @@ void check_outputs(const ModelDef& model, const Sources& sources) {
   int listed = 0;
   for (size_t i = 0; i < waiting.size() && listed < 5; ++i)
     if (waiting[i] > 0) names += (listed++ ? ", " : "") + model.nodes[i].place();
-  throw Error("graph '" + model.name + "'", "has a cycle through " + names, broken);
+  throw Error(model.place, "has a cycle through " + names, broken);
 }
 
 }  // namespace

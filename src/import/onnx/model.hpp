@@ -34,6 +34,7 @@ struct ConstantDef {
 
 /// A ModelProto with its GraphProto.
 struct ModelDef {
+  std::string place;  ///< "'folder/model.onnx'": how errors name the file
   int64_t ir_version = 0;
   std::map<std::string, int64_t> opsets;  ///< by domain; the ONNX domain is ""
   std::map<std::string, std::string> metadata;

@@ -38,6 +38,7 @@ class ModelReader {
   explicit ModelReader(const std::shared_ptr<const MappedFile>& file) : file_(file), external_(file->path()) {}
 
   ModelDef read() {
+    model_.place = place();
     WireReader message(file_);
     bool has_graph = false;
     while (message.next()) {
