@@ -37,10 +37,10 @@ void develop(cv::Mat& light, Rng& rng) {
 
 void blur(cv::Mat& image, Rng& rng) {
   double unit = image.cols / 160.0;
-  double sigma = rng.chance(0.75) ? rng.uniform(0, 0.7) : rng.uniform(0.7, 1.4);
+  double sigma = rng.chance(0.8) ? rng.uniform(0, 0.6) : rng.uniform(0.6, 1.1);
   if (sigma > 0.2) cv::GaussianBlur(image, image, {0, 0}, sigma * unit);
-  if (rng.chance(0.15)) {  // a shaken camera
-    int length = std::max(3, static_cast<int>(rng.uniform(2, 5) * unit) | 1);
+  if (rng.chance(0.1)) {  // a shaken camera
+    int length = std::max(3, static_cast<int>(rng.uniform(2, 4) * unit) | 1);
     cv::Mat kernel = cv::Mat::zeros(length, length, CV_32F);
     double angle = rng.uniform(0, std::numbers::pi), half = (length - 1) / 2.0;
     cv::Point2d step(std::cos(angle) * half, std::sin(angle) * half), middle(half, half);
@@ -51,7 +51,7 @@ void blur(cv::Mat& image, Rng& rng) {
 }
 
 void add_sensor_noise(cv::Mat& image, Rng& rng) {
-  double strength = rng.uniform(0.004, 0.04), vignette = rng.uniform(0, 0.35);
+  double strength = rng.uniform(0.004, 0.028), vignette = rng.uniform(0, 0.35);
   for (int y = 0; y < image.rows; ++y)
     for (int x = 0; x < image.cols; ++x) {
       double u = 2.0 * x / image.cols - 1, v = 2.0 * y / image.rows - 1;

@@ -13,7 +13,7 @@ namespace hone {
 const std::vector<std::string>& part_classes();
 
 struct GenerateOptions {
-  int images_per_class = 200;  ///< training images; validation gets a quarter of it more (at least 1)
+  int images_per_class = 300;  ///< training images; validation gets a quarter of it more (at least 1)
   int size = 160;              ///< width of an image; the height is three quarters of it
   uint64_t seed = 0;
   std::vector<std::string> classes;  ///< of part_classes(); empty: all

@@ -48,7 +48,7 @@ Object place(const Shape& shape, const Rotation& pose, float x, float y, Rng& rn
 
 void add_clutter(Scene& scene, Rng& rng) {
   float part_radius = scene.objects[0].shape.radius;
-  for (int i = std::max(0, rng.between(-1, 5)); i > 0; --i) {
+  for (int i = std::max(0, rng.between(-1, 4)); i > 0; --i) {
     float radius = real(rng, 0.1, 0.55);
     Shape shape = random_clutter(radius, rng);
     float angle = real(rng, 0, 2 * pi),
@@ -81,13 +81,13 @@ Light random_light(Rng& rng) {
 Camera random_camera(const Object& part, Rng& rng) {
   Camera camera;
   camera.tangent = std::tan(real(rng, 12, 24) * pi / 180);
-  float elevation = real(rng, 32, 88) * pi / 180, azimuth = real(rng, 0, 2 * pi);
-  float share = real(rng, 0.42, 0.92);  // of half the image's height
+  float elevation = real(rng, 38, 88) * pi / 180, azimuth = real(rng, 0, 2 * pi);
+  float share = real(rng, 0.6, 1.0);  // of half the image's height
   float away = part.shape.radius / (share * camera.tangent);
   camera.forward = direction(azimuth, elevation) * -1;
   camera.right = normalize(cross(camera.forward, {0, 0, 1}));
   camera.up = cross(camera.right, camera.forward);
-  float free = std::max(0.0f, 1.05f - share) * away * camera.tangent;
+  float free = std::max(0.0f, 1.08f - share) * away * camera.tangent;
   Vec3 target = part.center + camera.right * (free * real(rng, -1.5, 1.5)) + camera.up * (free * real(rng, -1, 1));
   camera.eye = target - camera.forward * away;
   float roll = real(rng, -0.35, 0.35);

@@ -350,8 +350,8 @@ Rotation random_pose(const Shape& shape, Rng& rng) {
       shape.kind == Kind::washer || shape.kind == Kind::nut || shape.kind == Kind::gear || shape.kind == Kind::disc;
   if (flat_kind) {
     bool has_flange = shape.kind == Kind::nut && shape.style == 1;
-    if (choice < 0.6) return make_rotation(spin, has_flange || rng.chance(0.5) ? 0 : pi, heading);
-    if (choice < 0.82) return make_rotation(spin, real(rng, 0.05, 0.6), heading);  // leans on something
+    if (choice < 0.66) return make_rotation(spin, has_flange || rng.chance(0.5) ? 0 : pi, heading);
+    if (choice < 0.9) return make_rotation(spin, real(rng, 0.05, 0.6), heading);  // leans on something
     return make_rotation(spin, real(rng, 1.25, 1.57), heading);
   }
   if (shape.kind == Kind::bracket) {
