@@ -137,6 +137,9 @@ void resize_smooth(EvalContext& context, const Tensor& x, const Dims& dims, cons
 void Resize::infer(InferContext& context) const {
   const Shape& x = context.shape(0);
   check_resize_modes(context.node.place(), *this);
+  bool no_scales = !context.has_input(2) || (context.constant(2) && context.constant(2)->size() == 0);
+  bool no_sizes = !context.has_input(3) || (context.constant(3) && context.constant(3)->size() == 0);
+  if (no_scales && no_sizes) context.fail("has neither scales nor sizes", "give exactly one of them");
   if (!x.ranked) return context.set_output(0, context.dtype(0), Shape());
   ResizeInputs inputs;
   const Tensor *roi = context.constant(1), *scales = context.constant(2);
