@@ -22,10 +22,14 @@ bool is_bare(std::string_view name) {
 std::string quoted(std::string_view text) {
   std::string result = "\"";
   for (char c : text) {
-    if (c == '"' || c == '\\') (result += '\\') += c;
-    else if (c == '\n') result += "\\n";
-    else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) result += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
-    else result += c;
+    if (c == '"' || c == '\\')
+      (result += '\\') += c;
+    else if (c == '\n')
+      result += "\\n";
+    else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
+      result += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+    else
+      result += c;
   }
   return result + "\"";
 }
@@ -57,11 +61,15 @@ std::string type_text(const Type& type) {
 
 template <class T>
 void append_number(std::string& out, T value) {
-  if constexpr (std::is_same_v<T, bool>) out += value ? "true" : "false";
-  else if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) append_number(out, static_cast<float>(value));
+  if constexpr (std::is_same_v<T, bool>)
+    out += value ? "true" : "false";
+  else if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>)
+    append_number(out, static_cast<float>(value));
   else if constexpr (std::is_floating_point_v<T>) {
-    if (std::isnan(value)) out += std::signbit(value) ? "-nan" : "nan";
-    else fmt::format_to(std::back_inserter(out), "{}", value);  // the shortest form that reads back exactly
+    if (std::isnan(value))
+      out += std::signbit(value) ? "-nan" : "nan";
+    else
+      fmt::format_to(std::back_inserter(out), "{}", value);  // the shortest form that reads back exactly
   } else {
     fmt::format_to(std::back_inserter(out), "{}", +value);
   }
@@ -132,8 +140,10 @@ void append_attributes(std::string& out, const Op& op, const TextOptions& option
   // A default text or list that was emptied must be said.
   for (auto& [name, value] : defaults) {
     if (attributes.count(name)) continue;
-    if (std::holds_alternative<std::string>(value)) attributes[name] = std::string();
-    else attributes[name] = std::vector<int64_t>();
+    if (std::holds_alternative<std::string>(value))
+      attributes[name] = std::string();
+    else
+      attributes[name] = std::vector<int64_t>();
   }
   const char* separator = " {";
   for (auto& [name, value] : attributes) {
@@ -157,7 +167,8 @@ void append_node(std::string& out, const Node& node, const TextOptions& options,
   if (!options.types) return;
   bool typed = false;
   for (const Value* output : node.outputs()) typed |= output->type != Type();
-  for (size_t i = 0; typed && i < node.outputs().size(); ++i) (out += i ? ", " : " : ") += type_text(node.output(i)->type);
+  for (size_t i = 0; typed && i < node.outputs().size(); ++i)
+    (out += i ? ", " : " : ") += type_text(node.output(i)->type);
 }
 
 void append_graph(std::string& out, const Graph& graph, const TextOptions& options, int depth) {

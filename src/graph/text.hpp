@@ -34,8 +34,8 @@ struct TextOptions {
 /// becomes the standard one). Nodes must be in topological order for the text to be read back.
 std::string to_text(const Graph& graph, const TextOptions& options = {});
 
-/// `name` is how errors call the text. Runs every shape rule; a type given after a node must be the inferred one. Throws
-/// Error with the line number, what was expected and what was found, for any input that is not a graph.
+/// `name` is how errors call the text. Runs every shape rule; a type given after a node must be the inferred one.
+/// Throws Error with the line number, what was expected and what was found, for any input that is not a graph.
 Graph parse_text(std::string_view text, std::string_view name = "text");
 
 }  // namespace hone

@@ -25,8 +25,10 @@ class GraphParser : public DataParser {
     expect("{");
     std::unordered_set<std::string> node_names;
     while (!accept("}")) {
-      if (peek() == '%') node(graph, node_names);
-      else declaration(graph);
+      if (peek() == '%')
+        node(graph, node_names);
+      else
+        declaration(graph);
     }
     --depth_;
     return graph;
@@ -39,7 +41,8 @@ class GraphParser : public DataParser {
     if (keyword == "metadata") {
       std::string key = quoted("a key");
       expect("=");
-      if (!graph.metadata.emplace(key, quoted("a text")).second) fail_at(begin, fmt::format("metadata '{}' is given twice", key));
+      if (!graph.metadata.emplace(key, quoted("a text")).second)
+        fail_at(begin, fmt::format("metadata '{}' is given twice", key));
     } else if (keyword == "input") {
       std::string name = new_name(graph);
       expect(":");
@@ -108,7 +111,8 @@ class GraphParser : public DataParser {
     auto made = make_op(domain, type);
     if (made) return made;
     std::string near;
-    for (const std::string& candidate : similar_ops(type)) near += (near.empty() ? "the nearest is " : ", ") + candidate;
+    for (const std::string& candidate : similar_ops(type))
+      near += (near.empty() ? "the nearest is " : ", ") + candidate;
     fail_at(begin, fmt::format("op '{}' is not known", word), near);
   }
 
@@ -127,7 +131,8 @@ class GraphParser : public DataParser {
     std::string_view token = run(in_number);
     bool integer = !token.empty();
     for (size_t i = 0; i < token.size(); ++i)
-      integer &= std::isdigit(static_cast<unsigned char>(token[i])) || (i == 0 && token.size() > 1 && std::strchr("+-", token[i]));
+      integer &= std::isdigit(static_cast<unsigned char>(token[i])) ||
+                 (i == 0 && token.size() > 1 && std::strchr("+-", token[i]));
     DataParser one(token, "");
     try {
       if (integer) return one.number<int64_t>();
@@ -157,9 +162,12 @@ class GraphParser : public DataParser {
     std::vector<int64_t> ints;
     std::vector<float> floats;
     for (const Attribute& number : numbers) {
-      if (integers) ints.push_back(std::get<int64_t>(number));
-      else if (auto* whole = std::get_if<int64_t>(&number)) floats.push_back(static_cast<float>(*whole));
-      else floats.push_back(std::get<float>(number));
+      if (integers)
+        ints.push_back(std::get<int64_t>(number));
+      else if (auto* whole = std::get_if<int64_t>(&number))
+        floats.push_back(static_cast<float>(*whole));
+      else
+        floats.push_back(std::get<float>(number));
     }
     if (integers) return ints;
     return floats;

@@ -91,9 +91,12 @@ class Scanner {
  private:
   void skip_space() {
     while (at_ < text_.size()) {
-      if (std::isspace(static_cast<unsigned char>(text_[at_]))) ++at_;
-      else if (text_[at_] == '#') while (at_ < text_.size() && text_[at_] != '\n') ++at_;
-      else return;
+      if (std::isspace(static_cast<unsigned char>(text_[at_])))
+        ++at_;
+      else if (text_[at_] == '#')
+        while (at_ < text_.size() && text_[at_] != '\n') ++at_;
+      else
+        return;
     }
   }
   char escape() {
@@ -183,7 +186,8 @@ class DataParser : public Scanner {
     }
     int64_t elements = 1;
     for (const Dim& size : dims)
-      if (size.known() && size.value > 0 && (__builtin_mul_overflow(elements, size.value, &elements) || elements > max_elements))
+      if (size.known() && size.value > 0 &&
+          (__builtin_mul_overflow(elements, size.value, &elements) || elements > max_elements))
         fail_at(begin, "the shape has too many elements");
     result.shape = Shape(std::move(dims));
     return result;
@@ -195,7 +199,8 @@ class DataParser : public Scanner {
       fail_at(begin, "data need a known type and known sizes, found " + to_string(type));
     Dims dims = type.shape.concrete();
     if (accept("..."))
-      fail_at(begin, "the data were left out when the text was written", "write the text without leaving out constants");
+      fail_at(begin, "the data were left out when the text was written",
+              "write the text without leaving out constants");
     if (type.dtype == DType::string) return strings(dims);
     return dispatch(type.dtype, [&](auto tag) {
       using T = decltype(tag);
@@ -274,8 +279,10 @@ class DataParser : public Scanner {
       for (T& element : out) element = value;
     } else if (accept("range")) {
       for (size_t i = 0; i < out.size(); ++i) {
-        if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) out[i] = T(static_cast<float>(i));
-        else out[i] = static_cast<T>(i);
+        if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>)
+          out[i] = T(static_cast<float>(i));
+        else
+          out[i] = static_cast<T>(i);
       }
     } else if (accept("random")) {
       expect("(");
@@ -295,10 +302,14 @@ class DataParser : public Scanner {
     z = (z ^ z >> 27) * 0x94d049bb133111eb;
     z ^= z >> 31;
     double unit = static_cast<double>(z >> 11) * 0x1p-53;
-    if constexpr (std::is_same_v<T, bool>) return unit < 0.5;
-    else if constexpr (std::is_unsigned_v<T>) return static_cast<T>(unit * 201);
-    else if constexpr (std::is_integral_v<T>) return static_cast<T>(std::floor(unit * 201) - 100);
-    else return T(static_cast<float>(unit * 2 - 1));
+    if constexpr (std::is_same_v<T, bool>)
+      return unit < 0.5;
+    else if constexpr (std::is_unsigned_v<T>)
+      return static_cast<T>(unit * 201);
+    else if constexpr (std::is_integral_v<T>)
+      return static_cast<T>(std::floor(unit * 201) - 100);
+    else
+      return T(static_cast<float>(unit * 2 - 1));
   }
 
   int64_t generated_bytes_ = 0;

@@ -57,7 +57,8 @@ void producers(const Graph& graph) {
       const Value* value = node->output(i);
       if (value->producer() != node.get() || value->output_index() != static_cast<int>(i))
         broken(place_of(value), "does not know that " + node->place() + " makes it");
-      if (value->is_constant() || value->is_input()) broken(place_of(value), "is made by a node but is a constant or an input too");
+      if (value->is_constant() || value->is_input())
+        broken(place_of(value), "is made by a node but is a constant or an input too");
     }
 }
 
@@ -66,7 +67,8 @@ void order(const Graph& graph) {
   for (auto& node : graph.nodes()) {
     for (const Value* input : node->inputs())
       if (input && input->producer() && !seen.count(input->producer()))
-        broken(node->place(), fmt::format("comes before {}, which makes its input '{}'", input->producer()->place(), input->name));
+        broken(node->place(),
+               fmt::format("comes before {}, which makes its input '{}'", input->producer()->place(), input->name));
     seen.insert(node.get());
   }
 }
@@ -80,8 +82,10 @@ void uses(const Graph& graph) {
     for (const Use& use : value->uses()) --balance[{value, {use.node, use.index}}];
   for (auto& [key, count] : balance) {
     auto& [value, use] = key;
-    if (count > 0) broken(use.first->place(), fmt::format("uses '{}' as input {}, which does not know it", value->name, use.second));
-    if (count < 0) broken(place_of(value), fmt::format("lists a use as input {} of a node that does not use it so", use.second));
+    if (count > 0)
+      broken(use.first->place(), fmt::format("uses '{}' as input {}, which does not know it", value->name, use.second));
+    if (count < 0)
+      broken(place_of(value), fmt::format("lists a use as input {} of a node that does not use it so", use.second));
   }
 }
 

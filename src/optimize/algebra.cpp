@@ -103,10 +103,12 @@ std::vector<Value*> possible_variables(Value* value) {
   for (size_t i = 0; i < found.size() && found.size() < max_variables; ++i) {
     const Node* node = found[i]->producer();
     if (!node) continue;
-    bool arithmetic = node->is("Add") || node->is("Sub") || node->is("Mul") || node->is("Div") || node->is("Neg") || node->is("Pow");
+    bool arithmetic =
+        node->is("Add") || node->is("Sub") || node->is("Mul") || node->is("Div") || node->is("Neg") || node->is("Pow");
     if (!arithmetic) continue;
     for (Value* input : node->inputs())
-      if (input && !input->is_constant() && std::find(found.begin(), found.end(), input) == found.end()) found.push_back(input);
+      if (input && !input->is_constant() && std::find(found.begin(), found.end(), input) == found.end())
+        found.push_back(input);
   }
   return found;
 }

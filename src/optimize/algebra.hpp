@@ -18,8 +18,8 @@ struct Polynomial {
   bool close_to(const Polynomial& other, DType dtype) const;
 };
 
-/// `value` as a polynomial in `a` and `b` (b may be nullptr) through Add, Sub, Mul, Div, Neg and Pow with scalar constants;
-/// nullopt when it is none. Nodes on the way are added to `nodes`.
+/// `value` as a polynomial in `a` and `b` (b may be nullptr) through Add, Sub, Mul, Div, Neg and Pow with scalar
+/// constants; nullopt when it is none. Nodes on the way are added to `nodes`.
 std::optional<Polynomial> expand(const Value* value, const Value* a, const Value* b, std::set<const Node*>& nodes);
 
 /// `value` and the values that it may be a polynomial of, nearest first, a few of them.

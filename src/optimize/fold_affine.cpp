@@ -88,7 +88,8 @@ std::optional<ChannelAffine> batch_norm_affine(const Node& node, int64_t channel
 
 std::optional<ChannelAffine> arithmetic_affine(const Node& node, const Value* x, const OutputChannels& channels) {
   bool add = node.is("Add"), subtract = node.is("Sub"), multiply = node.is("Mul"), divide = node.is("Div");
-  if ((!add && !subtract && !multiply && !divide) || node.inputs().size() != 2 || node.op().domain()[0] != '\0') return std::nullopt;
+  if ((!add && !subtract && !multiply && !divide) || node.inputs().size() != 2 || node.op().domain()[0] != '\0')
+    return std::nullopt;
   bool x_first = node.input(0) == x;
   if (divide && !x_first) return std::nullopt;
   auto constant = per_channel(node.input(x_first ? 1 : 0), channels.rank, channels.axis, channels.count);

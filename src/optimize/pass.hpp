@@ -7,8 +7,8 @@
 
 namespace hone {
 
-/// A portable rewrite of a graph that keeps its results (up to rounding), inputs, outputs and metadata. Its first comment
-/// is its equation. apply() is deterministic and idempotent: right after it, it changes nothing.
+/// A portable rewrite of a graph that keeps its results (up to rounding), inputs, outputs and metadata. Its first
+/// comment is its equation. apply() is deterministic and idempotent: right after it, it changes nothing.
 struct Pass {
   virtual ~Pass() = default;
   virtual const char* name() const = 0;

@@ -37,7 +37,8 @@ std::string dump(const Graph& graph, const std::string& pass) {
   }
 }
 
-std::vector<const Pass*> enabled(const std::vector<std::unique_ptr<Pass>>& passes, const std::vector<std::string>& disabled) {
+std::vector<const Pass*> enabled(const std::vector<std::unique_ptr<Pass>>& passes,
+                                 const std::vector<std::string>& disabled) {
   std::vector<std::string> names;
   for (auto& pass : passes) names.push_back(pass->name());
   for (const std::string& name : disabled) {
@@ -61,8 +62,10 @@ std::string difference(const Graph& before, const Graph& after) {
   };
   std::set<std::string> old_nodes = describe(before), new_nodes = describe(after);
   std::vector<std::string> removed, added;
-  for (auto& line : old_nodes) if (!new_nodes.count(line)) removed.push_back(line);
-  for (auto& line : new_nodes) if (!old_nodes.count(line)) added.push_back(line);
+  for (auto& line : old_nodes)
+    if (!new_nodes.count(line)) removed.push_back(line);
+  for (auto& line : new_nodes)
+    if (!old_nodes.count(line)) added.push_back(line);
   return fmt::format("removed {}; added {}", removed.empty() ? "nothing" : fmt::format("{}", fmt::join(removed, ", ")),
                      added.empty() ? "nothing" : fmt::format("{}", fmt::join(added, ", ")));
 }
@@ -99,7 +102,8 @@ class Runner {
     }
     std::string where = dump(before_, pass.name());
     graph_ = std::move(before_);
-    throw Error(fmt::format("pass '{}' on graph '{}'", pass.name(), graph_.name), fmt::format("failed: {}; {}", problem, where),
+    throw Error(fmt::format("pass '{}' on graph '{}'", pass.name(), graph_.name),
+                fmt::format("failed: {}; {}", problem, where),
                 fmt::format("disable the pass '{}' to go on without it", pass.name()));
   }
 
@@ -138,7 +142,8 @@ std::string to_string(const PassReport& report) {
   std::string text = fmt::format("{:<24} {:>5} {:>8} {:>9}\n", "pass", "runs", "changes", "ms");
   for (const PassRun& run : report.passes)
     text += fmt::format("{:<24} {:>5} {:>8} {:>9.2f}\n", run.name, run.runs, run.changes, run.seconds * 1e3);
-  return text + fmt::format("{} rounds, {} nodes before, {} after", report.rounds, report.nodes_before, report.nodes_after);
+  return text +
+         fmt::format("{} rounds, {} nodes before, {} after", report.rounds, report.nodes_before, report.nodes_after);
 }
 
 }  // namespace hone

@@ -14,10 +14,10 @@ inline constexpr bool verify_each_pass = true;
 #endif
 
 struct PassOptions {
-  std::vector<std::string> disabled;     ///< names of passes to leave out
-  bool verify_each = verify_each_pass;   ///< run the verifier after each pass that changed something
-  bool trace = false;                    ///< log what each pass removed and added
-  bool time = false;                     ///< log the time of each pass at the end
+  std::vector<std::string> disabled;    ///< names of passes to leave out
+  bool verify_each = verify_each_pass;  ///< run the verifier after each pass that changed something
+  bool trace = false;                   ///< log what each pass removed and added
+  bool time = false;                    ///< log the time of each pass at the end
 };
 
 /// What one pass did over all rounds.
@@ -35,8 +35,9 @@ struct PassReport {
 };
 
 /// Runs standard_passes() again and again until none changes the graph (at most 20 rounds; then a warning is logged).
-/// Throws Error for an unknown name in `disabled`, with the nearest one. When a pass fails, the graph is put back to what
-/// it was before that pass and the Error names the pass and the file in the temporary folder that holds that graph's text.
+/// Throws Error for an unknown name in `disabled`, with the nearest one. When a pass fails, the graph is put back to
+/// what it was before that pass and the Error names the pass and the file in the temporary folder that holds that
+/// graph's text.
 PassReport optimize(Graph& graph, const PassOptions& options = {});
 /// As optimize(), with these passes.
 PassReport run_passes(Graph& graph, const std::vector<std::unique_ptr<Pass>>& passes, const PassOptions& options = {});

@@ -5,7 +5,8 @@
 namespace hone::passes {
 
 bool Sweep::apply(Graph& graph) const {
-  // Each walk that changes something removes a node or makes one simpler, so this many mean that two rewrites undo each other.
+  // Each walk that changes something removes a node or makes one simpler, so this many mean that two rewrites undo each
+  // other.
   size_t limit = 20 + 4 * graph.nodes().size();
   for (size_t walks = 0; walks < limit; ++walks) {
     if (!sweep(graph)) return walks > 0;

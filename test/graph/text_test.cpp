@@ -144,13 +144,17 @@ TEST(Text, ElidedConstantsAreNotReadBack) {
 TEST(Text, ErrorsSayWhereAndWhat) {
   EXPECT_THAT(error_of(""), HasSubstr("text line 1: expected 'graph', found the end of the text"));
   EXPECT_THAT(error_of("graph \"g\" {\n  imput %x: f32[1]\n}"), HasSubstr("line 2: expected metadata, input"));
-  EXPECT_THAT(error_of("graph \"g\" {\n  input %x: f33[1]\n}"), HasSubstr("line 2: expected an element type such as f32, found 'f33'"));
+  EXPECT_THAT(error_of("graph \"g\" {\n  input %x: f33[1]\n}"),
+              HasSubstr("line 2: expected an element type such as f32, found 'f33'"));
   EXPECT_THAT(error_of("graph \"g\" {\n\n  %y = Relu(%x)\n}"), HasSubstr("line 3: value 'x' is not defined before"));
-  EXPECT_THAT(error_of("graph \"g\" {\n  input %x: f32[1]\n  %y = Sigmoidd(%x)\n}"), HasSubstr("line 3: op 'Sigmoidd' is not known; the nearest is Sigmoid"));
-  EXPECT_THAT(error_of("graph \"g\" {\n  input %x: f32[1]\n  %y = Relu(%x) {alpha=1}\n}"), HasSubstr("line 3: Relu: has no attribute 'alpha'"));
+  EXPECT_THAT(error_of("graph \"g\" {\n  input %x: f32[1]\n  %y = Sigmoidd(%x)\n}"),
+              HasSubstr("line 3: op 'Sigmoidd' is not known; the nearest is Sigmoid"));
+  EXPECT_THAT(error_of("graph \"g\" {\n  input %x: f32[1]\n  %y = Relu(%x) {alpha=1}\n}"),
+              HasSubstr("line 3: Relu: has no attribute 'alpha'"));
   EXPECT_THAT(error_of("graph \"g\" {\n  input %x: f32[1]\n  %y = Relu(%x) : f32[2]\n}"),
               HasSubstr("output 'y' is f32[1], the text says f32[2]"));
-  EXPECT_THAT(error_of("graph \"g\" {\n  input %x: f32[1]\n  %y = Relu()\n}"), HasSubstr("line 3: relu 'y': has 0 inputs"));
+  EXPECT_THAT(error_of("graph \"g\" {\n  input %x: f32[1]\n  %y = Relu()\n}"),
+              HasSubstr("line 3: relu 'y': has 0 inputs"));
   EXPECT_THAT(error_of("graph \"g\" { input %x: f32[1] input %x: f32[1] }"), HasSubstr("value 'x' is defined twice"));
   EXPECT_THAT(error_of("graph \"g\" { const %c: f32[3] = [1, 2] }"), HasSubstr("[3] has 3 elements, found 2"));
   EXPECT_THAT(error_of("graph \"g\" { const %c: i8[1] = [200] }"), HasSubstr("200 does not fit i8"));
@@ -188,10 +192,17 @@ TEST(Text, SurvivesMutations) {
     for (int edit = 0; edit < edits && !text.empty(); ++edit) {
       size_t at = random() % text.size();
       switch (random() % 4) {
-        case 0: text[at] = alphabet[random() % alphabet.size()]; break;
-        case 1: text.erase(at, 1 + random() % 6); break;
-        case 2: text.insert(at, text.substr(random() % text.size(), random() % 20)); break;
-        default: text.insert(at, 1, alphabet[random() % alphabet.size()]);
+        case 0:
+          text[at] = alphabet[random() % alphabet.size()];
+          break;
+        case 1:
+          text.erase(at, 1 + random() % 6);
+          break;
+        case 2:
+          text.insert(at, text.substr(random() % text.size(), random() % 20));
+          break;
+        default:
+          text.insert(at, 1, alphabet[random() % alphabet.size()]);
       }
     }
     try {

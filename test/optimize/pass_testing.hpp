@@ -1,4 +1,5 @@
 #pragma once
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -20,7 +21,7 @@ inline std::string canonical(const Graph& graph) {
   std::unordered_map<const Value*, std::string> names;
   auto name = [&](const Value* value) -> std::string {
     if (!value) return "_";
-    if (!value->is_constant()) return names.count(value) ? names[value] : "%" + value->name;
+    if (!value->is_constant()) return names.count(value) ? names[value] : fmt::format("%{}", value->name);
     std::string text = to_string(value->type);
     if (!is_integer(value->dtype()) || value->constant().size() > 8) return text;
     for (int64_t number : value->constant().to_ints()) text += " " + std::to_string(number);
@@ -31,7 +32,7 @@ inline std::string canonical(const Graph& graph) {
   for (auto& node : graph.nodes()) {
     std::string line;
     for (const Value* output : node->outputs()) {
-      names[output] = "%" + std::to_string(next++);
+      names[output] = fmt::format("%{}", next++);
       line += names[output] + " ";
     }
     line += "= " + std::string(node->op().type()) + "(";
@@ -39,7 +40,8 @@ inline std::string canonical(const Graph& graph) {
     line += ")";
     auto defaults = get_attributes(*make_op(node->op().domain(), node->op().type()));
     for (auto& [key, value] : get_attributes(node->op()))
-      if (!defaults.count(key) || to_string(defaults[key]) != to_string(value)) line += " " + key + "=" + to_string(value);
+      if (!defaults.count(key) || to_string(defaults[key]) != to_string(value))
+        line += " " + key + "=" + to_string(value);
     for (const Value* output : node->outputs()) line += " : " + to_string(output->type);
     text += line + "\n";
   }
@@ -55,7 +57,10 @@ inline std::vector<Tensor> random_inputs(const Graph& graph, unsigned seed) {
   for (const Value* input : graph.inputs()) {
     Dims dims;
     for (const Dim& dim : input->shape().dims)
-      dims.push_back(dim.known() ? dim.value : dim.symbol.empty() ? 2 : sizes.emplace(dim.symbol, 2 + static_cast<int64_t>(sizes.size())).first->second);
+      dims.push_back(dim.known() ? dim.value
+                     : dim.symbol.empty()
+                         ? 2
+                         : sizes.emplace(dim.symbol, 2 + static_cast<int64_t>(sizes.size())).first->second);
     Tensor tensor(DType::f32, dims);
     std::normal_distribution<float> normal(0, 2);
     for (float& value : tensor.mutable_data<float>()) value = normal(random);

@@ -38,12 +38,13 @@ Perm compose(const Perm& first, const Perm& second) {
 bool is_identity(const Perm& perm) { return std::is_sorted(perm.begin(), perm.end()); }
 
 bool passes_transposes(const Node& node) {
-  return node.has(Trait::elementwise) && node.has(Trait::layout_agnostic) && node.outputs().size() == 1 && !is_quantizer(node);
+  return node.has(Trait::elementwise) && node.has(Trait::layout_agnostic) && node.outputs().size() == 1 &&
+         !is_quantizer(node);
 }
 
 /// What lies between a Transpose and the ones that it cancels with.
 struct Region {
-  std::set<const Node*> nodes;              // elementwise
+  std::set<const Node*> nodes;                                  // elementwise
   std::vector<std::pair<Node*, size_t>> transposed, constants;  // inputs of such nodes
 };
 
@@ -96,7 +97,8 @@ bool cancel_through(Graph& graph, Node* last, const Perm& perm) {
   if (graph.is_output(last->output()) && graph.is_output(last->input(0))) return false;
   for (auto& [node, index] : region.transposed) graph.set_input(node, index, node->input(index)->producer()->input(0));
   for (auto& [node, index] : region.constants)
-    graph.set_input(node, index, graph.add_constant(node->input(index)->name, permuted(node->input(index)->constant(), perm)));
+    graph.set_input(node, index,
+                    graph.add_constant(node->input(index)->name, permuted(node->input(index)->constant(), perm)));
   graph.replace_uses(last->output(), last->input(0));
   return true;
 }

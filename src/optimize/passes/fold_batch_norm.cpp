@@ -1,5 +1,5 @@
-// batch_norm(conv(x, w) + b) => conv(x, a * w) + (a * b + c)        a = gamma / sqrt(variance + epsilon), c = beta - a * mean
-// and the same for conv_transpose and gemm
+// batch_norm(conv(x, w) + b) => conv(x, a * w) + (a * b + c)        a = gamma / sqrt(variance + epsilon), c = beta - a
+// * mean and the same for conv_transpose and gemm
 #include "optimize/fold_affine.hpp"
 #include "optimize/match.hpp"
 #include "optimize/passes/passes.hpp"

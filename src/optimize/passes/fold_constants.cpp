@@ -51,7 +51,8 @@ struct FoldConstants : Sweep {
   static std::vector<Tensor> known_sizes(const Node& node) {
     if (node.outputs().size() != 1) return {};
     const Value* value = node.output();
-    if (!value->dims_value || value->dtype() != DType::i64 || !value->shape().is_static() || value->shape().rank() > 1) return {};
+    if (!value->dims_value || value->dtype() != DType::i64 || !value->shape().is_static() || value->shape().rank() > 1)
+      return {};
     std::vector<int64_t> sizes;
     for (const Dim& dim : *value->dims_value) {
       if (!dim.known()) return {};

@@ -1,6 +1,7 @@
 // conv(pad(x, p), w, pads = q)         => conv(x, w, pads = q + p)            for a padding with zeros
 // average_pool(pad(x, p), pads = q)    => average_pool(x, pads = q + p)       when the padding is counted
-// max_pool(pad(x, p), pads = q)        => max_pool(x, pads = q + p)           for -inf, or for zeros after Relu and the like
+// max_pool(pad(x, p), pads = q)        => max_pool(x, pads = q + p)           for -inf, or for zeros after Relu and the
+// like
 #include <algorithm>
 #include <limits>
 
@@ -69,7 +70,8 @@ bool never_negative(const Value* value) {
 template <class Window>
 bool add_pads(Window& op, const std::vector<int64_t>& more) {
   if (op.auto_pad != "NOTSET" && op.auto_pad != "VALID") return false;
-  std::vector<int64_t> pads = op.auto_pad == "VALID" || op.pads.empty() ? std::vector<int64_t>(more.size(), 0) : op.pads;
+  std::vector<int64_t> pads =
+      op.auto_pad == "VALID" || op.pads.empty() ? std::vector<int64_t>(more.size(), 0) : op.pads;
   if (pads.size() != more.size()) return false;
   for (size_t i = 0; i < pads.size(); ++i) pads[i] += more[i];
   op.auto_pad = "NOTSET";
@@ -106,9 +108,12 @@ bool fold(Graph& graph, Node* node) {
   auto op = user->op().clone();
   Value* x = node->input(0);
   bool fits = false;
-  if (auto* conv = dynamic_cast<ops::Conv*>(op.get())) fits = pad->value == 0 && add_pads(*conv, pad->pads);
-  else if (auto* average = dynamic_cast<ops::AveragePool*>(op.get())) fits = into_average_pool(*average, *pad);
-  else if (auto* max = dynamic_cast<ops::MaxPool*>(op.get())) fits = into_max_pool(*max, *pad, x);
+  if (auto* conv = dynamic_cast<ops::Conv*>(op.get()))
+    fits = pad->value == 0 && add_pads(*conv, pad->pads);
+  else if (auto* average = dynamic_cast<ops::AveragePool*>(op.get()))
+    fits = into_average_pool(*average, *pad);
+  else if (auto* max = dynamic_cast<ops::MaxPool*>(op.get()))
+    fits = into_max_pool(*max, *pad, x);
   if (!fits) return false;
   std::vector<Value*> inputs = user->inputs();
   inputs[0] = x;

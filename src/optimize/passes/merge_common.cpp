@@ -41,8 +41,10 @@ struct MergeCommon : Sweep {
       Node* twin = nullptr;
       for (Node* candidate : candidates)
         if (same_op(candidate->op(), node->op())) twin = candidate;
-      if (!twin) candidates.push_back(node);
-      else changed |= merge(graph, node, twin);
+      if (!twin)
+        candidates.push_back(node);
+      else
+        changed |= merge(graph, node, twin);
     }
     return changed;
   }

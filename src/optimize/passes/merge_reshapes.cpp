@@ -1,5 +1,6 @@
 // reshape(reshape(x, a), b) => reshape(x, b)        for Reshape, Flatten, Squeeze, Unsqueeze
-// reshape(x, computed sizes) => reshape(x, constant)        where the sizes are known, copied from x, or one is left over
+// reshape(x, computed sizes) => reshape(x, constant)        where the sizes are known, copied from x, or one is left
+// over
 #include "graph/ops/shape/reshape.hpp"
 #include "optimize/match.hpp"
 #include "optimize/passes/passes.hpp"
@@ -53,7 +54,8 @@ struct MergeReshapes : Sweep {
       }
       auto sizes = target(source->shape(), node->output()->shape());
       if (!sizes) continue;
-      Value* shape = graph.add_constant(node->name + "/shape", Tensor::of<int64_t>({static_cast<int64_t>(sizes->size())}, *sizes));
+      Value* shape =
+          graph.add_constant(node->name + "/shape", Tensor::of<int64_t>({static_cast<int64_t>(sizes->size())}, *sizes));
       become(graph, node, new_op("Reshape"), {source, shape});
       changed = true;
     }

@@ -20,9 +20,12 @@ struct RecoverGelu : Sweep {
     const Polynomial cubic{{{{1, 0}, root_2_pi}, {{3, 0}, root_2_pi * 0.044715}}};
     bool changed = false;
     for (Node* node : graph.node_list()) {
-      if (graph.use_count(node->output()) == 0 || !is_float(node->output()->dtype()) || node->op().domain()[0] != '\0') continue;
-      if (node->is("Erf")) changed |= recover(graph, node, exact, "none");
-      else if (node->is("Tanh")) changed |= recover(graph, node, cubic, "tanh");
+      if (graph.use_count(node->output()) == 0 || !is_float(node->output()->dtype()) || node->op().domain()[0] != '\0')
+        continue;
+      if (node->is("Erf"))
+        changed |= recover(graph, node, exact, "none");
+      else if (node->is("Tanh"))
+        changed |= recover(graph, node, cubic, "tanh");
     }
     return changed;
   }

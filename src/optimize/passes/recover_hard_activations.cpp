@@ -15,7 +15,7 @@ namespace {
 /// A ramp from 0 to 1: unit * gate = max(0, min(1, alpha * argument + beta)).
 struct Ramp {
   Value* argument = nullptr;
-  double unit = 1;           ///< factor that brings the gate's range to [0, 1]
+  double unit = 1;  ///< factor that brings the gate's range to [0, 1]
   double alpha = 1, beta = 0;
 };
 
@@ -59,7 +59,8 @@ struct RecoverHardActivations : Sweep {
     for (Value* x : possible_variables(ramp.argument)) {
       std::set<const Node*> inner{gate};
       auto line = linear(ramp.argument, x, inner);
-      if (!line || !close(ramp.alpha * line->first, 1.0 / 6, dtype) || !close(ramp.alpha * line->second + ramp.beta, 0.5, dtype))
+      if (!line || !close(ramp.alpha * line->first, 1.0 / 6, dtype) ||
+          !close(ramp.alpha * line->second + ramp.beta, 0.5, dtype))
         continue;
       for (Node* root : possible_roots(graph, gate->output())) {
         std::set<const Node*> nodes = inner;
@@ -88,7 +89,8 @@ struct RecoverHardActivations : Sweep {
     if (!(alpha > 0)) return false;
     auto write = [&](Node* root, const std::set<const Node*>& nodes) {
       if (!used_only_inside(graph, nodes, root)) return false;
-      become(graph, root, new_op("HardSigmoid", {{"alpha", static_cast<float>(alpha)}, {"beta", static_cast<float>(beta)}}), {x});
+      become(graph, root,
+             new_op("HardSigmoid", {{"alpha", static_cast<float>(alpha)}, {"beta", static_cast<float>(beta)}}), {x});
       return true;
     };
     // clip(x, 0, 1) of x itself is simple enough.

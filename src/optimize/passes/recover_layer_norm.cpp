@@ -18,7 +18,8 @@ std::optional<int64_t> last_axes(const Node* mean) {
   if (!op || !mean->is("ReduceMean") || !op->keepdims || !mean->input(0)->shape().ranked) return std::nullopt;
   auto axes = op->reduced_axes(*mean);
   size_t rank = static_cast<size_t>(mean->input(0)->shape().rank());
-  if (!axes || axes->empty() || axes->back() + 1 != rank || axes->back() - axes->front() + 1 != axes->size()) return std::nullopt;
+  if (!axes || axes->empty() || axes->back() + 1 != rank || axes->back() - axes->front() + 1 != axes->size())
+    return std::nullopt;
   return static_cast<int64_t>(axes->front());
 }
 
@@ -67,7 +68,8 @@ bool from_formula(Graph& graph, Node* root) {
   if (!dims || !used_only_inside(graph, nodes, root)) return false;
   std::vector<double> ones(static_cast<size_t>(element_count(*dims)), 1.0);
   Value* scale = graph.add_constant(root->name + "/scale", tensor_of(x->dtype(), *dims, ones));
-  become(graph, root, new_op("LayerNormalization", {{"axis", *axis}, {"epsilon", static_cast<float>(*epsilon)}}), {x, scale});
+  become(graph, root, new_op("LayerNormalization", {{"axis", *axis}, {"epsilon", static_cast<float>(*epsilon)}}),
+         {x, scale});
   return true;
 }
 
@@ -79,8 +81,11 @@ std::optional<std::vector<double>> spread(const Value* constant, const Dims& dim
   if (own.size() > dims.size() || broadcast(own, dims) != dims) return std::nullopt;
   Graph graph;
   Value* small = graph.add_constant("small", constant->constant().reshaped(own).cast(DType::f64));
-  Node* node = graph.add(new_op("Mul"), {small, graph.add_constant("ones", tensor_of(DType::f64, dims,
-                             std::vector<double>(static_cast<size_t>(element_count(dims)), 1.0)))});
+  Node* node = graph.add(
+      new_op("Mul"),
+      {small,
+       graph.add_constant(
+           "ones", tensor_of(DType::f64, dims, std::vector<double>(static_cast<size_t>(element_count(dims)), 1.0)))});
   const Tensor* inputs[] = {&node->input(0)->constant(), &node->input(1)->constant()};
   Tensor full = evaluate_node(*node, inputs)[0];
   return std::vector<double>(full.data<double>().begin(), full.data<double>().end());

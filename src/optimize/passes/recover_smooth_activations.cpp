@@ -59,10 +59,14 @@ struct RecoverSmoothActivations : Sweep {
   bool sweep(Graph& graph) const override {
     bool changed = false;
     for (Node* node : graph.node_list()) {
-      if (graph.use_count(node->output()) == 0 || !is_float(node->output()->dtype()) || node->op().domain()[0] != '\0') continue;
-      if (node->is("Sigmoid")) changed |= to_swish(graph, node);
-      else if (node->is("Log")) changed |= to_softplus(graph, node);
-      else if (node->is("Tanh")) changed |= to_mish(graph, node);
+      if (graph.use_count(node->output()) == 0 || !is_float(node->output()->dtype()) || node->op().domain()[0] != '\0')
+        continue;
+      if (node->is("Sigmoid"))
+        changed |= to_swish(graph, node);
+      else if (node->is("Log"))
+        changed |= to_softplus(graph, node);
+      else if (node->is("Tanh"))
+        changed |= to_mish(graph, node);
     }
     return changed;
   }

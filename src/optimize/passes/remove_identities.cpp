@@ -16,7 +16,8 @@ namespace {
 constexpr int64_t max_elements = 1 << 16;
 
 bool all_are(const Value* value, double wanted) {
-  if (!value || !value->is_constant() || value->constant().size() > max_elements || value->constant().size() == 0) return false;
+  if (!value || !value->is_constant() || value->constant().size() > max_elements || value->constant().size() == 0)
+    return false;
   auto list = numbers(value);
   return list && std::all_of(list->begin(), list->end(), [&](double number) { return number == wanted; });
 }
@@ -28,7 +29,8 @@ bool keeps_type(const Value* from, const Value* to) {
 /// Broadcasting with a constant that has only sizes of 1 and no more dimensions than x keeps the shape of x even where
 /// that is not known.
 bool keeps_shape(const Node& node, const Value* x, const Value* constant) {
-  bool ones = std::all_of(constant->constant().dims().begin(), constant->constant().dims().end(), [](int64_t d) { return d == 1; });
+  bool ones = std::all_of(constant->constant().dims().begin(), constant->constant().dims().end(),
+                          [](int64_t d) { return d == 1; });
   int rank = constant->constant().rank();
   if (ones && (rank == 0 || (x->shape().ranked && rank <= x->shape().rank()))) return true;
   return surely_equal(x->shape(), node.output()->shape());
@@ -41,7 +43,8 @@ Value* neutral(const Node& node) {
     double constant;
     bool either_side;
   };
-  for (const Row& row : {Row{"Mul", 1, true}, Row{"Add", 0, true}, Row{"Sub", 0, false}, Row{"Div", 1, false}, Row{"Pow", 1, false}}) {
+  for (const Row& row :
+       {Row{"Mul", 1, true}, Row{"Add", 0, true}, Row{"Sub", 0, false}, Row{"Div", 1, false}, Row{"Pow", 1, false}}) {
     if (!node.is(row.type)) continue;
     for (size_t side : {size_t{1}, size_t{0}}) {
       if (side == 0 && !row.either_side) continue;

@@ -1,4 +1,5 @@
-// batch_norm(x) => x * a + c        a = gamma / sqrt(variance + epsilon), c = beta - a * mean; for those with nothing to fold into
+// batch_norm(x) => x * a + c        a = gamma / sqrt(variance + epsilon), c = beta - a * mean; for those with nothing
+// to fold into
 #include "graph/ops/nn/batch_normalization.hpp"
 #include "optimize/fold_affine.hpp"
 #include "optimize/match.hpp"
@@ -15,7 +16,8 @@ struct SplitBatchNorm : Sweep {
   bool sweep(Graph& graph) const override {
     bool changed = false;
     for (Node* node : graph.node_list()) {
-      if (!node->as<ops::BatchNormalization>() || !node->input(0)->shape().ranked || node->input(0)->shape().rank() < 2) continue;
+      if (!node->as<ops::BatchNormalization>() || !node->input(0)->shape().ranked || node->input(0)->shape().rank() < 2)
+        continue;
       if (!node->input(1)->is_constant()) continue;
       Value* x = node->input(0);
       int64_t channels = node->input(1)->constant().size();
