@@ -58,6 +58,40 @@ TEST(OpsNn, ConvGroupsAndRanks) {
                   {{"strides", Ints{2, 2, 2}}, {"pads", Ints(6, 1)}}), {0, 1, 2, 3, 4, 5, 6, 7});
 }
 
+/// One output element of a 2-D convolution with one group, by the definition.
+double conv_at(const Tensor& x, const Tensor& w, int64_t m, int64_t row, int64_t column, int64_t stride, int64_t pad) {
+  double sum = 0;
+  for (int64_t c = 0; c < x.dim(1); ++c)
+    for (int64_t h = 0; h < w.dim(2); ++h)
+      for (int64_t k = 0; k < w.dim(3); ++k) {
+        int64_t y = row * stride + h - pad, at = column * stride + k - pad;
+        if (y < 0 || y >= x.dim(2) || at < 0 || at >= x.dim(3)) continue;
+        sum += static_cast<double>(x.data<float>()[static_cast<size_t>((c * x.dim(2) + y) * x.dim(3) + at)]) *
+               static_cast<double>(w.data<float>()[static_cast<size_t>(((m * x.dim(1) + c) * w.dim(2) + h) * w.dim(3) + k)]);
+      }
+  return sum;
+}
+
+Tensor wave(Dims dims) {
+  std::vector<float> values(static_cast<size_t>(element_count(dims)));
+  for (size_t i = 0; i < values.size(); ++i) values[i] = std::sin(static_cast<float>(i * 7 % 1013));
+  return f32(std::move(dims), values);
+}
+
+TEST(OpsNn, ConvInManyBlocksIsTheDefinition) {
+  // Large enough that rows (and, in the second case, a single row) are computed in several parts.
+  for (auto [x, w] : {std::pair{wave({1, 16, 41, 50}), wave({3, 16, 5, 5})}, {wave({1, 500, 2, 300}), wave({3, 500, 3, 3})}}) {
+    for (int64_t stride : {1, 2}) {
+      Tensor y = run("Conv", {x, w}, {{"pads", Ints{1, 1, 1, 1}}, {"strides", Ints{stride, stride}}});
+      std::vector<double> wanted;
+      for (int64_t m = 0; m < y.dim(1); ++m)
+        for (int64_t row = 0; row < y.dim(2); ++row)
+          for (int64_t column = 0; column < y.dim(3); ++column) wanted.push_back(conv_at(x, w, m, row, column, stride, 1));
+      expect_near(y, wanted, 1e-3);
+    }
+  }
+}
+
 TEST(OpsNn, ConvInEveryFloatType) {
   for (DType dtype : {DType::f64, DType::f16, DType::bf16}) {
     Tensor y = run("Conv", {image().cast(dtype), filter().cast(dtype)});

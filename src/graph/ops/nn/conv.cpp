@@ -33,7 +33,7 @@ void Conv::evaluate(EvalContext& context) const {
     }
     check_allocation(context.place(), dtype, dims);
     output_as<T>(context, 0, dtype, dims, [&](T* y) {
-      direct_conv<T>(geometry, pointer<T>(x), pointer<T>(w), b.defined() ? pointer<T>(b) : nullptr, y);
+      unfolded_conv<T>(geometry, pointer<T>(x), pointer<T>(w), b.defined() ? pointer<T>(b) : nullptr, y);
     });
   });
 }

@@ -34,7 +34,7 @@ struct ConvInteger : OpOf<ConvInteger> {
     Dims dims;
     ConvGeometry geometry = conv_geometry(context, window_attributes(*this), group, x.dims(), w.dims(), dims);
     Tensor& y = context.out(0, DType::i32, dims);
-    direct_conv<uint32_t>(geometry, pointer<uint32_t>(x), pointer<uint32_t>(w), nullptr,
+    unfolded_conv<uint32_t>(geometry, pointer<uint32_t>(x), pointer<uint32_t>(w), nullptr,
                           static_cast<uint32_t*>(y.mutable_raw()));
   }
 };

@@ -6,6 +6,7 @@
 
 #include "graph/graph.hpp"
 #include "graph/ops/nn/compute.hpp"
+#include "graph/ops/nn/multiply.hpp"
 #include "graph/ops/shape/sizes.hpp"
 
 namespace hone::ops {
@@ -91,49 +92,77 @@ Span valid_span(int64_t shift, int64_t stride, int64_t size, int64_t count) {
 
 namespace {
 
-/// Adds weight * (x shifted by one kernel position) to a plane of y.
+/// A part of an output plane: rows [first, last), columns [begin, end).
+struct Block {
+  int64_t first, last, begin, end;
+  int64_t pixels() const { return (last - first) * (end - begin); }
+};
+
+/// The input that a block sees through one kernel position, zero in the padding; returns the end of what it wrote.
 template <class T>
-void add_shifted(const ConvGeometry& g, const std::array<int64_t, 3>& at, const T* x, T weight, T* y) {
+T* unfold(const ConvGeometry& g, const Block& block, const std::array<int64_t, 3>& at, const T* x, T* column) {
   std::array<int64_t, 3> shift;
-  std::array<Span, 3> span;
-  for (size_t i = 0; i < 3; ++i) {
-    shift[i] = at[i] * g.dilation[i] - g.pad[i];
-    span[i] = valid_span(shift[i], g.stride[i], g.input[i], g.output[i]);
+  for (size_t i = 0; i < 3; ++i) shift[i] = at[i] * g.dilation[i] - g.pad[i];
+  Span span = valid_span(shift[2] + block.begin * g.stride[2], g.stride[2], g.input[2], block.end - block.begin);
+  for (int64_t row = block.first; row < block.last; ++row, column += block.end - block.begin) {
+    int64_t d = row / g.output[1] * g.stride[0] + shift[0], h = row % g.output[1] * g.stride[1] + shift[1];
+    bool inside = d >= 0 && d < g.input[0] && h >= 0 && h < g.input[1];
+    Span filled = inside ? span : Span{0, 0};
+    std::fill(column, column + filled.first, T(0));
+    int64_t start = (d * g.input[1] + h) * g.input[2] + shift[2] + block.begin * g.stride[2];
+    for (int64_t i = filled.first; i < filled.last; ++i) column[i] = x[start + i * g.stride[2]];
+    std::fill(column + filled.last, column + block.end - block.begin, T(0));
   }
-  int64_t length = span[2].last - span[2].first, stride = g.stride[2];
-  if (length <= 0) return;
-  for (int64_t d = span[0].first; d < span[0].last; ++d)
-    for (int64_t h = span[1].first; h < span[1].last; ++h) {
-      int64_t row = (d * g.stride[0] + shift[0]) * g.input[1] + h * g.stride[1] + shift[1];
-      const T* in = x + row * g.input[2] + span[2].first * stride + shift[2];
-      T* out = y + (d * g.output[1] + h) * g.output[2] + span[2].first;
-      if (stride == 1)
-        for (int64_t i = 0; i < length; ++i) out[i] += weight * in[i];
-      else
-        for (int64_t i = 0; i < length; ++i) out[i] += weight * in[i * stride];
-    }
+  return column;
+}
+
+/// As unfold, for all channels of a group and all kernel positions: [channels * kernel, pixels].
+template <class T>
+void unfold_group(const ConvGeometry& g, const Block& block, const T* x, T* columns) {
+  for (int64_t c = 0; c < g.in_channels; ++c, x += g.input_plane())
+    for (int64_t d = 0; d < g.kernel[0]; ++d)
+      for (int64_t h = 0; h < g.kernel[1]; ++h)
+        for (int64_t k = 0; k < g.kernel[2]; ++k) columns = unfold(g, block, {d, h, k}, x, columns);
+}
+
+/// Output blocks whose unfolded input stays in the cache: some whole rows, or a part of a long row.
+std::vector<Block> blocks_of(const ConvGeometry& g, int64_t depth) {
+  constexpr int64_t cached = 1 << 17;  // elements
+  int64_t rows = g.output[0] * g.output[1], pixels = std::max<int64_t>(cached / std::max<int64_t>(depth, 1), 32);
+  int64_t width = std::min(g.output[2], pixels), step = std::max<int64_t>(pixels / std::max<int64_t>(width, 1), 1);
+  if (width < g.output[2]) step = 1;
+  std::vector<Block> blocks;
+  for (int64_t first = 0; first < rows; first += step)
+    for (int64_t begin = 0; begin < g.output[2]; begin += width)
+      blocks.push_back({first, std::min(first + step, rows), begin, std::min(begin + width, g.output[2])});
+  return blocks;
 }
 
 }  // namespace
 
 template <class T>
-void direct_conv(const ConvGeometry& g, const T* x, const T* w, const T* bias, T* y) {
-  int64_t plane = g.output_plane(), volume = g.kernel_volume(), channels = g.groups * g.out_channels;
+void unfolded_conv(const ConvGeometry& g, const T* x, const T* w, const T* bias, T* y) {
+  int64_t plane = g.output_plane(), depth = g.in_channels * g.kernel_volume();
+  std::vector<Block> blocks = blocks_of(g, depth);
+  std::vector<T> columns;
   for (int64_t n = 0; n < g.batch; ++n)
-    for (int64_t m = 0; m < channels; ++m) {
-      T* out = y + (n * channels + m) * plane;
-      std::fill(out, out + plane, bias ? bias[m] : T(0));
-      const T* in = x + (n * g.groups + m / g.out_channels) * g.in_channels * g.input_plane();
-      const T* weight = w + m * g.in_channels * volume;
-      for (int64_t c = 0; c < g.in_channels; ++c, in += g.input_plane())
-        for (int64_t d = 0; d < g.kernel[0]; ++d)
-          for (int64_t h = 0; h < g.kernel[1]; ++h)
-            for (int64_t k = 0; k < g.kernel[2]; ++k) add_shifted(g, {d, h, k}, in, *weight++, out);
+    for (int64_t group = 0; group < g.groups; ++group) {
+      int64_t channel = group * g.out_channels;
+      T* out = y + (n * g.groups * g.out_channels + channel) * plane;
+      const T* in = x + (n * g.groups + group) * g.in_channels * g.input_plane();
+      for (int64_t m = 0; m < g.out_channels; ++m)
+        std::fill(out + m * plane, out + (m + 1) * plane, bias ? bias[channel + m] : T(0));
+      for (const Block& block : blocks) {
+        columns.resize(static_cast<size_t>(depth * block.pixels()));
+        unfold_group(g, block, in, columns.data());
+        multiply_add(w + channel * depth, columns.data(), out + block.first * g.output[2] + block.begin, g.out_channels,
+                     depth, block.pixels(), plane);
+      }
     }
 }
 
-template void direct_conv(const ConvGeometry&, const float*, const float*, const float*, float*);
-template void direct_conv(const ConvGeometry&, const double*, const double*, const double*, double*);
-template void direct_conv(const ConvGeometry&, const uint32_t*, const uint32_t*, const uint32_t*, uint32_t*);
+template void unfolded_conv(const ConvGeometry&, const float*, const float*, const float*, float*);
+template void unfolded_conv(const ConvGeometry&, const double*, const double*, const double*, double*);
+template void unfolded_conv(const ConvGeometry&, const uint32_t*, const uint32_t*, const uint32_t*, uint32_t*);
 
 }  // namespace hone::ops

@@ -30,10 +30,10 @@ std::array<int64_t, 3> triple(const Dims& spatial, int64_t fill);
 ConvGeometry conv_geometry(const EvalContext& context, const WindowAttributes& attributes, int64_t group, const Dims& x,
                            const Dims& w, Dims& dims);
 
-/// y [N, M, spatial...] = conv(x, w) + bias; bias may be nullptr. T: float, double, or uint32_t for integers (modulo 2^32,
-/// which is two's complement arithmetic of int32).
+/// y [N, M, spatial...] = conv(x, w) + bias; bias may be nullptr. Unfolds the input and multiplies matrices. T: float, double,
+/// or uint32_t for integers (modulo 2^32, which is two's complement arithmetic of int32).
 template <class T>
-void direct_conv(const ConvGeometry& geometry, const T* x, const T* w, const T* bias, T* y);
+void unfolded_conv(const ConvGeometry& geometry, const T* x, const T* w, const T* bias, T* y);
 
 /// Output positions o in [first, last) for which o * stride + shift is inside [0, size).
 struct Span {

@@ -39,7 +39,7 @@ T dot(const T* a, const T* b, int64_t count) {
 template <class T>
 void product_of(const T* a, const T* b, bool b_columns, int64_t m, int64_t k, int64_t n, T* y) {
   std::fill(y, y + m * n, T(0));
-  if (!b_columns) return multiply_add(a, b, y, m, k, n);
+  if (!b_columns) return multiply_add(a, b, y, m, k, n, n);
   for (int64_t i = 0; i < m; ++i)
     for (int64_t j = 0; j < n; ++j) y[i * n + j] = dot(a + i * k, b + j * k, k);
 }

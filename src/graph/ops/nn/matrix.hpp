@@ -5,22 +5,11 @@
 
 #include "graph/op.hpp"
 #include "graph/ops/elementwise.hpp"
+#include "graph/ops/nn/multiply.hpp"
 #include "graph/ops/shape/sizes.hpp"
 
 /// What matrix products share.
 namespace hone::ops {
-
-/// c [m, n] += a [m, k] * b [k, n], dense row-major.
-template <class T>
-void multiply_add(const T* a, const T* b, T* c, int64_t m, int64_t k, int64_t n) {
-  for (int64_t i = 0; i < m; ++i)
-    for (int64_t p = 0; p < k; ++p) {
-      T factor = a[i * k + p];
-      const T* row = b + p * n;
-      T* out = c + i * n;
-      for (int64_t j = 0; j < n; ++j) out[j] += factor * row[j];
-    }
-}
 
 /// The sizes of numpy.matmul: a batch of [m, k] times [k, n].
 struct MatMulSizes {
@@ -38,7 +27,7 @@ void batched_matmul(const MatMulSizes& sizes, const T* a, const T* b, T* c) {
   int64_t size_a = sizes.m * sizes.k, size_b = sizes.k * sizes.n, size_c = sizes.m * sizes.n;
   std::fill(c, c + element_count(sizes.result), T(0));
   for_each_broadcast(sizes.batch, sizes.batch_a, sizes.batch_b, [&](int64_t i, int64_t at_a, int64_t at_b) {
-    multiply_add(a + at_a * size_a, b + at_b * size_b, c + i * size_c, sizes.m, sizes.k, sizes.n);
+    multiply_add(a + at_a * size_a, b + at_b * size_b, c + i * size_c, sizes.m, sizes.k, sizes.n, sizes.n);
   });
 }
 

@@ -33,7 +33,7 @@ void QLinearConv::evaluate(EvalContext& context) const {
     bias = context.in(8);
   }
   Tensor sums(DType::i32, dims);
-  direct_conv<uint32_t>(geometry, pointer<uint32_t>(x), pointer<uint32_t>(w),
+  unfolded_conv<uint32_t>(geometry, pointer<uint32_t>(x), pointer<uint32_t>(w),
                         bias.defined() ? static_cast<const uint32_t*>(bias.raw()) : nullptr,
                         static_cast<uint32_t*>(sums.mutable_raw()));
   auto x_scale = static_cast<float>(scalar_input(context, 1, "x_scale"));
