@@ -24,7 +24,7 @@ inline std::string canonical(const Graph& graph) {
     if (!value->is_constant()) return names.count(value) ? names[value] : fmt::format("%{}", value->name);
     std::string text = to_string(value->type);
     if (!is_integer(value->dtype()) || value->constant().size() > 8) return text;
-    for (int64_t number : value->constant().to_ints()) text += " " + std::to_string(number);
+    for (int64_t number : value->constant().to_ints()) text += fmt::format(" {}", number);
     return text;
   };
   std::string text;
