@@ -101,6 +101,7 @@ BatchLoader& ClassifierRun::loader() {
     train.balanced = options_.balanced;
     train.drop_last = true;
     train_loader_.reset();  // gives its memory back first
+    TensorMemory::trim();
     train_loader_ = std::make_unique<BatchLoader>(data_.train, train);
     train_loader_->start(state_.step / batches_, state_.step % batches_);
   }

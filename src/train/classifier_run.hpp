@@ -10,6 +10,7 @@
 #include "train/replicas.hpp"
 #include "train/run_state.hpp"
 #include "train/schedule.hpp"
+#include "train/tensor_memory.hpp"
 #include "train/torch_graph.hpp"
 
 namespace hone {
@@ -50,6 +51,7 @@ class ClassifierRun {
   Schedule schedule() const;
   void visit_tensors(const std::function<void(const std::string& name, at::Tensor& tensor)>& visit);
 
+  TensorMemory memory_;  // first, to go last
   const Splits& data_;
   TrainOptions options_;
   Progress& progress_;

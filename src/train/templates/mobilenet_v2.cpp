@@ -48,9 +48,9 @@ Value* inverted_residual(ModelBuilder& build, Value* x, const Stage& stage, int6
 Graph build_mobilenet_v2(const TemplateOptions& options) {
   check(options);
   int64_t side = std::min(options.height, options.width_px);
-  int64_t stem_stride = side < 64 ? 1 : 2;
-  const Stage stages[] = {{1, 16, 1, 1}, {6, 24, 2, side < 128 ? 1 : 2}, {6, 32, 3, 2}, {6, 64, 4, 2},
-                          {6, 96, 3, 1}, {6, 160, 3, side < 32 ? 1 : 2}, {6, 320, 1, 1}};
+  int64_t stem_stride = side < 48 ? 1 : 2;
+  const Stage stages[] = {{1, 16, 1, 1}, {6, 24, 2, side < 96 ? 1 : 2}, {6, 32, 3, 2}, {6, 64, 4, 2},
+                          {6, 96, 3, 1}, {6, 160, 3, side < 24 ? 1 : 2}, {6, 320, 1, 1}};
   Graph graph;
   graph.name = "mobilenet_v2";
   ModelBuilder build(graph, options.seed);
