@@ -43,17 +43,20 @@ std::vector<Tensor> run_all(const std::string& type, const std::vector<Tensor>& 
 TEST(OpsNn, ConvPadsStridesAndDilates) {
   expect_near(run("Conv", {image(), filter()}, {{"pads", Ints{1, 1, 1, 1}}}),
               {5, 16.5, 20, 19.5, 13, 36.5, 42, 28.5, 21, 58.5, 64, 38.5, 11, 27.5, 30, 10.5});
-  expect_near(run("Conv", {image(), filter()}, {{"pads", Ints{2, 2, 2, 2}}, {"dilations", Ints{2, 2}}, {"strides", Ints{2, 2}}}),
+  expect_near(run("Conv", {image(), filter()},
+                  {{"pads", Ints{2, 2, 2, 2}}, {"dilations", Ints{2, 2}}, {"strides", Ints{2, 2}}}),
               {9, 21.5, 5, 10.5});
   expect_near(run("Conv", {image(), filter()}, {{"auto_pad", std::string("SAME_UPPER")}}),
               {5, 16.5, 20, 19.5, 13, 36.5, 42, 28.5, 21, 58.5, 64, 38.5, 11, 27.5, 30, 10.5});
 }
 
 TEST(OpsNn, ConvGroupsAndRanks) {
-  expect_near(run("Conv", {count_up({1, 4, 2, 1}, 0), count_up({4, 2, 1, 1}), f32({1, 2, 3, 4})}, {{"group", int64_t{2}}}),
-              {5, 8, 10, 17, 59, 70, 80, 95});
-  expect_near(run("Conv", {count_up({1, 1, 5}), f32({1, 1, 3}, {1, 0, -1})}, {{"strides", Ints{2}}, {"pads", Ints{1, 1}}}),
-              {-2, -2, 4});
+  expect_near(
+      run("Conv", {count_up({1, 4, 2, 1}, 0), count_up({4, 2, 1, 1}), f32({1, 2, 3, 4})}, {{"group", int64_t{2}}}),
+      {5, 8, 10, 17, 59, 70, 80, 95});
+  expect_near(
+      run("Conv", {count_up({1, 1, 5}), f32({1, 1, 3}, {1, 0, -1})}, {{"strides", Ints{2}}, {"pads", Ints{1, 1}}}),
+      {-2, -2, 4});
   expect_near(run("Conv", {count_up({1, 1, 2, 2, 2}, 0), f32({1, 1, 2, 2, 2}, std::vector<float>(8, 1))},
                   {{"strides", Ints{2, 2, 2}}, {"pads", Ints(6, 1)}}), {0, 1, 2, 3, 4, 5, 6, 7});
 }
@@ -67,7 +70,8 @@ double conv_at(const Tensor& x, const Tensor& w, int64_t m, int64_t row, int64_t
         int64_t y = row * stride + h - pad, at = column * stride + k - pad;
         if (y < 0 || y >= x.dim(2) || at < 0 || at >= x.dim(3)) continue;
         sum += static_cast<double>(x.data<float>()[static_cast<size_t>((c * x.dim(2) + y) * x.dim(3) + at)]) *
-               static_cast<double>(w.data<float>()[static_cast<size_t>(((m * x.dim(1) + c) * w.dim(2) + h) * w.dim(3) + k)]);
+               static_cast<double>(
+                   w.data<float>()[static_cast<size_t>(((m * x.dim(1) + c) * w.dim(2) + h) * w.dim(3) + k)]);
       }
   return sum;
 }
@@ -80,13 +84,15 @@ Tensor wave(Dims dims) {
 
 TEST(OpsNn, ConvInManyBlocksIsTheDefinition) {
   // Large enough that rows (and, in the second case, a single row) are computed in several parts.
-  for (auto [x, w] : {std::pair{wave({1, 16, 41, 50}), wave({3, 16, 5, 5})}, {wave({1, 500, 2, 300}), wave({3, 500, 3, 3})}}) {
+  for (auto [x, w] :
+       {std::pair{wave({1, 16, 41, 50}), wave({3, 16, 5, 5})}, {wave({1, 500, 2, 300}), wave({3, 500, 3, 3})}}) {
     for (int64_t stride : {1, 2}) {
       Tensor y = run("Conv", {x, w}, {{"pads", Ints{1, 1, 1, 1}}, {"strides", Ints{stride, stride}}});
       std::vector<double> wanted;
       for (int64_t m = 0; m < y.dim(1); ++m)
         for (int64_t row = 0; row < y.dim(2); ++row)
-          for (int64_t column = 0; column < y.dim(3); ++column) wanted.push_back(conv_at(x, w, m, row, column, stride, 1));
+          for (int64_t column = 0; column < y.dim(3); ++column)
+            wanted.push_back(conv_at(x, w, m, row, column, stride, 1));
       expect_near(y, wanted, 1e-3);
     }
   }
@@ -101,17 +107,22 @@ TEST(OpsNn, ConvInEveryFloatType) {
 }
 
 TEST(OpsNn, ConvSaysWhatDoesNotFit) {
-  EXPECT_THAT(failure("Conv", {count_up({1, 3, 8, 8}), count_up({8, 64, 3, 3})}),
-              HasSubstr("weight has 64 input channels, input 'c' has 3; pass --layout nhwc if the model is channels-last"));
+  EXPECT_THAT(
+      failure("Conv", {count_up({1, 3, 8, 8}), count_up({8, 64, 3, 3})}),
+      HasSubstr("weight has 64 input channels, input 'c' has 3; pass --layout nhwc if the model is channels-last"));
   EXPECT_THAT(failure("Conv", {image(), filter()}, {{"strides", Ints{0, 1}}}), HasSubstr("strides [0, 1]"));
   EXPECT_THAT(failure("Conv", {image(), filter()}, {{"pads", Ints{-1, 0, 0, 0}}}), HasSubstr("pads [-1, 0, 0, 0]"));
   EXPECT_THAT(failure("Conv", {image(), filter()}, {{"pads", Ints{INT64_MAX, 0, 0, 0}}}), HasSubstr("pads ["));
-  EXPECT_THAT(failure("Conv", {image(), filter()}, {{"dilations", Ints{2, 2}}}), HasSubstr("smaller than the window (5)"));
-  EXPECT_THAT(failure("Conv", {image(), filter()}, {{"kernel_shape", Ints{5, 5}}}), HasSubstr("the weight has a kernel of [3, 3]"));
+  EXPECT_THAT(failure("Conv", {image(), filter()}, {{"dilations", Ints{2, 2}}}),
+              HasSubstr("smaller than the window (5)"));
+  EXPECT_THAT(failure("Conv", {image(), filter()}, {{"kernel_shape", Ints{5, 5}}}),
+              HasSubstr("the weight has a kernel of [3, 3]"));
   EXPECT_THAT(failure("Conv", {image(), filter()}, {{"group", int64_t{0}}}), HasSubstr("group is 0"));
-  EXPECT_THAT(failure("Conv", {count_up({1, 4, 2, 2}), count_up({3, 2, 1, 1})}, {{"group", int64_t{2}}}), HasSubstr("groups do not divide"));
+  EXPECT_THAT(failure("Conv", {count_up({1, 4, 2, 2}), count_up({3, 2, 1, 1})}, {{"group", int64_t{2}}}),
+              HasSubstr("groups do not divide"));
   EXPECT_THAT(failure("Conv", {image(), filter(), f32({1, 2})}), HasSubstr("bias has shape [2], expected [1]"));
-  EXPECT_THAT(failure("Conv", {image(), filter()}, {{"auto_pad", std::string("SAME")}}), HasSubstr("auto_pad is 'SAME'"));
+  EXPECT_THAT(failure("Conv", {image(), filter()}, {{"auto_pad", std::string("SAME")}}),
+              HasSubstr("auto_pad is 'SAME'"));
   EXPECT_THAT(failure("Conv", {count_up({1, 3}), filter()}), HasSubstr("expected [N, C, spatial...]"));
 }
 
@@ -144,20 +155,26 @@ TEST(OpsNn, WindowResolvesAutoPad) {
 
 TEST(OpsNn, ConvTranspose) {
   Tensor x = f32({1, 1, 2, 2}, {1, 2, 3, 4});
-  expect_near(run("ConvTranspose", {x, filter()}, {{"strides", Ints{2, 2}}, {"pads", Ints{1, 1, 1, 1}}, {"output_padding", Ints{1, 1}}}),
+  expect_near(run("ConvTranspose", {x, filter()},
+                  {{"strides", Ints{2, 2}}, {"pads", Ints{1, 1, 1, 1}}, {"output_padding", Ints{1, 1}}}),
               {1, 0, 2, -2, -6, 18, -8, 14, 3, -1, 4, -4, 0, 11, 0, 4});
   expect_near(run("ConvTranspose", {f32({1, 2, 2}, {1, 2, 3, 4}), f32({2, 1, 2}, {1, 2, 3, 4}), f32({10, 20})},
                   {{"group", int64_t{2}}, {"dilations", Ints{2}}}), {11, 12, 12, 14, 29, 32, 32, 36});
-  EXPECT_EQ(run("ConvTranspose", {x, filter()}, {{"strides", Ints{3, 2}}, {"output_shape", Ints{10, 8}}, {"output_padding", Ints{1, 1}}}).dims(),
+  EXPECT_EQ(run("ConvTranspose", {x, filter()},
+                {{"strides", Ints{3, 2}}, {"output_shape", Ints{10, 8}}, {"output_padding", Ints{1, 1}}})
+                .dims(),
             (Dims{1, 1, 10, 8}));
-  EXPECT_EQ(run("ConvTranspose", {x, filter()}, {{"strides", Ints{2, 2}}, {"auto_pad", std::string("SAME_UPPER")}}).dims(),
-            (Dims{1, 1, 4, 4}));
-  EXPECT_THAT(failure("ConvTranspose", {x, filter()}, {{"output_padding", Ints{1, 1}}}), HasSubstr("output_padding is 1"));
+  EXPECT_EQ(
+      run("ConvTranspose", {x, filter()}, {{"strides", Ints{2, 2}}, {"auto_pad", std::string("SAME_UPPER")}}).dims(),
+      (Dims{1, 1, 4, 4}));
+  EXPECT_THAT(failure("ConvTranspose", {x, filter()}, {{"output_padding", Ints{1, 1}}}),
+              HasSubstr("output_padding is 1"));
   EXPECT_THAT(failure("ConvTranspose", {x, filter()}, {{"pads", Ints{2, 2, 2, 2}}}), HasSubstr("leave nothing"));
 }
 
 TEST(OpsNn, Pools) {
-  Attributes pool{{"kernel_shape", Ints{3, 3}}, {"strides", Ints{2, 2}}, {"pads", Ints{1, 1, 1, 1}}, {"ceil_mode", int64_t{1}}};
+  Attributes pool{
+      {"kernel_shape", Ints{3, 3}}, {"strides", Ints{2, 2}}, {"pads", Ints{1, 1, 1, 1}}, {"ceil_mode", int64_t{1}}};
   std::vector<Tensor> both = run_all("MaxPool", {image()}, pool, 2);
   expect_near(both[0], {6, 8, 8, 14, 16, 16, 14, 16, 16});
   EXPECT_EQ(both[1].to_ints(), (Ints{5, 7, 7, 13, 15, 15, 13, 15, 15}));
@@ -173,7 +190,8 @@ TEST(OpsNn, Pools) {
   expect_near(run("GlobalMaxPool", {count_up({1, 2, 4})}), {4, 8});
   EXPECT_THAT(failure("MaxPool", {image()}), HasSubstr("kernel_shape is missing"));
   EXPECT_THAT(failure("MaxPool", {image()}, {{"kernel_shape", Ints{0, 1}}}), HasSubstr("kernel_shape [0, 1]"));
-  EXPECT_THAT(failure("AveragePool", {image()}, {{"kernel_shape", Ints{9, 9}}}), HasSubstr("smaller than the window (9)"));
+  EXPECT_THAT(failure("AveragePool", {image()}, {{"kernel_shape", Ints{9, 9}}}),
+              HasSubstr("smaller than the window (9)"));
   Tensor wide = Tensor::zeros(DType::f32, {1, 1, 1});
   Attributes absurd{{"kernel_shape", Ints{1}}, {"pads", Ints{1 << 30, 1 << 30}}};
   EXPECT_THROW(run("MaxPool", {wide}, absurd), Error);
@@ -184,18 +202,23 @@ TEST(OpsNn, Normalizations) {
   Tensor x = f32({1, 4, 2}, {1, 2, 3, 4, -1, 0, 1, 2});
   expect_near(run("GroupNormalization", {x, f32({1, 2, 3, 4}), f32({0, 0, 1, 1})}, {{"num_groups", int64_t{2}}}),
               {-1.341635, -0.447212, 0.894424, 2.683271, -3.024906, -0.341635, 2.788847, 6.366542});
-  expect_near(run("LayerNormalization", {x, f32({1, 1})}), {-0.99998, 0.99998, -0.99998, 0.99998, -0.99998, 0.99998, -0.99998, 0.99998});
+  expect_near(run("LayerNormalization", {x, f32({1, 1})}),
+              {-0.99998, 0.99998, -0.99998, 0.99998, -0.99998, 0.99998, -0.99998, 0.99998});
   expect_near(run("InstanceNormalization", {x, f32({1, 1, 2, 1}), f32({0, 0, 0, 1})}),
               {-0.99998, 0.99998, -0.99998, 0.99998, -1.99996, 1.99996, 0.00002, 1.99998});
-  expect_near(run("BatchNormalization", {x, f32({1, 2, 1, 1}), f32({0, 1, 0, 0}), f32({1, 2, 0, 0}), f32({1, 4, 1, 1})}, {{"epsilon", 0.0f}}),
+  expect_near(run("BatchNormalization", {x, f32({1, 2, 1, 1}), f32({0, 1, 0, 0}), f32({1, 2, 0, 0}), f32({1, 4, 1, 1})},
+                  {{"epsilon", 0.0f}}),
               {0, 1, 2, 3, -1, 0, 1, 2});
   expect_near(run("LRN", {x}, {{"size", int64_t{3}}, {"alpha", 0.3f}, {"beta", 0.5f}, {"bias", 2.0f}}),
               {0.57735, 1.0, 1.703886, 2.0, -0.567962, 0.0, 0.6742, 1.290994});
-  std::vector<Tensor> all = run_all("LayerNormalization", {x, f32({2, 4}, std::vector<float>(8, 1)).reshaped({4, 2})}, {{"axis", int64_t{1}}}, 3);
+  std::vector<Tensor> all = run_all("LayerNormalization", {x, f32({2, 4}, std::vector<float>(8, 1)).reshaped({4, 2})},
+                                    {{"axis", int64_t{1}}}, 3);
   expect_near(all[1], {1.5});
   EXPECT_EQ(all[2].dims(), (Dims{1, 1, 1}));
-  EXPECT_THAT(failure("BatchNormalization", {x, f32({1}), f32({1}), f32({1}), f32({1})}), HasSubstr("scale has shape [1], expected [4]"));
-  EXPECT_THAT(failure("GroupNormalization", {x, f32({1}), f32({1})}, {{"num_groups", int64_t{3}}}), HasSubstr("num_groups is 3"));
+  EXPECT_THAT(failure("BatchNormalization", {x, f32({1}), f32({1}), f32({1}), f32({1})}),
+              HasSubstr("scale has shape [1], expected [4]"));
+  EXPECT_THAT(failure("GroupNormalization", {x, f32({1}), f32({1})}, {{"num_groups", int64_t{3}}}),
+              HasSubstr("num_groups is 3"));
 }
 
 TEST(OpsNn, MatrixProducts) {
@@ -216,7 +239,8 @@ TEST(OpsNn, MatrixProducts) {
 
 TEST(OpsNn, BlocksAndDropout) {
   Tensor x = count_up({1, 8, 1, 2}, 0);
-  expect_near(run("DepthToSpace", {x}, {{"blocksize", int64_t{2}}}), {0, 4, 1, 5, 8, 12, 9, 13, 2, 6, 3, 7, 10, 14, 11, 15});
+  expect_near(run("DepthToSpace", {x}, {{"blocksize", int64_t{2}}}),
+              {0, 4, 1, 5, 8, 12, 9, 13, 2, 6, 3, 7, 10, 14, 11, 15});
   expect_near(run("DepthToSpace", {x}, {{"blocksize", int64_t{2}}, {"mode", std::string("CRD")}}),
               {0, 2, 1, 3, 4, 6, 5, 7, 8, 10, 9, 11, 12, 14, 13, 15});
   Tensor space = run("DepthToSpace", {x}, {{"blocksize", int64_t{2}}});
@@ -229,21 +253,27 @@ TEST(OpsNn, BlocksAndDropout) {
 }
 
 Tensor resize(const Tensor& x, const std::vector<float>& scales, const Ints& sizes, Attributes attributes) {
-  return run("Resize", {x, Tensor(), scales.empty() ? Tensor() : f32(scales), sizes.empty() ? Tensor() : i64(sizes)}, attributes);
+  return run("Resize", {x, Tensor(), scales.empty() ? Tensor() : f32(scales), sizes.empty() ? Tensor() : i64(sizes)},
+             attributes);
 }
 
 TEST(OpsNn, ResizeAsTheSpecificationSays) {
   std::string linear = "linear", cubic = "cubic";
   Tensor x = image(), small = f32({1, 1, 2, 2}, {1, 2, 3, 4});
-  expect_near(resize(x, {1, 1, 0.6f, 0.6f}, {}, {{"mode", linear}, {"antialias", int64_t{1}}}), {2.875, 4.5, 9.375, 11});
-  expect_near(resize(x, {1, 1, 0.6f, 0.6f}, {}, {{"mode", cubic}, {"antialias", int64_t{1}}}), {2.5180721, 4.2858863, 9.589329, 11.357142});
+  expect_near(resize(x, {1, 1, 0.6f, 0.6f}, {}, {{"mode", linear}, {"antialias", int64_t{1}}}),
+              {2.875, 4.5, 9.375, 11});
+  expect_near(resize(x, {1, 1, 0.6f, 0.6f}, {}, {{"mode", cubic}, {"antialias", int64_t{1}}}),
+              {2.5180721, 4.2858863, 9.589329, 11.357142});
   expect_near(resize(x, {}, {1, 1, 3, 3}, {{"mode", linear}, {"antialias", int64_t{1}}}),
               {2.3636363, 3.590909, 4.818182, 7.2727275, 8.5, 9.727273, 12.181818, 13.409091, 14.636364});
   expect_near(resize(f32({1, 1, 2, 4}, {1, 2, 3, 4, 5, 6, 7, 8}), {1, 1, 0.6f, 0.6f}, {},
-                     {{"mode", linear}, {"coordinate_transformation_mode", std::string("align_corners")}}), {1, 3.142857});
-  expect_near(resize(small, {1, 1, 2.3f, 2.94f}, {}, {{"mode", linear}, {"coordinate_transformation_mode", std::string("half_pixel_symmetric")}}),
-              {1, 1.15986395, 1.5, 1.84013605, 2, 1.56521738, 1.72508133, 2.06521738, 2.40535343, 2.56521738, 2.43478262,
-               2.59464657, 2.93478262, 3.27491867, 3.43478262, 3, 3.15986395, 3.5, 3.84013605, 4});
+                     {{"mode", linear}, {"coordinate_transformation_mode", std::string("align_corners")}}),
+              {1, 3.142857});
+  expect_near(resize(small, {1, 1, 2.3f, 2.94f}, {},
+                     {{"mode", linear}, {"coordinate_transformation_mode", std::string("half_pixel_symmetric")}}),
+              {1,          1.15986395, 1.5,        1.84013605, 2,          1.56521738, 1.72508133,
+               2.06521738, 2.40535343, 2.56521738, 2.43478262, 2.59464657, 2.93478262, 3.27491867,
+               3.43478262, 3,          3.15986395, 3.5,        3.84013605, 4});
   expect_near(resize(small, {2, 2}, {}, {{"axes", Ints{2, 3}}}), {1, 1, 2, 2, 1, 1, 2, 2, 3, 3, 4, 4, 3, 3, 4, 4});
   Tensor crop = run("Resize", {x, f32({0.4f, 0.6f, 0.6f, 1.7f}), Tensor(), i64({3, 3})},
                     {{"mode", linear}, {"axes", Ints{2, 3}}, {"extrapolation_value", 10.0f},
@@ -255,13 +285,18 @@ TEST(OpsNn, ResizeAsPyTorch) {
   Tensor row = f32({1, 1, 1, 7}, {1, 4, 2, 8, 5, 7, 3});
   std::string linear = "linear";
   expect_near(resize(row, {}, {1, 1, 1, 3}, {{"mode", linear}}), {3, 8, 5.666667});
-  expect_near(resize(row, {}, {1, 1, 1, 3}, {{"mode", linear}, {"coordinate_transformation_mode", std::string("align_corners")}}), {1, 8, 3});
-  expect_near(resize(row, {}, {1, 1, 1, 3}, {{"mode", linear}, {"antialias", int64_t{1}}, {"exclude_outside", int64_t{1}}}),
-              {2.5, 5.588236, 5.142858});
+  expect_near(resize(row, {}, {1, 1, 1, 3},
+                     {{"mode", linear}, {"coordinate_transformation_mode", std::string("align_corners")}}),
+              {1, 8, 3});
+  expect_near(
+      resize(row, {}, {1, 1, 1, 3}, {{"mode", linear}, {"antialias", int64_t{1}}, {"exclude_outside", int64_t{1}}}),
+      {2.5, 5.588236, 5.142858});
   expect_near(resize(row, {}, {1, 1, 1, 10}, {{"mode", std::string("cubic")}}),
               {0.756157, 2.87275, 3.652344, 1.880905, 6.215657, 7.547186, 4.984219, 6.863279, 5.428939, 2.674874});
-  expect_near(resize(row, {}, {1, 1, 1, 4}, {{"nearest_mode", std::string("floor")}, {"coordinate_transformation_mode", std::string("asymmetric")}}),
-              {1, 4, 8, 7});
+  expect_near(
+      resize(row, {}, {1, 1, 1, 4},
+             {{"nearest_mode", std::string("floor")}, {"coordinate_transformation_mode", std::string("asymmetric")}}),
+      {1, 4, 8, 7});
 }
 
 TEST(OpsNn, ResizeSizesAndErrors) {
@@ -271,14 +306,17 @@ TEST(OpsNn, ResizeSizesAndErrors) {
   };
   EXPECT_EQ(policy("not_larger"), (Dims{1, 1, 4, 8}));
   EXPECT_EQ(policy("not_smaller"), (Dims{1, 1, 7, 14}));
-  EXPECT_EQ(run("Resize", {f32({1, 1, 1, 2}, {0, 255}).cast(DType::u8), Tensor(), f32({1, 1, 1, 2})}, {{"mode", std::string("linear")}}).to_ints(),
+  EXPECT_EQ(run("Resize", {f32({1, 1, 1, 2}, {0, 255}).cast(DType::u8), Tensor(), f32({1, 1, 1, 2})},
+                {{"mode", std::string("linear")}})
+                .to_ints(),
             (Ints{0, 64, 191, 255}));
   EXPECT_EQ(resize(x, {1, 1, 0.1f, 1}, {}, {}).dims(), (Dims{1, 1, 0, 4}));
   EXPECT_THAT(failure("Resize", {x}), HasSubstr("has neither scales nor sizes"));
   EXPECT_THAT(failure("Resize", {x, Tensor(), f32({1, 1})}), HasSubstr("scales has 2 entries, expected 4"));
   EXPECT_THAT(failure("Resize", {x, Tensor(), f32({1, 1, -1, 1})}), HasSubstr("scale is -1"));
   EXPECT_THAT(failure("Resize", {x, Tensor(), f32({1, 1, 1, nan})}), HasSubstr("scale is nan"));
-  EXPECT_THAT(failure("Resize", {x, Tensor(), f32({1, 1, 1, 1})}, {{"mode", std::string("area")}}), HasSubstr("mode is 'area'"));
+  EXPECT_THAT(failure("Resize", {x, Tensor(), f32({1, 1, 1, 1})}, {{"mode", std::string("area")}}),
+              HasSubstr("mode is 'area'"));
   EXPECT_THROW(resize(x, {1, 1, 1e6f, 1e6f}, {}, {}), Error);
   EXPECT_TRUE(op_of("Resize", {})->has(Trait::scale_preserving));
   EXPECT_FALSE(op_of("Resize", {{"mode", std::string("linear")}})->has(Trait::scale_preserving));
@@ -293,7 +331,8 @@ TEST(OpsNn, GridSampleAsPyTorch) {
   expect_near(sample("linear", "border"), {1, 8.5, 8.3, 16});
   expect_near(sample("linear", "reflection"), {1, 8.5, 8.3, 15.5});
   expect_near(sample("cubic", "zeros"), {0.015625, 8.5, 8.9878, -0.785156});
-  EXPECT_THAT(failure("GridSample", {image(), f32({1, 1, 4, 2}, {})}, {{"mode", std::string("area")}}), HasSubstr("mode is 'area'"));
+  EXPECT_THAT(failure("GridSample", {image(), f32({1, 1, 4, 2}, {})}, {{"mode", std::string("area")}}),
+              HasSubstr("mode is 'area'"));
 }
 
 TEST(OpsNn, RoiAlignPoolsRegions) {

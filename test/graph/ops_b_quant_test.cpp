@@ -13,10 +13,13 @@ Tensor matrix(DType dtype, Dims dims, const Ints& values) { return ints(dtype, v
 
 TEST(OpsQuant, QuantizeRoundsHalfToEvenAndSaturates) {
   Tensor x = f32({0.5f, 1.5f, 2.5f, -0.5f, -1.5f, 1000, -1000, nan, inf, -inf}), one = Tensor::scalar(1.0f);
-  EXPECT_EQ(run("QuantizeLinear", {x, one, scalar(DType::i8, 0)}).to_ints(), (Ints{0, 2, 2, 0, -2, 127, -128, 0, 127, -128}));
-  EXPECT_EQ(run("QuantizeLinear", {x, one, scalar(DType::u8, 10)}).to_ints(), (Ints{10, 12, 12, 10, 8, 255, 0, 10, 255, 0}));
+  EXPECT_EQ(run("QuantizeLinear", {x, one, scalar(DType::i8, 0)}).to_ints(),
+            (Ints{0, 2, 2, 0, -2, 127, -128, 0, 127, -128}));
+  EXPECT_EQ(run("QuantizeLinear", {x, one, scalar(DType::u8, 10)}).to_ints(),
+            (Ints{10, 12, 12, 10, 8, 255, 0, 10, 255, 0}));
   EXPECT_EQ(run("QuantizeLinear", {x, one}).dtype(), DType::u8);
-  EXPECT_EQ(run("QuantizeLinear", {x, one}, {{"output_dtype", int64_t{5}}}).to_ints(), (Ints{0, 2, 2, 0, -2, 1000, -1000, 0, 32767, -32768}));
+  EXPECT_EQ(run("QuantizeLinear", {x, one}, {{"output_dtype", int64_t{5}}}).to_ints(),
+            (Ints{0, 2, 2, 0, -2, 1000, -1000, 0, 32767, -32768}));
   EXPECT_EQ(run("QuantizeLinear", {f32({70000}), one, scalar(DType::u16, 3)}).to_ints(), (Ints{65535}));
   // 0.15f / 0.1f is 1.5 in f32 and less in f64.
   EXPECT_EQ(run("QuantizeLinear", {f32({0.15f}), Tensor::scalar(0.1f)}).to_ints(), (Ints{2}));
@@ -28,12 +31,16 @@ TEST(OpsQuant, PerAxis) {
   EXPECT_EQ(q.to_ints(), (Ints{1, 2, 3, 3, 5, 6, 5, 5}));
   expect_near(run("DequantizeLinear", {q, scale, zero}), {1, 2, 4, 4, 5, 6, 8, 8});
   expect_near(run("DequantizeLinear", {q, scale, zero}, {{"axis", int64_t{-1}}}), {1, 2, 3, 4, 5, 10, 5, 8});
-  expect_near(run("DequantizeLinear", {ints(DType::i32, {-7, 2147483647}), Tensor::scalar(0.5f)}), {-3.5, 1073741823.5});
+  expect_near(run("DequantizeLinear", {ints(DType::i32, {-7, 2147483647}), Tensor::scalar(0.5f)}),
+              {-3.5, 1073741823.5});
   EXPECT_EQ(run("DequantizeLinear", {q, scale.cast(DType::f16), zero}).dtype(), DType::f16);
-  EXPECT_THAT(failure("QuantizeLinear", {x, f32({1, 2, 3})}), HasSubstr("scale has shape [3], expected one number or [2] for axis 1"));
+  EXPECT_THAT(failure("QuantizeLinear", {x, f32({1, 2, 3})}),
+              HasSubstr("scale has shape [3], expected one number or [2] for axis 1"));
   EXPECT_THAT(failure("QuantizeLinear", {x, scale}, {{"axis", int64_t{3}}}), HasSubstr("axis is 3"));
-  EXPECT_THAT(failure("DequantizeLinear", {q, scale, zero}, {{"block_size", int64_t{2}}}), HasSubstr("quantize per tensor or per axis"));
-  EXPECT_THAT(failure("DequantizeLinear", {q, scale, ints(DType::u8, {0, 0})}), HasSubstr("zero point is u8, the input is i8"));
+  EXPECT_THAT(failure("DequantizeLinear", {q, scale, zero}, {{"block_size", int64_t{2}}}),
+              HasSubstr("quantize per tensor or per axis"));
+  EXPECT_THAT(failure("DequantizeLinear", {q, scale, ints(DType::u8, {0, 0})}),
+              HasSubstr("zero point is u8, the input is i8"));
 }
 
 TEST(OpsQuant, DynamicQuantizeLinear) {
@@ -48,10 +55,12 @@ TEST(OpsQuant, DynamicQuantizeLinear) {
 }
 
 TEST(OpsQuant, IntegerProducts) {
-  Tensor a = matrix(DType::u8, {4, 3}, {11, 7, 3, 10, 6, 2, 9, 5, 1, 8, 4, 0}), b = matrix(DType::u8, {3, 2}, {1, 4, 2, 5, 3, 6});
+  Tensor a = matrix(DType::u8, {4, 3}, {11, 7, 3, 10, 6, 2, 9, 5, 1, 8, 4, 0}),
+         b = matrix(DType::u8, {3, 2}, {1, 4, 2, 5, 3, 6});
   EXPECT_EQ(run("MatMulInteger", {a, b, scalar(DType::u8, 12), scalar(DType::u8, 0)}).to_ints(),
             (Ints{-38, -83, -44, -98, -50, -113, -56, -128}));
-  Tensor x = matrix(DType::u8, {1, 1, 3, 3}, {2, 3, 4, 5, 6, 7, 8, 9, 10}), w = matrix(DType::u8, {1, 1, 2, 2}, {1, 1, 1, 1});
+  Tensor x = matrix(DType::u8, {1, 1, 3, 3}, {2, 3, 4, 5, 6, 7, 8, 9, 10}),
+         w = matrix(DType::u8, {1, 1, 2, 2}, {1, 1, 1, 1});
   EXPECT_EQ(run("ConvInteger", {x, w, scalar(DType::u8, 1)}).to_ints(), (Ints{12, 16, 24, 28}));
   EXPECT_EQ(run("ConvInteger", {x, w, scalar(DType::u8, 1)}, {{"pads", Ints{1, 1, 1, 1}}}).to_ints(),
             (Ints{1, 3, 5, 3, 5, 12, 16, 9, 11, 24, 28, 15, 7, 15, 17, 9}));
@@ -60,8 +69,9 @@ TEST(OpsQuant, IntegerProducts) {
 
 TEST(OpsQuant, QLinearConvIsTheQuantizedConv) {
   Tensor x = matrix(DType::u8, {1, 1, 2, 2}, {128, 130, 140, 120}), w = matrix(DType::i8, {2, 1, 1, 1}, {2, -3});
-  Tensor y = run("QLinearConv", {x, Tensor::scalar(0.5f), scalar(DType::u8, 128), w, f32({1, 2}), ints(DType::i8, {0, 0}),
-                                 Tensor::scalar(2.0f), scalar(DType::i8, 5), ints(DType::i32, {4, 8})});
+  Tensor y =
+      run("QLinearConv", {x, Tensor::scalar(0.5f), scalar(DType::u8, 128), w, f32({1, 2}), ints(DType::i8, {0, 0}),
+                          Tensor::scalar(2.0f), scalar(DType::i8, 5), ints(DType::i32, {4, 8})});
   // channel 0: (x - 128) * 2 + 4 in steps of 0.5 -> steps of 2; channel 1: (x - 128) * -3 + 8 in steps of 1.
   EXPECT_EQ(y.to_ints(), (Ints{6, 7, 12, 2, 9, 6, -9, 21}));
 }
@@ -69,8 +79,8 @@ TEST(OpsQuant, QLinearConvIsTheQuantizedConv) {
 TEST(OpsQuant, QLinearMatMul) {
   Tensor a = matrix(DType::u8, {2, 4}, {208, 236, 0, 238, 3, 214, 255, 29});
   Tensor b = matrix(DType::u8, {4, 3}, {152, 51, 244, 60, 26, 255, 0, 127, 246, 127, 254, 247});
-  Tensor y = run("QLinearMatMul", {a, Tensor::scalar(0.0066f), scalar(DType::u8, 113), b, Tensor::scalar(0.00705f), scalar(DType::u8, 114),
-                                   Tensor::scalar(0.0107f), scalar(DType::u8, 118)});
+  Tensor y = run("QLinearMatMul", {a, Tensor::scalar(0.0066f), scalar(DType::u8, 113), b, Tensor::scalar(0.00705f),
+                                   scalar(DType::u8, 114), Tensor::scalar(0.0107f), scalar(DType::u8, 118)});
   EXPECT_EQ(y.to_ints(), (Ints{168, 115, 255, 1, 66, 151}));
 }
 

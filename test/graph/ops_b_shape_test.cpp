@@ -93,10 +93,13 @@ TEST(OpsShape, FlattenSqueezeUnsqueeze) {
 TEST(OpsShape, TransposeConcatSplit) {
   EXPECT_EQ(run("Transpose", {numbers({2, 3})}).to_ints(), (Ints{0, 3, 1, 4, 2, 5}));
   EXPECT_EQ(run("Transpose", {numbers({1, 2, 3})}, {{"perm", Ints{2, 0, 1}}}).to_ints(), (Ints{0, 3, 1, 4, 2, 5}));
-  EXPECT_EQ(run("Concat", {numbers({2, 1}), numbers({2, 2})}, {{"axis", int64_t{-1}}}).to_ints(), (Ints{0, 0, 1, 1, 2, 3}));
+  EXPECT_EQ(run("Concat", {numbers({2, 1}), numbers({2, 2})}, {{"axis", int64_t{-1}}}).to_ints(),
+            (Ints{0, 0, 1, 1, 2, 3}));
   Tensor words(Dims{2}, std::vector<std::string>{"a", "b"});
-  EXPECT_EQ(run("Concat", {words, words}, {{"axis", int64_t{0}}}).strings(), (std::vector<std::string>{"a", "b", "a", "b"}));
-  EXPECT_THAT(failure("Concat", {numbers({2, 1}), numbers({3, 1})}, {{"axis", int64_t{1}}}), HasSubstr("input 1 has shape [3, 1], which cannot follow [2, 1]"));
+  EXPECT_EQ(run("Concat", {words, words}, {{"axis", int64_t{0}}}).strings(),
+            (std::vector<std::string>{"a", "b", "a", "b"}));
+  EXPECT_THAT(failure("Concat", {numbers({2, 1}), numbers({3, 1})}, {{"axis", int64_t{1}}}),
+              HasSubstr("input 1 has shape [3, 1], which cannot follow [2, 1]"));
   EXPECT_THAT(failure("Concat", {numbers({2}), f32({2})}), HasSubstr("inputs 0 and 1 are i32 and f32"));
   EXPECT_THAT(failure("Transpose", {numbers({2, 3})}, {{"perm", Ints{0, 0}}}), HasSubstr("given twice"));
   EXPECT_THAT(failure("Transpose", {numbers({2, 3})}, {{"perm", Ints{0, 1, 2}}}), HasSubstr("perm has 3 entries"));
@@ -118,7 +121,8 @@ TEST(OpsShape, Slice) {
   Tensor x = numbers({2, 4});
   EXPECT_EQ(run("Slice", {x, i64({1, 0}), i64({2, 3}), i64({0, 1}), i64({1, 2})}).to_ints(), (Ints{4, 6}));
   EXPECT_EQ(run("Slice", {x, i64({0, 1}), i64({-1, 1000})}).to_ints(), (Ints{1, 2, 3}));
-  EXPECT_EQ(run("Slice", {x, i64({-1}), i64({INT64_MIN}), i64({1}), i64({-1})}).to_ints(), (Ints{3, 2, 1, 0, 7, 6, 5, 4}));
+  EXPECT_EQ(run("Slice", {x, i64({-1}), i64({INT64_MIN}), i64({1}), i64({-1})}).to_ints(),
+            (Ints{3, 2, 1, 0, 7, 6, 5, 4}));
   EXPECT_EQ(run("Slice", {x, i64({20, 3}), i64({0, 0}), i64({0, 1}), i64({-1, -2})}).to_ints(), (Ints{7, 5}));
   EXPECT_EQ(run("Slice", {x, i64({3}), i64({3}), i64({1})}).dims(), (Dims{2, 0}));
   EXPECT_EQ(run("Slice", {x, i64({3}), i64({INT64_MIN}), i64({1}), i64({INT64_MIN})}).to_ints(), (Ints{3, 7}));
@@ -130,7 +134,9 @@ TEST(OpsShape, Slice) {
 
 TEST(OpsShape, PadModes) {
   Tensor x = f32({1, 3}, {1, 2, 3});
-  auto pad = [&](const char* mode, const Ints& pads) { return run("Pad", {x, i64(pads)}, {{"mode", std::string(mode)}}); };
+  auto pad = [&](const char* mode, const Ints& pads) {
+    return run("Pad", {x, i64(pads)}, {{"mode", std::string(mode)}});
+  };
   expect_near(pad("constant", {0, 2, 0, 1}), {0, 0, 1, 2, 3, 0});
   expect_near(pad("reflect", {0, 2, 0, 1}), {3, 2, 1, 2, 3, 2});
   expect_near(pad("reflect", {0, 4, 0, 0}), {1, 2, 3, 2, 1, 2, 3});
@@ -148,7 +154,9 @@ TEST(OpsShape, PadModes) {
 TEST(OpsShape, ExpandTileRangeAndFills) {
   EXPECT_EQ(run("Expand", {numbers({2, 1}), i64({3, 1, 2})}).to_ints(), (Ints{0, 0, 1, 1, 0, 0, 1, 1, 0, 0, 1, 1}));
   EXPECT_EQ(run("Tile", {numbers({1, 2}), i64({2, 2})}).to_ints(), (Ints{0, 1, 0, 1, 0, 1, 0, 1}));
-  EXPECT_EQ(run("Range", {Tensor::scalar<int64_t>(10), Tensor::scalar<int64_t>(3), Tensor::scalar<int64_t>(-3)}).to_ints(), (Ints{10, 7, 4}));
+  EXPECT_EQ(
+      run("Range", {Tensor::scalar<int64_t>(10), Tensor::scalar<int64_t>(3), Tensor::scalar<int64_t>(-3)}).to_ints(),
+      (Ints{10, 7, 4}));
   expect_near(run("Range", {Tensor::scalar(1.0f), Tensor::scalar(2.0f), Tensor::scalar(0.5f)}), {1, 1.5});
   EXPECT_EQ(run("ConstantOfShape", {i64({2})}, {{"value", ints(DType::i8, {7})}}).to_ints(), (Ints{7, 7}));
   EXPECT_EQ(run("ConstantOfShape", {i64({})}).dims(), Dims{});
@@ -158,7 +166,8 @@ TEST(OpsShape, ExpandTileRangeAndFills) {
   EXPECT_EQ(run("Size", {numbers({2, 3})}).to_ints(), (Ints{6}));
   EXPECT_THAT(failure("Expand", {numbers({2}), i64({3})}), HasSubstr("[2] does not broadcast with [3]"));
   EXPECT_THAT(failure("Tile", {numbers({2}), i64({1, 1})}), HasSubstr("repeats has 2 entries"));
-  EXPECT_THAT(failure("Range", {Tensor::scalar(0.0f), Tensor::scalar(1.0f), Tensor::scalar(0.0f)}), HasSubstr("delta is 0"));
+  EXPECT_THAT(failure("Range", {Tensor::scalar(0.0f), Tensor::scalar(1.0f), Tensor::scalar(0.0f)}),
+              HasSubstr("delta is 0"));
   EXPECT_THROW(run("ConstantOfShape", {i64({1 << 30, 1 << 30})}), Error);
   EXPECT_THROW(run("Expand", {numbers({1}), i64({INT64_MAX, INT64_MAX})}), Error);
   EXPECT_THROW(run("Tile", {numbers({2}), i64({INT64_MAX})}), Error);
@@ -194,14 +203,17 @@ TEST(OpsIndex, Scatters) {
   expect_near(run("ScatterElements", {x, i64({2, 0}), updates}), {20, 2, 10});
   expect_near(run("ScatterElements", {x, i64({1, 1}), updates}, {{"reduction", std::string("add")}}), {1, 32, 3});
   expect_near(run("ScatterND", {x, i64({2, -3}).reshaped({2, 1}), updates}), {20, 2, 10});
-  expect_near(run("ScatterND", {x, i64({2, 2}).reshaped({2, 1}), updates}, {{"reduction", std::string("max")}}), {1, 2, 20});
+  expect_near(run("ScatterND", {x, i64({2, 2}).reshaped({2, 1}), updates}, {{"reduction", std::string("max")}}),
+              {1, 2, 20});
   EXPECT_THROW(run("ScatterND", {x, i64({3}).reshaped({1, 1}), f32({1})}), Error);
-  EXPECT_THAT(failure("ScatterND", {x, i64({0}).reshaped({1, 1}), f32({1})}, {{"reduction", std::string("sub")}}), HasSubstr("reduction is 'sub'"));
+  EXPECT_THAT(failure("ScatterND", {x, i64({0}).reshaped({1, 1}), f32({1})}, {{"reduction", std::string("sub")}}),
+              HasSubstr("reduction is 'sub'"));
 }
 
 TEST(OpsIndex, OneHotTopKNonZero) {
   expect_near(run("OneHot", {i64({1, -1, 5}), Tensor::scalar<int64_t>(3), f32({0, 2})}), {0, 2, 0, 0, 0, 2, 0, 0, 0});
-  expect_near(run("OneHot", {i64({1, 0}), Tensor::scalar<int64_t>(2), f32({0, 1})}, {{"axis", int64_t{0}}}), {0, 1, 1, 0});
+  expect_near(run("OneHot", {i64({1, 0}), Tensor::scalar<int64_t>(2), f32({0, 1})}, {{"axis", int64_t{0}}}),
+              {0, 1, 1, 0});
   Graph graph;
   Value* x = graph.add_constant("x", f32({1, nan, 3, 3}));
   Node* top = graph.add(op_of("TopK", {}), {x, graph.add_constant("k", i64({3}))}, "top", 2);
@@ -218,7 +230,8 @@ TEST(OpsIndex, OneHotTopKNonZero) {
 }
 
 TEST(OpsIndex, NonMaxSuppression) {
-  Tensor boxes = f32({1, 6, 4}, {0, 0, 1, 1, 0, 0.1f, 1, 1.1f, 0, -0.1f, 1, 0.9f, 0, 10, 1, 11, 0, 10.1f, 1, 11.1f, 0, 100, 1, 101});
+  Tensor boxes = f32(
+      {1, 6, 4}, {0, 0, 1, 1, 0, 0.1f, 1, 1.1f, 0, -0.1f, 1, 0.9f, 0, 10, 1, 11, 0, 10.1f, 1, 11.1f, 0, 100, 1, 101});
   Tensor scores = f32({1, 1, 6}, {0.9f, 0.75f, 0.6f, 0.95f, 0.5f, 0.3f});
   auto select = [&](int64_t most, float threshold) {
     Graph graph = one_node("NonMaxSuppression", {boxes, scores, i64({most}), f32({0.5f}), f32({threshold})}, {}, true);

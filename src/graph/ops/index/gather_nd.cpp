@@ -61,7 +61,8 @@ struct GatherND : OpOf<GatherND> {
     if (batch_dims < 0 || batch_dims >= std::min(rank, index_rank))
       context.fail(fmt::format("batch_dims is {}, expected 0 to {}", batch_dims, std::min(rank, index_rank) - 1));
     if (depth < 1 || batch_dims + depth > rank)
-      context.fail(fmt::format("indices name {} axes after {} batch axes, the input has rank {}", depth, batch_dims, rank));
+      context.fail(
+          fmt::format("indices name {} axes after {} batch axes, the input has rank {}", depth, batch_dims, rank));
   }
 };
 

@@ -30,7 +30,8 @@ struct GridSample : OpOf<GridSample> {
   void infer(InferContext& context) const override {
     const Shape &x = context.shape(0), &grid = context.shape(1);
     check_modes(context);
-    if (!x.ranked || !grid.ranked) return context.set_output(0, context.dtype(0), x.ranked ? unknown_sizes(x.rank()) : x);
+    if (!x.ranked || !grid.ranked)
+      return context.set_output(0, context.dtype(0), x.ranked ? unknown_sizes(x.rank()) : x);
     check_shapes(context, x, grid);
     Shape result{x[0], x[1]};
     result.dims.insert(result.dims.end(), grid.dims.begin() + 1, grid.dims.end() - 1);
@@ -47,7 +48,8 @@ struct GridSample : OpOf<GridSample> {
     check_allocation(context.place(), x.dtype(), dims);
     with_float(context, x.dtype(), [&]<class T>(T) {
       Tensor wide = input_as<T>(context, 0), points = input_as<T>(context, 1);
-      output_as<T>(context, 0, x.dtype(), dims, [&](T* y) { sample(pointer<T>(wide), pointer<T>(points), x.dims(), dims, y); });
+      output_as<T>(context, 0, x.dtype(), dims,
+                   [&](T* y) { sample(pointer<T>(wide), pointer<T>(points), x.dims(), dims, y); });
     });
   }
 
@@ -107,7 +109,8 @@ struct GridSample : OpOf<GridSample> {
       add(taps, base + 1, ratio, size, low, high);
       return taps;
     }
-    for (int64_t k = -1; k <= 2; ++k) add(taps, base + k, cubic(std::abs(static_cast<double>(k) - ratio)), size, low, high);
+    for (int64_t k = -1; k <= 2; ++k)
+      add(taps, base + k, cubic(std::abs(static_cast<double>(k) - ratio)), size, low, high);
     return taps;
   }
 

@@ -34,10 +34,12 @@ struct NonMaxSuppression : OpOf<NonMaxSuppression> {
     const Tensor boxes = context.in(0).cast(DType::f32), scores = context.in(1).cast(DType::f32);
     if (boxes.rank() != 3 || scores.rank() != 3 || boxes.dim(2) != 4 || boxes.dim(0) != scores.dim(0) ||
         boxes.dim(1) != scores.dim(2))
-      context.fail(fmt::format("boxes {} and scores {} do not fit, expected [batch, boxes, 4] and [batch, classes, boxes]",
-                               to_string(boxes.dims()), to_string(scores.dims())));
+      context.fail(
+          fmt::format("boxes {} and scores {} do not fit, expected [batch, boxes, 4] and [batch, classes, boxes]",
+                      to_string(boxes.dims()), to_string(scores.dims())));
     std::vector<int64_t> most = int_list(context, 2, {0});
-    if (most.size() != 1) context.fail(fmt::format("input 2 (boxes per class) has {} elements, expected one", most.size()));
+    if (most.size() != 1)
+      context.fail(fmt::format("input 2 (boxes per class) has {} elements, expected one", most.size()));
     double overlap = context.has(3) ? context.in(3).scalar_as_double() : 0;
     int64_t count = boxes.dim(1), classes = scores.dim(1);
     std::vector<int64_t> rows;

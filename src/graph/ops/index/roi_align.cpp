@@ -83,12 +83,15 @@ struct RoiAlign : OpOf<RoiAlign> {
     check_allocation(context.place(), maps.dtype(), dims);
     with_float(context, maps.dtype(), [&]<class T>(T) {
       Tensor x = input_as<T>(context, 0), rois = input_as<T>(context, 1);
-      int64_t map_size = maps.dim(1) * maps.dim(2) * maps.dim(3), region_size = maps.dim(1) * output_height * output_width;
+      int64_t map_size = maps.dim(1) * maps.dim(2) * maps.dim(3),
+              region_size = maps.dim(1) * output_height * output_width;
       output_as<T>(context, 0, maps.dtype(), dims, [&](T* y) {
         for (int64_t r = 0; r < count; ++r) {
           int64_t n = batch[static_cast<size_t>(r)];
-          if (n < 0 || n >= maps.dim(0)) context.fail(fmt::format("batch index {} is outside {} samples", n, maps.dim(0)));
-          pool_region(context, pointer<T>(x) + n * map_size, pointer<T>(rois) + r * 4, maps.dims(), y + r * region_size);
+          if (n < 0 || n >= maps.dim(0))
+            context.fail(fmt::format("batch index {} is outside {} samples", n, maps.dim(0)));
+          pool_region(context, pointer<T>(x) + n * map_size, pointer<T>(rois) + r * 4, maps.dims(),
+                      y + r * region_size);
         }
       });
     });
@@ -98,7 +101,8 @@ struct RoiAlign : OpOf<RoiAlign> {
   template <class Context>
   void check(Context& context) const {
     if (output_height < 1 || output_width < 1 || sampling_ratio < 0 || sampling_ratio > 1024)
-      context.fail(fmt::format("output {}x{} with sampling_ratio {} is not sensible", output_height, output_width, sampling_ratio));
+      context.fail(fmt::format("output {}x{} with sampling_ratio {} is not sensible", output_height, output_width,
+                               sampling_ratio));
     if (mode != "avg" && mode != "max") context.fail("mode is '" + mode + "', expected avg or max");
     if (coordinate_transformation_mode != "half_pixel" && coordinate_transformation_mode != "output_half_pixel")
       context.fail("coordinate_transformation_mode is '" + coordinate_transformation_mode +
@@ -130,7 +134,8 @@ struct RoiAlign : OpOf<RoiAlign> {
       };
       for (int64_t v = 0; v < down.samples; ++v)
         for (int64_t u = 0; u < across.samples; ++u)
-          points.push_back(corners_at(at(down, i / output_width, v), at(across, i % output_width, u), dims[2], dims[3]));
+          points.push_back(
+              corners_at(at(down, i / output_width, v), at(across, i % output_width, u), dims[2], dims[3]));
       for (int64_t c = 0; c < dims[1]; ++c) y[c * outputs + i] = static_cast<T>(pool_points(map + c * plane, points));
     }
   }

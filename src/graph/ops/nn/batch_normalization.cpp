@@ -9,7 +9,8 @@
 namespace hone::ops {
 
 OpSpec BatchNormalization::spec() const {
-  return {.min_inputs = 5, .max_inputs = 5, .summary = "y = (x - mean) / sqrt(var + epsilon) * scale + bias by channel"};
+  return {
+      .min_inputs = 5, .max_inputs = 5, .summary = "y = (x - mean) / sqrt(var + epsilon) * scale + bias by channel"};
 }
 
 void BatchNormalization::attributes(AttributeVisitor& visitor) {

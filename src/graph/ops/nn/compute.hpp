@@ -54,7 +54,8 @@ inline void check_vector(const InferContext& context, size_t i, const char* what
 template <class Context, class AnyShape>
 void check_min_rank(Context& context, const AnyShape& x, size_t rank, const char* form) {
   if constexpr (std::is_same_v<AnyShape, Shape>) {
-    if (x.ranked && x.dims.size() < rank) context.fail(fmt::format("input has shape {}, expected {}", to_string(x), form));
+    if (x.ranked && x.dims.size() < rank)
+      context.fail(fmt::format("input has shape {}, expected {}", to_string(x), form));
   } else {
     if (x.size() < rank) context.fail(fmt::format("input has shape {}, expected {}", to_string(x), form));
   }

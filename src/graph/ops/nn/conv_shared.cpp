@@ -28,7 +28,8 @@ void check_conv(Context& context, int64_t group, const std::vector<Dim>& x, cons
   if (w[0].known() && w[0].value % group != 0)
     context.fail(fmt::format("weight has {} output channels, which {} groups do not divide", w[0].value, group));
   if (x[1].known() && x[1].value % group != 0)
-    context.fail(fmt::format("{} has {} channels, which {} groups do not divide", input_name, x[1].value, group), layout_remedy);
+    context.fail(fmt::format("{} has {} channels, which {} groups do not divide", input_name, x[1].value, group),
+                 layout_remedy);
   if (x[1].known() && w[1].known() && x[1].value != w[1].value * group)
     context.fail(fmt::format("weight has {} input channels, {} has {}", w[1].value * group, input_name, x[1].value),
                  layout_remedy);
@@ -36,8 +37,8 @@ void check_conv(Context& context, int64_t group, const std::vector<Dim>& x, cons
 
 }  // namespace
 
-void infer_conv(InferContext& context, const WindowAttributes& attributes, int64_t group, size_t x_index, size_t w_index,
-                size_t bias_index, DType dtype) {
+void infer_conv(InferContext& context, const WindowAttributes& attributes, int64_t group, size_t x_index,
+                size_t w_index, size_t bias_index, DType dtype) {
   const Shape &x = context.shape(x_index), &w = context.shape(w_index);
   if (!x.ranked || !w.ranked) return context.set_output(0, dtype, x.ranked ? unknown_sizes(x.rank()) : Shape());
   check_conv(context, group, x.dims, w.dims, "input '" + context.node.input(x_index)->name + "'");

@@ -9,8 +9,8 @@ namespace hone::ops {
 
 /// The shape rule of a convolution: x and w are inputs x_index and w_index; bias_index is the optional bias.
 /// Output 0 is [N, M, spatial...] of `dtype`.
-void infer_conv(InferContext& context, const WindowAttributes& attributes, int64_t group, size_t x_index, size_t w_index,
-                size_t bias_index, DType dtype);
+void infer_conv(InferContext& context, const WindowAttributes& attributes, int64_t group, size_t x_index,
+                size_t w_index, size_t bias_index, DType dtype);
 
 /// A convolution on concrete sizes with its spatial dimensions filled up to three by leading ones.
 struct ConvGeometry {
@@ -26,12 +26,13 @@ struct ConvGeometry {
 
 /// Copies sizes of 1 to 3 spatial dimensions to the end of a triple.
 std::array<int64_t, 3> triple(const Dims& spatial, int64_t fill);
-/// Sizes of a convolution of x by w [M, C / group, kernel...]; fails when they do not fit. `dims` gets the output sizes.
+/// Sizes of a convolution of x by w [M, C / group, kernel...]; fails when they do not fit. `dims` gets the output
+/// sizes.
 ConvGeometry conv_geometry(const EvalContext& context, const WindowAttributes& attributes, int64_t group, const Dims& x,
                            const Dims& w, Dims& dims);
 
-/// y [N, M, spatial...] = conv(x, w) + bias; bias may be nullptr. Unfolds the input and multiplies matrices. T: float, double,
-/// or uint32_t for integers (modulo 2^32, which is two's complement arithmetic of int32).
+/// y [N, M, spatial...] = conv(x, w) + bias; bias may be nullptr. Unfolds the input and multiplies matrices. T: float,
+/// double, or uint32_t for integers (modulo 2^32, which is two's complement arithmetic of int32).
 template <class T>
 void unfolded_conv(const ConvGeometry& geometry, const T* x, const T* w, const T* bias, T* y);
 

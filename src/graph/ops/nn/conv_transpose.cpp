@@ -29,10 +29,12 @@ namespace {
 template <class Context>
 void check(Context& context, const ConvTranspose& op, const std::vector<Dim>& x, const std::vector<Dim>& w) {
   if (x.size() < 3 || x.size() > 5)
-    context.fail(fmt::format("input has shape {}, expected [N, C, spatial...] with 1 to 3 spatial sizes", to_string(Shape(x))));
+    context.fail(
+        fmt::format("input has shape {}, expected [N, C, spatial...] with 1 to 3 spatial sizes", to_string(Shape(x))));
   if (w.size() != x.size())
     context.fail(fmt::format("weight has shape {}, expected rank {} as the input", to_string(Shape(w)), x.size()));
-  if (op.group < 1 || op.group > (int64_t{1} << 30)) context.fail(fmt::format("group is {}, expected at least 1", op.group));
+  if (op.group < 1 || op.group > (int64_t{1} << 30))
+    context.fail(fmt::format("group is {}, expected at least 1", op.group));
   if (x[1].known() && w[0].known() && x[1] != w[0])
     context.fail(fmt::format("weight has {} input channels, the input has {}", w[0].value, x[1].value),
                  "pass --layout nhwc if the model is channels-last");
@@ -41,7 +43,8 @@ void check(Context& context, const ConvTranspose& op, const std::vector<Dim>& x,
   if (w[1].known() && w[1].value > (int64_t{1} << 30)) context.fail("weight has too many output channels");
 }
 
-/// Output sizes, and in `pads_begin` what the output loses at the begin of each axis; unknown inputs give unknown sizes.
+/// Output sizes, and in `pads_begin` what the output loses at the begin of each axis; unknown inputs give unknown
+/// sizes.
 template <class Context>
 std::vector<Dim> output_sizes(Context& context, const std::string& place, const ConvTranspose& op,
                               const std::vector<Dim>& spatial, const Dims& kernel, Window& window) {
@@ -76,8 +79,9 @@ std::vector<Dim> output_sizes(Context& context, const std::string& place, const 
       window.pads_begin[i] = op.auto_pad == "SAME_UPPER" ? total / 2 : total - total / 2;
       window.pads_end[i] = total - window.pads_begin[i];
     }
-    if (size < 1) context.fail(fmt::format("pads {} and {} leave nothing of spatial axis {} (size {})", window.pads_begin[i],
-                                           window.pads_end[i], i, full));
+    if (size < 1)
+      context.fail(fmt::format("pads {} and {} leave nothing of spatial axis {} (size {})", window.pads_begin[i],
+                               window.pads_end[i], i, full));
     result.emplace_back(size);
   }
   return result;
@@ -125,7 +129,8 @@ void transposed_conv(const ConvGeometry& g, const T* x, const T* w, const T* bia
 
 void ConvTranspose::infer(InferContext& context) const {
   const Shape &x = context.shape(0), &w = context.shape(1);
-  if (!x.ranked || !w.ranked) return context.set_output(0, context.dtype(0), x.ranked ? unknown_sizes(x.rank()) : Shape());
+  if (!x.ranked || !w.ranked)
+    return context.set_output(0, context.dtype(0), x.ranked ? unknown_sizes(x.rank()) : Shape());
   check(context, *this, x.dims, w.dims);
   Dim channels = w[1].known() ? Dim(w[1].value * group) : Dim();
   check_vector(context, 2, "bias", channels);

@@ -58,8 +58,8 @@ void Gemm::infer(InferContext& context) const {
     const Dim &columns = a[transA ? 0 : 1], &rows = b[transB ? 1 : 0];
     if (columns.known() && rows.known() && columns != rows)
       context.fail(fmt::format("cannot multiply {}{} by {}{}: {} columns meet {} rows", to_string(a),
-                               transA ? " (transposed)" : "", to_string(b), transB ? " (transposed)" : "", columns.value,
-                               rows.value));
+                               transA ? " (transposed)" : "", to_string(b), transB ? " (transposed)" : "",
+                               columns.value, rows.value));
   }
   if (context.has_input(2) && context.shape(2).ranked) {
     const Shape& c = context.shape(2);
@@ -68,7 +68,8 @@ void Gemm::infer(InferContext& context) const {
       const Dim &size = c.dims[static_cast<size_t>(c.rank() - i)], &wanted = result[static_cast<size_t>(2 - i)];
       fits = !size.known() || !wanted.known() || size == wanted || size == Dim(1);
     }
-    if (!fits) context.fail(fmt::format("c has shape {}, which does not broadcast to {}", to_string(c), to_string(result)));
+    if (!fits)
+      context.fail(fmt::format("c has shape {}, which does not broadcast to {}", to_string(c), to_string(result)));
   }
   context.set_output(0, context.dtype(0), result);
 }
@@ -78,7 +79,8 @@ void Gemm::evaluate(EvalContext& context) const {
   with_float(context, dtype, [&]<class T>(T) {
     Tensor a = input_as<T>(context, 0), b = input_as<T>(context, 1), c;
     if (a.rank() != 2 || b.rank() != 2)
-      context.fail(fmt::format("inputs have shapes {} and {}, expected matrices", to_string(a.dims()), to_string(b.dims())));
+      context.fail(
+          fmt::format("inputs have shapes {} and {}, expected matrices", to_string(a.dims()), to_string(b.dims())));
     if (transA) a = transposed<T>(a);
     int64_t m = a.dim(0), k = a.dim(1), n = b.dim(transB ? 0 : 1);
     if (b.dim(transB ? 1 : 0) != k)

@@ -7,7 +7,9 @@
 namespace hone::ops {
 
 OpSpec InstanceNormalization::spec() const {
-  return {.min_inputs = 3, .max_inputs = 3, .summary = "y = (x - mean) / deviation * scale + bias of each channel and sample"};
+  return {.min_inputs = 3,
+          .max_inputs = 3,
+          .summary = "y = (x - mean) / deviation * scale + bias of each channel and sample"};
 }
 
 void InstanceNormalization::attributes(AttributeVisitor& visitor) { visitor.field("epsilon", epsilon); }

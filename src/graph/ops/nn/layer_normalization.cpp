@@ -35,8 +35,8 @@ void LayerNormalization::evaluate(EvalContext& context) const {
   std::fill(reduced.begin() + static_cast<int64_t>(at), reduced.end(), 1);
   for (size_t i : {size_t{1}, size_t{2}})
     if (context.has(i) && broadcast(context.in(i).dims(), tail) != tail)
-      context.fail(fmt::format("{} has shape {}, expected {}", i == 1 ? "scale" : "bias", to_string(context.in(i).dims()),
-                               to_string(tail)));
+      context.fail(fmt::format("{} has shape {}, expected {}", i == 1 ? "scale" : "bias",
+                               to_string(context.in(i).dims()), to_string(tail)));
   int64_t rows = count_between(dims, 0, at), length = element_count(tail);
   std::vector<Moments> statistics;
   with_float(context, dtype, [&]<class T>(T) {

@@ -12,14 +12,16 @@ void MatMul::infer(InferContext& context) const { infer_matmul(context, 0, 1, co
 void MatMul::evaluate(EvalContext& context) const {
   const Tensor &a = context.in(0), &b = context.in(1);
   if (a.dtype() != b.dtype())
-    context.fail(fmt::format("inputs are {} and {}, expected one type", name_of(a.dtype()), name_of(b.dtype())), "insert a Cast");
+    context.fail(fmt::format("inputs are {} and {}, expected one type", name_of(a.dtype()), name_of(b.dtype())),
+                 "insert a Cast");
   MatMulSizes sizes = matmul_sizes(context, a.dims(), b.dims());
   check_allocation(context.place(), a.dtype(), sizes.result);
   // Unsigned arithmetic gives the same bits as signed and has no undefined overflow.
   auto whole = [&](auto tag) {
     using T = decltype(tag);
     Tensor& y = context.out(0, a.dtype(), sizes.result);
-    batched_matmul(sizes, static_cast<const T*>(a.raw()), static_cast<const T*>(b.raw()), static_cast<T*>(y.mutable_raw()));
+    batched_matmul(sizes, static_cast<const T*>(a.raw()), static_cast<const T*>(b.raw()),
+                   static_cast<T*>(y.mutable_raw()));
   };
   if (a.dtype() == DType::i32 || a.dtype() == DType::u32) return whole(uint32_t{});
   if (a.dtype() == DType::i64 || a.dtype() == DType::u64) return whole(uint64_t{});

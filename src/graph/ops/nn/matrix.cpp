@@ -20,7 +20,8 @@ MatMulSizes matmul_sizes(const EvalContext& context, const Dims& a, const Dims& 
   sizes.batch_b.assign(right.begin(), right.end() - 2);
   auto batch = broadcast(sizes.batch_a, sizes.batch_b);
   if (!batch)
-    context.fail(fmt::format("batch sizes {} and {} do not broadcast", to_string(sizes.batch_a), to_string(sizes.batch_b)));
+    context.fail(
+        fmt::format("batch sizes {} and {} do not broadcast", to_string(sizes.batch_a), to_string(sizes.batch_b)));
   sizes.batch = sizes.result = *batch;
   if (a.size() > 1) sizes.result.push_back(sizes.m);
   if (b.size() > 1) sizes.result.push_back(sizes.n);
@@ -40,7 +41,9 @@ void infer_matmul(InferContext& context, size_t a_index, size_t b_index, DType d
                              columns.value, rows.value));
   Shape result(std::vector<Dim>(std::max(left.size(), right.size()) - 2));
   for (size_t i = 0; i < result.dims.size(); ++i) {
-    auto from_end = [&](const std::vector<Dim>& dims) { return i + 2 < dims.size() ? dims[dims.size() - 3 - i] : Dim(1); };
+    auto from_end = [&](const std::vector<Dim>& dims) {
+      return i + 2 < dims.size() ? dims[dims.size() - 3 - i] : Dim(1);
+    };
     Dim x = from_end(left), y = from_end(right), &size = result[result.dims.size() - 1 - i];
     if (x.known() && y.known() && x != y && x != Dim(1) && y != Dim(1))
       context.fail(fmt::format("batch sizes of {} and {} do not broadcast", to_string(a), to_string(b)));

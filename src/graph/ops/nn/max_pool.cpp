@@ -25,7 +25,8 @@ namespace {
 /// The smallest value of a type: what a window without any input yields.
 template <class T>
 T smallest() {
-  if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) return T(-std::numeric_limits<float>::infinity());
+  if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>)
+    return T(-std::numeric_limits<float>::infinity());
   else if constexpr (std::is_integral_v<T>) return std::numeric_limits<T>::lowest();
   else return -std::numeric_limits<T>::infinity();
 }

@@ -14,7 +14,8 @@ Moments moments(const T* x, int64_t count, float epsilon) {
   double sum = 0, squares = 0;
   for (int64_t i = 0; i < count; ++i) sum += static_cast<double>(x[i]);
   double mean = sum / static_cast<double>(count);
-  for (int64_t i = 0; i < count; ++i) squares += (static_cast<double>(x[i]) - mean) * (static_cast<double>(x[i]) - mean);
+  for (int64_t i = 0; i < count; ++i)
+    squares += (static_cast<double>(x[i]) - mean) * (static_cast<double>(x[i]) - mean);
   return {mean, 1 / std::sqrt(squares / static_cast<double>(count) + static_cast<double>(epsilon))};
 }
 

@@ -15,7 +15,8 @@ namespace {
 template <class Context>
 void check_rank(Context& context, const Shape& x) {
   if (x.rank() < 3 || x.rank() > 5)
-    context.fail(fmt::format("input has shape {}, expected [N, C, spatial...] with 1 to 3 spatial sizes", to_string(x)));
+    context.fail(
+        fmt::format("input has shape {}, expected [N, C, spatial...] with 1 to 3 spatial sizes", to_string(x)));
 }
 
 std::vector<PoolSpan> axis_spans(const Window& window, size_t axis, int64_t input, int64_t output) {

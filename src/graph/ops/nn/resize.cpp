@@ -147,7 +147,8 @@ void Resize::infer(InferContext& context) const {
   if (scales) inputs.scales = scales->to_floats();
   if (auto sizes = known_ints(context, 3)) inputs.sizes = *sizes;
   bool crops = coordinate_transformation_mode == "tf_crop_and_resize";
-  if (crops && inputs.roi.empty()) inputs.roi.assign(2 * (axes.empty() ? x.dims.size() : axes.size()), 0);  // no matter here
+  if (crops && inputs.roi.empty())
+    inputs.roi.assign(2 * (axes.empty() ? x.dims.size() : axes.size()), 0);  // no matter here
   bool complete = x.is_static() && (!inputs.scales.empty() || !inputs.sizes.empty());
   if (!complete) return context.set_output(0, context.dtype(0), partly_known(context, *this, x, inputs));
   Shape result = x;

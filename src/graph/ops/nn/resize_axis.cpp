@@ -18,7 +18,8 @@ void check_resize_modes(const std::string& place, const Resize& op) {
   };
   check("mode", op.mode, {"nearest", "linear", "cubic"});
   check("coordinate_transformation_mode", op.coordinate_transformation_mode,
-        {"half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric", "tf_crop_and_resize"});
+        {"half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric",
+         "tf_crop_and_resize"});
   check("nearest_mode", op.nearest_mode, {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"});
   check("keep_aspect_ratio_policy", op.keep_aspect_ratio_policy, {"stretch", "not_larger", "not_smaller"});
 }
@@ -64,7 +65,8 @@ void check_count(const std::string& place, const char* name, size_t count, size_
 
 }  // namespace
 
-std::vector<ResizeAxis> resize_axes(const std::string& place, const Resize& op, const Dims& x, const ResizeInputs& inputs) {
+std::vector<ResizeAxis> resize_axes(const std::string& place, const Resize& op, const Dims& x,
+                                    const ResizeInputs& inputs) {
   check_resize_modes(place, op);
   std::vector<ResizeAxis> axes(x.size());
   for (size_t i = 0; i < x.size(); ++i) axes[i].input = axes[i].output = x[i];
@@ -84,7 +86,8 @@ std::vector<ResizeAxis> resize_axes(const std::string& place, const Resize& op, 
       // In float, as exporters and runtimes compute it: 10 * 0.7f is 7.
       float size = static_cast<float>(axis.input) * inputs.scales[i];
       if (!(inputs.scales[i] > 0) || !(size < 1e15f))
-        throw Error(place, fmt::format("scale is {}, expected a number above 0 that keeps sizes sensible", inputs.scales[i]));
+        throw Error(place,
+                    fmt::format("scale is {}, expected a number above 0 that keeps sizes sensible", inputs.scales[i]));
       axis.output = static_cast<int64_t>(std::floor(size));
       axis.scale = static_cast<double>(inputs.scales[i]);
     }
@@ -159,7 +162,8 @@ ResizeTable resize_table(const Resize& op, const ResizeAxis& axis) {
   auto clamp = [&](int64_t at) { return std::clamp<int64_t>(at, 0, axis.input - 1); };
   for (int64_t i = 0; i < axis.output; ++i) {
     double position = original_position(op.coordinate_transformation_mode, axis, i);
-    if (crops && !(position >= 0 && position <= static_cast<double>(axis.input - 1))) table.outside[static_cast<size_t>(i)] = 1;
+    if (crops && !(position >= 0 && position <= static_cast<double>(axis.input - 1)))
+      table.outside[static_cast<size_t>(i)] = 1;
     // Also keeps the conversion to an integer defined for absurd roi values.
     position = std::clamp(position, -2.0 * static_cast<double>(axis.input), 3.0 * static_cast<double>(axis.input));
     if (is_nearest) {
@@ -173,7 +177,8 @@ ResizeTable resize_table(const Resize& op, const ResizeAxis& axis) {
     for (int64_t tap = 1 - reach; tap <= reach; ++tap) {
       int64_t at = base + tap;
       double distance = (static_cast<double>(at) - position) * stretch;
-      double weight = is_cubic ? cubic(distance, static_cast<double>(op.cubic_coeff_a)) : std::max(0.0, 1 - std::abs(distance));
+      double weight =
+          is_cubic ? cubic(distance, static_cast<double>(op.cubic_coeff_a)) : std::max(0.0, 1 - std::abs(distance));
       if (op.exclude_outside && (at < 0 || at >= axis.input)) weight = 0;
       table.index.push_back(clamp(at));
       table.weight.push_back(weight);

@@ -23,7 +23,8 @@ struct ResizeInputs {
 };
 
 /// Axes of x in order. Throws Error(place, ...) when attributes or inputs do not fit x.
-std::vector<ResizeAxis> resize_axes(const std::string& place, const Resize& op, const Dims& x, const ResizeInputs& inputs);
+std::vector<ResizeAxis> resize_axes(const std::string& place, const Resize& op, const Dims& x,
+                                    const ResizeInputs& inputs);
 /// Throws Error(place, ...) on unknown modes.
 void check_resize_modes(const std::string& place, const Resize& op);
 

@@ -21,15 +21,16 @@ bool Window::is_dense() const {
 
 bool Window::pointwise() const {
   auto one = [](int64_t size) { return size == 1; };
-  return std::all_of(kernel.begin(), kernel.end(), one) && std::all_of(strides.begin(), strides.end(), one) && !padded();
+  return std::all_of(kernel.begin(), kernel.end(), one) && std::all_of(strides.begin(), strides.end(), one) &&
+         !padded();
 }
 
 namespace {
 
 constexpr int64_t largest = int64_t{1} << 30;  // keeps every product of two such numbers far from overflow
 
-Dims list_or(const std::string& place, const char* name, const std::vector<int64_t>& given, size_t rank, int64_t fallback,
-             int64_t smallest) {
+Dims list_or(const std::string& place, const char* name, const std::vector<int64_t>& given, size_t rank,
+             int64_t fallback, int64_t smallest) {
   if (given.empty()) return Dims(rank, fallback);
   if (given.size() != rank)
     throw Error(place, fmt::format("{} has {} entries, expected {}", name, given.size(), rank));
@@ -66,7 +67,8 @@ Window resolve_window(const std::string& place, const WindowAttributes& attribut
   check_auto_pad(place, attributes.auto_pad);
   if (attributes.kernel_shape.empty() && kernel.empty()) throw Error(place, "kernel_shape is missing");
   Window window;
-  window.kernel = list_or(place, "kernel_shape", attributes.kernel_shape.empty() ? kernel : attributes.kernel_shape, rank, 1, 1);
+  window.kernel =
+      list_or(place, "kernel_shape", attributes.kernel_shape.empty() ? kernel : attributes.kernel_shape, rank, 1, 1);
   if (!kernel.empty() && window.kernel != kernel)
     throw Error(place, fmt::format("kernel_shape is {}, the weight has a kernel of {}", to_string(window.kernel),
                                    to_string(kernel)));
@@ -111,8 +113,9 @@ std::vector<Dim> output_spatial(const std::string& place, const WindowAttributes
     }
     int64_t output = output_size(window, i, size.value);
     if (output < 1)
-      throw Error(place, fmt::format("input size {} of spatial axis {} with pads {} and {} is smaller than the window ({})",
-                                     size.value, i, window.pads_begin[i], window.pads_end[i], window.extent(i)),
+      throw Error(place,
+                  fmt::format("input size {} of spatial axis {} with pads {} and {} is smaller than the window ({})",
+                              size.value, i, window.pads_begin[i], window.pads_end[i], window.extent(i)),
                   "use a larger input");
     result.emplace_back(output);
   }

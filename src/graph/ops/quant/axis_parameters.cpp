@@ -23,8 +23,8 @@ AxisParameters axis_parameters(const EvalContext& context, int64_t axis, int64_t
   if (scale.size() == 1) return {};
   size_t at = front_axis(context, axis, x.rank());
   if (scale.rank() != 1 || scale.size() != x.dims()[at])
-    context.fail(fmt::format("scale has shape {}, expected one number or [{}] for axis {} of {}", to_string(scale.dims()),
-                             x.dims()[at], at, to_string(x.dims())));
+    context.fail(fmt::format("scale has shape {}, expected one number or [{}] for axis {} of {}",
+                             to_string(scale.dims()), x.dims()[at], at, to_string(x.dims())));
   return {count_between(x.dims(), at + 1, x.dims().size()), scale.size()};
 }
 

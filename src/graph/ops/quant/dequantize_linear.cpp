@@ -22,7 +22,8 @@ void dequantize(const T* x, const Float* scale, const std::vector<int64_t>& zero
   int64_t run = axis.count == 1 ? count : axis.inner;
   for (int64_t begin = 0, k = 0; begin < count; begin += run, k = (k + 1) % axis.count) {
     int64_t zero = zeros[static_cast<size_t>(k)];
-    for (int64_t i = begin; i < begin + run; ++i) y[i] = static_cast<Float>(static_cast<int64_t>(x[i]) - zero) * scale[k];
+    for (int64_t i = begin; i < begin + run; ++i)
+      y[i] = static_cast<Float>(static_cast<int64_t>(x[i]) - zero) * scale[k];
   }
 }
 }  // namespace
@@ -30,7 +31,8 @@ void dequantize(const T* x, const Float* scale, const std::vector<int64_t>& zero
 void DequantizeLinear::infer(InferContext& context) const {
   check_axis_parameters(context, axis, block_size);
   if (context.has_input(2) && context.dtype(2) != context.dtype(0))
-    context.fail(fmt::format("zero point is {}, the input is {}", name_of(context.dtype(2)), name_of(context.dtype(0))));
+    context.fail(
+        fmt::format("zero point is {}, the input is {}", name_of(context.dtype(2)), name_of(context.dtype(0))));
   context.set_output(0, context.dtype(1), context.shape(0));
 }
 

@@ -9,8 +9,8 @@
 /// What integer ops share.
 namespace hone::ops {
 
-/// Input i (8-bit) minus its zero point as u32, the two's complement of i32. The zero point is input `zero`: absent, one
-/// number, or one number for each position on `axis` of input i.
+/// Input i (8-bit) minus its zero point as u32, the two's complement of i32. The zero point is input `zero`: absent,
+/// one number, or one number for each position on `axis` of input i.
 Tensor without_zero_point(const EvalContext& context, size_t i, size_t zero, int axis);
 
 /// The only element of input i in floating point; fails when there are more.

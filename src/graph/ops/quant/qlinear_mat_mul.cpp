@@ -4,8 +4,8 @@
 
 namespace hone::ops {
 
-/// A matrix product of quantized tensors. Inputs: a, a_scale, a_zero, b, b_scale, b_zero, y_scale, y_zero; scale and zero
-/// point of b may be one a column.
+/// A matrix product of quantized tensors. Inputs: a, a_scale, a_zero, b, b_scale, b_zero, y_scale, y_zero; scale and
+/// zero point of b may be one a column.
 struct QLinearMatMul : OpOf<QLinearMatMul> {
   const char* type() const override { return "QLinearMatMul"; }
   OpSpec spec() const override {

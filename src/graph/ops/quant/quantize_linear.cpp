@@ -23,7 +23,8 @@ template <class Context>
 DType result_type(Context& context, const QuantizeLinear& op, DType zero_point) {
   if (zero_point == DType::undefined) return op.output_dtype == DType::undefined ? DType::u8 : op.output_dtype;
   if (op.output_dtype != DType::undefined && op.output_dtype != zero_point)
-    context.fail(fmt::format("output_dtype is {}, the zero point is {}", name_of(op.output_dtype), name_of(zero_point)));
+    context.fail(
+        fmt::format("output_dtype is {}, the zero point is {}", name_of(op.output_dtype), name_of(zero_point)));
   return zero_point;
 }
 

@@ -62,9 +62,10 @@ void check_sizes(Context& context, const std::vector<int64_t>& sizes, bool allow
 
 template <class Context>
 [[noreturn]] void fail_counts(Context& context, const Dims& input, const std::vector<int64_t>& wanted) {
-  context.fail(fmt::format("cannot reshape {} ({} elements) to {}", to_string(input), element_count(input),
-                           to_string(Dims(wanted))),
-               "if the first size is the batch, export the model with batch -1 or run it with the batch it was exported for");
+  context.fail(
+      fmt::format("cannot reshape {} ({} elements) to {}", to_string(input), element_count(input),
+                  to_string(Dims(wanted))),
+      "if the first size is the batch, export the model with batch -1 or run it with the batch it was exported for");
 }
 }  // namespace
 
@@ -89,7 +90,8 @@ void Reshape::infer(InferContext& context) const {
   Shape result(*wanted);
   if (x.is_static() && result.is_static() && element_count(x.concrete()) != element_count(result.concrete()))
     fail_counts(context, x.concrete(), result.concrete());
-  if (x.is_static() && !result.is_static() && context.constant(1)) fail_counts(context, x.concrete(), *known_ints(context, 1));
+  if (x.is_static() && !result.is_static() && context.constant(1))
+    fail_counts(context, x.concrete(), *known_ints(context, 1));
   context.set_output(0, context.dtype(0), result);
   if (auto value = context.dims_value(0); value && result.rank() <= 1) context.set_dims_value(0, *value);
 }

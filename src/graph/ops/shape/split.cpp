@@ -40,7 +40,8 @@ void check_parts(Context& context, const std::vector<int64_t>& parts, const Dim&
     if (part < 0 || __builtin_add_overflow(total, part, &total))
       context.fail("split " + to_string(Dims(parts)) + " has an impossible size");
   if (size.known() && total != size.value)
-    context.fail(fmt::format("split {} adds up to {}, the axis has size {}", to_string(Dims(parts)), total, size.value));
+    context.fail(
+        fmt::format("split {} adds up to {}, the axis has size {}", to_string(Dims(parts)), total, size.value));
 }
 
 template <class Context>
@@ -85,7 +86,8 @@ void Split::evaluate(EvalContext& context) const {
     int64_t rows = parts[i] * inner;
     move_elements(context, i, x, dims, [&](const auto* in, auto* out) {
       in += begin * inner;
-      for (int64_t o = 0; o < outer; ++o) std::copy(in + o * size * inner, in + o * size * inner + rows, out + o * rows);
+      for (int64_t o = 0; o < outer; ++o)
+        std::copy(in + o * size * inner, in + o * size * inner + rows, out + o * rows);
     });
     begin += parts[i];
   }

@@ -29,7 +29,8 @@ std::vector<size_t> resolve(Context& context, const std::vector<int64_t>& perm, 
 void Transpose::infer(InferContext& context) const {
   const Shape& x = context.shape(0);
   if (!x.ranked)
-    return context.set_output(0, context.dtype(0), perm.empty() ? Shape() : unknown_sizes(static_cast<int64_t>(perm.size())));
+    return context.set_output(0, context.dtype(0),
+                              perm.empty() ? Shape() : unknown_sizes(static_cast<int64_t>(perm.size())));
   std::vector<Dim> dims;
   for (size_t axis : resolve(context, perm, x.dims.size())) dims.push_back(x[axis]);
   context.set_output(0, context.dtype(0), Shape(dims));
