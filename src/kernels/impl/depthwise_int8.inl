@@ -53,40 +53,39 @@ struct RowJob {
   const uint8_t* zero;  ///< kLanes bytes of the zero point
   const int32_t* start;
   const uint8_t* w;
+  int64_t block;        ///< bytes of packed weights per block of channels
   int flip;             ///< 0x80808080 moves i8 to u8
   void* y;
   int64_t in_row;       ///< input row of the first kernel row; may lie outside
   int64_t out_index;    ///< element of the first output column of the row
 };
 
+/// Channels from c of the R x T outputs from column `ow`. Edge: rows or columns may lie outside of the input.
 template <int K, int S, int R, int T, bool Edge, class M>
-HONE_INLINE void tile_block(const RowJob& job, int64_t ow, int64_t c, const M& m) {
+HONE_INLINE void tile_block(const RowJob& job, const uint8_t* weights, int64_t ow, int64_t c, const M& m) {
   constexpr int G = (K + 3) / 4, kRows = K + (R - 1) * S;
   const DepthwiseShape& s = *job.s;
-  const int64_t channels = s.channels, first = ow * S - s.pad_left;
-  const uint8_t* block = job.w + c / kLanes * block_bytes(s);
+  const int64_t channels = s.channels, first = ow * S - s.pad_left, width = s.width;
   const VI flip = set1i(job.flip);
   VI acc[R * T];
   unroll<R * T>(HONE_EACH { acc[i] = load_i32(job.start + c); });
 #pragma GCC unroll 1
   for (int g = 0; g < G; ++g) {
     TapWeights w[R * K];
-    unroll<R * K>(HONE_EACH { w[i] = load_weights(block + ((i / K * G + g) * K + i % K) * kVector); });
+    unroll<R * K>(HONE_EACH { w[i] = load_weights(weights + ((i / K * G + g) * K + i % K) * kVector); });
     const uint8_t* row[4];
     int64_t step[4];
     unroll<4>(HONE_EACH {
       int64_t ih = job.in_row + g * 4 + i;
       if (g * 4 + i >= kRows) ih = job.in_row + kRows - 1;  // weight 0: any row will do
       const bool inside = !Edge || (ih >= 0 && ih < s.height);
-      row[i] = inside ? job.x + (ih * s.width + first) * channels + c : job.zero;
+      row[i] = inside ? job.x + (ih * width + first) * channels + c : job.zero;
       step[i] = inside ? channels : 0;
     });
     unroll<(T - 1) * S + K>([&](auto j) __attribute__((always_inline)) {
-      Taps x;
-      if (!Edge || static_cast<uint64_t>(first + j) < static_cast<uint64_t>(s.width))
+      Taps x = splat_taps(*job.zero ^ job.flip);
+      if (!Edge || __builtin_expect(static_cast<uint64_t>(first + j) < static_cast<uint64_t>(width), 1))
         x = load_taps(row[0], row[1], row[2], row[3], flip, m);
-      else
-        x = load_taps(job.zero, job.zero, job.zero, job.zero, flip, m);
       unroll<4>(HONE_EACH { row[i] += Edge ? step[i] : channels; });
       unroll<T>(HONE_EACH {
         constexpr int t = decltype(i)::value, kw = decltype(j)::value - t * S;
@@ -107,10 +106,11 @@ HONE_INLINE void tile_block(const RowJob& job, int64_t ow, int64_t c, const M& m
 
 template <int K, int S, int R, int T, bool Edge>
 HONE_NOINLINE void tile(const RowJob& job, int64_t ow) {
-  const int64_t channels = job.s->channels;
+  const int64_t channels = job.s->channels, block = job.block;
+  const uint8_t* w = job.w;
   int64_t c = 0;
-  for (; c + kLanes <= channels; c += kLanes) tile_block<K, S, R, T, Edge>(job, ow, c, Full{});
-  if (c < channels) tile_block<K, S, R, T, true>(job, ow, c, Part(static_cast<int>(channels - c)));
+  for (; c + kLanes <= channels; c += kLanes, w += block) tile_block<K, S, R, T, Edge>(job, w, ow, c, Full{});
+  if (c < channels) tile_block<K, S, R, T, true>(job, w, ow, c, Part(static_cast<int>(channels - c)));
 }
 
 /// R output rows.
@@ -133,7 +133,7 @@ template <int T, class M>
 void any_block(const RowJob& job, int64_t ow, int64_t c, const M& m) {
   const DepthwiseShape& s = *job.s;
   const int groups = groups_of(s);
-  const uint8_t* block = job.w + c / kLanes * block_bytes(s);
+  const uint8_t* block = job.w + c / kLanes * job.block;
   const VI flip = set1i(job.flip);
   VI acc[T];
   unroll<T>(HONE_EACH { acc[i] = load_i32(job.start + c); });
@@ -204,6 +204,7 @@ void run(const DepthwiseShape& s, const void* x, DType x_type, int x_zero, const
                      zero,
                      start,
                      w,
+                     block_bytes(s),
                      x_type == DType::u8 ? 0 : static_cast<int>(0x80808080u),
                      y,
                      oh * s.stride_h - s.pad_top,

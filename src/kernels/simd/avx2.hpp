@@ -132,6 +132,10 @@ HONE_INLINE Taps load_taps(const uint8_t* a, const uint8_t* b, const uint8_t* c,
   __m128i f = _mm256_castsi256_si128(flip);
   return {_mm256_cvtepu8_epi16(_mm_xor_si128(low, f)), _mm256_cvtepu8_epi16(_mm_xor_si128(high, f))};
 }
+HONE_INLINE Taps splat_taps(int byte) {
+  const VI words = _mm256_set1_epi16(static_cast<int16_t>(byte & 0xff));
+  return {words, words};
+}
 struct TapWeights {
   VI low, high;
 };

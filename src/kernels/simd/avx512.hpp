@@ -115,14 +115,18 @@ template <class M>
 HONE_INLINE Taps load_taps(const uint8_t* a, const uint8_t* b, const uint8_t* c, const uint8_t* d, VI flip, M m) {
   // Four rows of 16 channels side by side, then transposed to four bytes a channel.
   __m512i v = _mm512_castsi128_si512(load_bytes(a, m));
-  v = _mm512_mask_broadcast_i32x4(v, 0x00f0, load_bytes(b, m));
-  v = _mm512_mask_broadcast_i32x4(v, 0x0f00, load_bytes(c, m));
-  v = _mm512_mask_broadcast_i32x4(v, 0xf000, load_bytes(d, m));
+  v = _mm512_inserti32x4(v, load_bytes(b, m), 1);
+  v = _mm512_inserti32x4(v, load_bytes(c, m), 2);
+  v = _mm512_inserti32x4(v, load_bytes(d, m), 3);
   v = _mm512_permutexvar_epi32(_mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0), v);
-  v = _mm512_shuffle_epi8(
-      v, _mm512_broadcast_i32x4(_mm_set_epi8(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0)));
+  // The same transposition of 4 x 4 in every 128-bit lane: bytes 0 4 8 12, 1 5 9 13, ...
+  v = _mm512_shuffle_epi8(v, _mm512_set_epi32(0x0f0b0703, 0x0e0a0602, 0x0d090501, 0x0c080400, 0x0f0b0703, 0x0e0a0602,
+                                              0x0d090501, 0x0c080400, 0x0f0b0703, 0x0e0a0602, 0x0d090501, 0x0c080400,
+                                              0x0f0b0703, 0x0e0a0602, 0x0d090501, 0x0c080400));
   return {_mm512_xor_si512(v, flip)};
 }
+/// load_taps where every byte is `byte` after the flip.
+HONE_INLINE Taps splat_taps(int byte) { return {_mm512_set1_epi8(static_cast<char>(byte))}; }
 struct TapWeights {
   VI w;
 };
@@ -146,6 +150,10 @@ HONE_INLINE Taps load_taps(const uint8_t* a, const uint8_t* b, const uint8_t* c,
   __m128i f = _mm512_castsi512_si128(flip);
   return {word_pairs(_mm_xor_si128(load_bytes(a, m), f), _mm_xor_si128(load_bytes(b, m), f)),
           word_pairs(_mm_xor_si128(load_bytes(c, m), f), _mm_xor_si128(load_bytes(d, m), f))};
+}
+HONE_INLINE Taps splat_taps(int byte) {
+  const VI words = _mm512_set1_epi16(static_cast<int16_t>(byte & 0xff));
+  return {words, words};
 }
 struct TapWeights {
   VI low, high;

@@ -24,11 +24,12 @@ struct Post {
   const Epilogue* e;
   bool simple, bytes;
   float lo, hi, multiply;
-  int zero, byte_lo, byte_hi;  ///< the clamp after rounding, for `simple` 8-bit output
+  int zero;
+  ByteRules rules;  ///< zero point and the clamp after rounding, for `simple` 8-bit output
 };
 
 [[maybe_unused]] Post prepare(const Epilogue& e) {
-  Post p{&e, false, e.out_type != DType::f32, -__builtin_inff(), __builtin_inff(), 1, e.out_zero, 0, 0};
+  Post p{&e, false, e.out_type != DType::f32, -__builtin_inff(), __builtin_inff(), 1, e.out_zero, {true, 0, 0, 0}};
   if (e.act.kind == Act::relu) p.lo = 0;
   if (e.act.kind == Act::clip) p.lo = e.act.alpha, p.hi = e.act.beta;
   p.simple = (e.act.kind == Act::none || e.act.kind == Act::relu || e.act.kind == Act::clip) && !e.residual &&
@@ -41,8 +42,8 @@ struct Post {
     // An activation range outside of the type's range saturates.
     if (p.lo > range.hi) p.lo = range.hi;
     if (p.hi < range.lo) p.hi = range.lo;
-    p.byte_lo = static_cast<int>(__builtin_rintf(p.lo)) + p.zero;
-    p.byte_hi = static_cast<int>(__builtin_rintf(p.hi)) + p.zero;
+    p.rules = {e.out_type == DType::u8, p.zero, static_cast<int>(__builtin_rintf(p.lo)) + p.zero,
+               static_cast<int>(__builtin_rintf(p.hi)) + p.zero};
   }
   return p;
 }
@@ -104,7 +105,7 @@ HONE_INLINE void finish(const Post& p, const ChannelPost& cp, const VF (&v)[N], 
     });
   } else {
     // Clamps after packing: rounding is monotone. Only what would leave the integers' range is held before.
-    const ByteRules rules(p.e->out_type == DType::u8, p.zero, p.byte_lo, p.byte_hi);
+    const ByteRules rules = p.rules;
     const VF top = set1(1e9f);
     auto* bytes = static_cast<uint8_t*>(out) + index;
     unroll<(N + 3) / 4>([&](auto g) __attribute__((always_inline)) {

@@ -123,6 +123,10 @@ HONE_INLINE Taps load_taps(const uint8_t* a, const uint8_t* b, const uint8_t* c,
   return {{widen_u8(load_bytes(a, m)) ^ f, widen_u8(load_bytes(b, m)) ^ f, widen_u8(load_bytes(c, m)) ^ f,
            widen_u8(load_bytes(d, m)) ^ f}};
 }
+HONE_INLINE Taps splat_taps(int byte) {
+  const VI v = set1i(byte & 0xff);
+  return {{v, v, v, v}};
+}
 struct TapWeights {
   VI row[4];
 };
