@@ -180,7 +180,8 @@ TEST(OpsShape, CastAndConstant) {
   EXPECT_EQ(run("Constant", {}, {{"value_ints", Ints{3, 4}}}).to_ints(), (Ints{3, 4}));
   expect_near(run("Constant", {}, {{"value_float", 0.5f}}), {0.5});
   EXPECT_THAT(failure("Cast", {f32({1})}, {{"to", int64_t{8}}}), HasSubstr("only numbers can be cast"));
-  EXPECT_THAT(failure("Cast", {f32({1})}, {{"to", int64_t{17}}}), HasSubstr("not a type that Hone has"));
+  EXPECT_THAT(failure("Cast", {f32({1})}, {{"to", int64_t{17}}}), HasSubstr("'to' is 17"));
+  EXPECT_THAT(failure("Cast", {f32({1})}), HasSubstr("not a type that Hone has"));
   EXPECT_THAT(failure("Constant", {}), HasSubstr("has no value"));
 }
 
