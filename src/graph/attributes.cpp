@@ -10,7 +10,11 @@ namespace hone {
 void AttributeVisitor::field(const char* name, DType& value) {
   int64_t number = static_cast<int64_t>(value);
   field(name, number);
-  value = static_cast<DType>(number);
+  bool fits = number >= 0 && number <= 255;
+  DType type = static_cast<DType>(fits ? number : 0);
+  if (!fits || (number != 0 && type != DType::string && size_of(type) == 0))
+    throw Error("attribute", fmt::format("attribute '{}' is {}, expected the number of an element type", name, number));
+  value = type;
 }
 
 void AttributeVisitor::field(const char* name, bool& value) {
