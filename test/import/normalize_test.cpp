@@ -4,6 +4,7 @@
 #include "graph/ops/nn/resize.hpp"
 #include "graph/verify.hpp"
 #include "graph_checks.hpp"
+#include "import/onnx/normalize.hpp"
 #include "import/onnx_builder.hpp"
 
 // Every line of the table of opset conversions: what an older file means is what the graph computes.
@@ -273,6 +274,10 @@ TEST(Normalize, CastTypeMayBeAName) {
   EXPECT_EQ(cast.import().outputs()[0].value->dtype(), DType::i64);
   cast.node.attributes["to"] = std::string("FLOATY");
   EXPECT_THAT(cast.error(), HasSubstr("attribute 'to' is \"FLOATY\""));
+  for (int64_t number : {-1, 17, 99, 257}) {
+    cast.node.attributes["to"] = number;
+    EXPECT_THAT(cast.error(), HasSubstr("expected the number of an element type")) << number;
+  }
 }
 
 TEST(Normalize, LegacyBroadcastAlongAnAxis) {
@@ -294,6 +299,32 @@ TEST(Normalize, ScatterIsScatterElements) {
   OneNode scatter{9, {"Scatter", {"x", "i", "u"}, {"y"}, {{"axis", int64_t{0}}}}, {3}};
   scatter.constants = {{"i", Tensor::of<int64_t>({1}, {1})}, {"u", Tensor::of<float>({1}, {9})}};
   EXPECT_EQ(scatter.run({1, 2, 3}), (Floats{1, 9, 3}));
+}
+
+onnx::DraftNode draft(const std::string& op, int64_t opset, Graph& graph, const Attributes& attributes) {
+  onnx::DraftNode node{"n", op, "", {graph.add_input("x", DType::f32, Shape{1, 4, 2})}, {"y"}, attributes};
+  onnx::Normalizer normalizer(graph, opset);
+  normalize(node, normalizer);
+  return node;
+}
+
+TEST(Normalize, DefaultsAndNamesThatChanged) {
+  Graph graph;
+  const char* coordinates = "coordinate_transformation_mode";
+  EXPECT_EQ(std::get<std::string>(draft("RoiAlign", 15, graph, {}).attributes.at(coordinates)), "output_half_pixel");
+  EXPECT_EQ(draft("RoiAlign", 16, graph, {}).attributes.count(coordinates), 0u);
+  for (auto [before, after] : {std::pair{"bilinear", "linear"}, {"bicubic", "cubic"}, {"nearest", "nearest"}})
+    EXPECT_EQ(std::get<std::string>(draft("GridSample", 16, graph, {{"mode", std::string(before)}}).attributes.at("mode")), after);
+  EXPECT_EQ(draft("DFT", 17, graph, {{"axis", int64_t{2}}}).input(2)->constant().to_ints(), (Ints{2}));
+  EXPECT_EQ(draft("DFT", 19, graph, {}).input(2)->constant().to_ints(), (Ints{1})) << "the default of opset 17";
+}
+
+TEST(Normalize, OtherDomainsAreLeftAlone) {
+  Graph graph;
+  onnx::DraftNode node{"n", "Clip", "vendor", {}, {"y"}, {{"min", 0.f}}};
+  onnx::Normalizer normalizer(graph, 7);
+  normalize(node, normalizer);
+  EXPECT_EQ(node.attributes.count("min"), 1u);
 }
 
 TEST(Normalize, NothingChangesInOpset21) {
