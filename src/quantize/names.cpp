@@ -74,7 +74,8 @@ IgnoreList::IgnoreList(const Graph& graph, const QuantizeOptions& options,
   }
   for (const std::string& type : options.ignored_op_types)
     if (!make_op("", type) && !make_op("hone", type))
-      throw Error("ignored op type '" + type + "'", "there is no such op", suggestion(type, similar_ops(type), "op types are those of ONNX, such as Conv"));
+      throw Error("ignored op type '" + type + "'", "there is no such op",
+                  suggestion(type, similar_ops(type), "op types are those of ONNX, such as Conv"));
 }
 
 bool IgnoreList::contains(const Node& node) const {

@@ -50,7 +50,8 @@ bool keeps_scale(const Node& node) {
   if (const auto* pad = node.as<ops::Pad>()) {
     // A constant other than 0 may lie outside of the range of x.
     const Value* fill = node.input(2);
-    return pad->mode != "constant" || !fill || (constant_f32(fill) && fill->constant().to_floats() == std::vector<float>{0});
+    bool zero = !fill || (constant_f32(fill) && fill->constant().to_floats() == std::vector<float>{0});
+    return pad->mode != "constant" || zero;
   }
   return node.has(Trait::scale_preserving) || node.has(Trait::view);
 }

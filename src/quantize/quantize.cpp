@@ -42,7 +42,8 @@ void require_layers(const Placement& placement) {
   for (const NodeReport& node : placement.nodes) ++reasons[fmt::format("{}: {}", node.op, node.reason)];
   std::string text;
   for (auto& [reason, count] : reasons) text += fmt::format("{}{} x {}", text.empty() ? "" : ", ", count, reason);
-  throw Error("quantize", fmt::format("nothing in the model can be quantized ({})", text.empty() ? "it has no nodes" : text),
+  if (text.empty()) text = "it has no nodes that compute floats";
+  throw Error("quantize", fmt::format("nothing in the model can be quantized ({})", text),
               "int8 needs at least one Conv, ConvTranspose, Gemm or MatMul with f32 input");
 }
 
@@ -168,8 +169,9 @@ class Quantizer {
     if (has_bias) rewriter.set_bias(layer, bias, input_scale, quantized.scales);
   }
 
-  // Takes the mean error that rounding the weights causes off the bias.
-  bool correct_bias(const Node& layer, const QuantizedWeights& quantized, const Value* input, std::vector<float>& bias) {
+  // Takes the mean error that quantizing weights and input causes off the bias.
+  bool correct_bias(const Node& layer, const QuantizedWeights& quantized, const Value* input,
+                    std::vector<float>& bias) {
     if (mean_axis(layer) < 0) return false;
     std::vector<double> error = mean_output_error(layer, quantized, (*observer_)[input]);
     if (error.size() != bias.size()) return false;

@@ -28,11 +28,14 @@ struct QuantizeOptions {
   RangeMethod range = RangeMethod::mse;
   double percentile = 99.99;  ///< for RangeMethod::percentile, above 50, at most 100
   ActivationScheme activations = ActivationScheme::asymmetric;
-  int subset_size = 300;       ///< calibration samples (batch entries) to use at most
-  bool bias_correction = true;  ///< Nagel et al. 2019, "Data-Free Quantization", 4.2, with measured input means
+  int subset_size = 300;  ///< calibration samples (batch entries) to use at most
+  /// Takes the mean error of each output channel off the bias: Nagel et al. 2019, "Data-Free Quantization", 4.2, with
+  /// measured input means.
+  bool bias_correction = true;
   /// Weights in 7 bits: for processors without VNNI, whose u8 x i8 products saturate at 16 bits.
   bool reduce_range = false;
-  std::vector<std::string> ignored_nodes;     ///< node names or names of their outputs that stay fp32; `*` matches any text
+  /// Node names, or names of their outputs, that stay fp32; `*` stands for any text.
+  std::vector<std::string> ignored_nodes;
   std::vector<std::string> ignored_op_types;  ///< such as "Resize"
 };
 
@@ -64,6 +67,7 @@ struct QuantizeReport {
 /// or has nothing that can be quantized, an ignored name matches nothing, the calibration data is missing or does not
 /// fit, or weights or activations are not finite; Interrupted on Ctrl-C.
 Graph quantize(const Graph& model, const CalibrationSource& calibration, const MakeRunner& make_runner,
-               const QuantizeOptions& options = {}, QuantizeReport* report = nullptr, Progress& progress = no_progress());
+               const QuantizeOptions& options = {}, QuantizeReport* report = nullptr,
+               Progress& progress = no_progress());
 
 }  // namespace hone

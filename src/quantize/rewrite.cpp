@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "graph/ops/quant/dequantize_linear.hpp"
 #include "graph/ops/quant/quantize_linear.hpp"
@@ -21,8 +22,9 @@ Tensor quantize_as(const Tensor& values, const TensorQuant& quant) {
   auto in = values.data<float>();
   auto out = result.mutable_data<T>();
   float low = std::numeric_limits<T>::min(), high = std::numeric_limits<T>::max();
+  float zero = static_cast<float>(quant.zero_point);
   for (size_t i = 0; i < in.size(); ++i)
-    out[i] = static_cast<T>(std::clamp(std::nearbyint(in[i] / quant.scale) + static_cast<float>(quant.zero_point), low, high));
+    out[i] = static_cast<T>(std::clamp(std::nearbyint(in[i] / quant.scale) + zero, low, high));
   return result;
 }
 
@@ -63,7 +65,8 @@ void Rewriter::quantize_activation(Value* value, const TensorQuant& quant, const
   }
 }
 
-Value* Rewriter::dequantized(Node* position, const std::string& name, Tensor values, Tensor scales, Tensor zeros, int axis) {
+Value* Rewriter::dequantized(Node* position, const std::string& name, Tensor values, Tensor scales, Tensor zeros,
+                             int axis) {
   auto op = std::make_unique<ops::DequantizeLinear>();
   if (axis >= 0) op->axis = axis;
   std::vector<Value*> inputs{graph_.add_constant(name + "_quantized", std::move(values)),

@@ -21,7 +21,8 @@ class Rewriter {
   /// Input 1 becomes i8 weights and DequantizeLinear.
   void set_weights(Node* layer, const QuantizedWeights& weights);
   /// Input 2 becomes an i32 bias and DequantizeLinear with scale input_scale * weight scale.
-  void set_bias(Node* layer, const std::vector<float>& bias, float input_scale, const std::vector<float>& weight_scales);
+  void set_bias(Node* layer, const std::vector<float>& bias, float input_scale,
+                const std::vector<float>& weight_scales);
 
  private:
   Value* scale_of(const std::string& name, const TensorQuant& quant);

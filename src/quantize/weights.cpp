@@ -91,7 +91,8 @@ std::vector<double> conv_error(const Node& node, const Tensor& w, const std::vec
   size_t at = 0;
   for (int64_t m = 0; m < outputs; ++m)
     for (int64_t c = 0; c < channels; ++c)
-      for (double share : shares) error[static_cast<size_t>(m)] += share * shift(pairs[at++], means, m / per_group * channels + c);
+      for (double share : shares)
+        error[static_cast<size_t>(m)] += share * shift(pairs[at++], means, m / per_group * channels + c);
   return error;
 }
 
@@ -121,14 +122,17 @@ std::vector<double> product_error(const Node& node, const Tensor& w, const std::
   if (w.rank() != 2 || rows != static_cast<int64_t>(means.exact.size())) return {};
   std::vector<double> error(static_cast<size_t>(columns));
   for (int64_t k = 0; k < rows; ++k)
-    for (int64_t n = 0; n < columns; ++n)
-      error[static_cast<size_t>(n)] += alpha * shift(pairs[static_cast<size_t>(transposed ? n * rows + k : k * columns + n)], means, k);
+    for (int64_t n = 0; n < columns; ++n) {
+      size_t at = static_cast<size_t>(transposed ? n * rows + k : k * columns + n);
+      error[static_cast<size_t>(n)] += alpha * shift(pairs[at], means, k);
+    }
   return error;
 }
 
 }  // namespace
 
-QuantizedWeights quantize_weights(const Tensor& weights, int axis, const std::vector<float>& at_least, int largest) {
+QuantizedWeights quantize_weights(const Tensor& weights, int axis, const std::vector<float>& at_least,
+                                  int largest) {
   Slices slices(weights.dims(), axis);
   QuantizedWeights result{Tensor(DType::i8, weights.dims()), {}, axis};
   const float* in = weights.data<float>().data();
@@ -141,7 +145,9 @@ QuantizedWeights quantize_weights(const Tensor& weights, int axis, const std::ve
     if (!at_least.empty()) scale = std::max(scale, at_least[static_cast<size_t>(c) % at_least.size()]);
     // A channel of zeros, or of weights too small for a float scale to have an inverse.
     if (scale < 1e-30F) scale = 1 / limit;
-    slices.each(c, [&](size_t i) { out[i] = static_cast<int8_t>(std::clamp(std::nearbyint(in[i] / scale), -limit, limit)); });
+    slices.each(c, [&](size_t i) {
+      out[i] = static_cast<int8_t>(std::clamp(std::nearbyint(in[i] / scale), -limit, limit));
+    });
     result.scales.push_back(scale);
   }
   return result;

@@ -16,7 +16,8 @@ struct QuantizedWeights {
 /// Symmetric quantization along `axis`: the largest weight of a channel becomes `largest` (127, or 63 for 7 bits). With
 /// 8 bits, clipping it never pays: its own error outweighs what all others gain. `at_least[c]` (empty: none) is the
 /// least scale of channel c, which keeps its bias representable. Rounds half to even.
-QuantizedWeights quantize_weights(const Tensor& weights, int axis, const std::vector<float>& at_least, int largest = 127);
+QuantizedWeights quantize_weights(const Tensor& weights, int axis, const std::vector<float>& at_least,
+                                  int largest = 127);
 
 /// i32 with scale input_scale * scales[c].
 Tensor quantize_bias(const std::vector<float>& bias, float input_scale, const std::vector<float>& scales);
@@ -25,8 +26,8 @@ Tensor quantize_bias(const std::vector<float>& bias, float input_scale, const st
 std::vector<float> least_scales(const std::vector<float>& bias, float input_scale, size_t channels);
 
 /// What quantization of the weights w and of the input x adds to each output channel of a layer on average:
-/// sum of w' E[x'] - w E[x] (Nagel et al. 2019, section 4.2, there for weights alone). Padding is accounted for. `input`
-/// must have channel means; without measured rounding, E[x'] = E[x]. Empty when the sizes do not fit together.
+/// sum of w' E[x'] - w E[x] (Nagel et al. 2019, section 4.2, there for weights alone). Padding is accounted for.
+/// `input` must have channel means; without measured rounding, E[x'] = E[x]. Empty when the sizes do not fit together.
 std::vector<double> mean_output_error(const Node& layer, const QuantizedWeights& quantized, const Observation& input);
 
 /// Throws Error naming the node when its constant input has NaN or infinity.

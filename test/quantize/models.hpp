@@ -47,7 +47,8 @@ class Net {
     Value* b = graph.add_constant(name + "/b", normal({outputs}, 0.1F));
     return graph.add(std::move(op), {x, w, b}, name)->output();
   }
-  Value* apply(const std::string& type, std::vector<Value*> inputs, const std::string& name, Attributes attributes = {}) {
+  Value* apply(const std::string& type, std::vector<Value*> inputs, const std::string& name,
+               Attributes attributes = {}) {
     auto op = make_op("", type);
     if (op) set_attributes(*op, attributes);
     return graph.add(std::move(op), std::move(inputs), name)->output();

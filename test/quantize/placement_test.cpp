@@ -16,7 +16,9 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::UnorderedElementsAre;
 
-Placement place(const Net& net, const QuantizeOptions& options = {}) { return place_quantizers(net.graph, options, {}); }
+Placement place(const Net& net, const QuantizeOptions& options = {}) {
+  return place_quantizers(net.graph, options, {});
+}
 
 std::vector<std::string> quantized_values(const Placement& placement) {
   std::vector<std::string> names;
@@ -124,8 +126,8 @@ TEST(Placement, ProductOfTwoActivationsHasASignedSecondFactor) {
   Net net;
   Value* a = net.input("a", {1, 4, 6});
   Value* b = net.input("b", {1, 5, 6});
-  Value* turned = net.apply("Transpose", {net.apply("MatMul", {b, net.graph.add_constant("w", net.normal({6, 6}, 1))}, "project")},
-                            "turned", {{"perm", std::vector<int64_t>{0, 2, 1}}});
+  Value* project = net.apply("MatMul", {b, net.graph.add_constant("w", net.normal({6, 6}, 1))}, "project");
+  Value* turned = net.apply("Transpose", {project}, "turned", {{"perm", std::vector<int64_t>{0, 2, 1}}});
   net.output(net.apply("MatMul", {a, turned}, "scores"));
   Placement placement = place(net);
   EXPECT_THAT(quantized_values(placement), UnorderedElementsAre("a", "b", "project", "turned"));

@@ -9,6 +9,7 @@
 
 #include "base/error.hpp"
 #include "base/interrupt.hpp"
+#include "graph/preprocess.hpp"
 #include "models.hpp"
 
 namespace hone {
@@ -250,9 +251,32 @@ TEST(Quantize, TransposedConvolutionInGroups) {
   Value* x = net.relu(net.conv(net.input("x", {1, 3, 6, 6}), 4, 3, "c1"), "r1");
   Value* w = net.graph.add_constant("w", net.normal({4, 3, 2, 2}, 0.3F));
   Value* b = net.graph.add_constant("b", net.normal({6}, 0.3F));
-  net.output(net.apply("ConvTranspose", {x, w, b}, "up", {{"group", int64_t{2}}, {"strides", std::vector<int64_t>{2, 2}}}));
+  Attributes attributes{{"group", int64_t{2}}, {"strides", std::vector<int64_t>{2, 2}}};
+  net.output(net.apply("ConvTranspose", {x, w, b}, "up", attributes));
   Graph quantized = run(net);
   EXPECT_GT(sqnr(net.graph, quantized, samples(net.graph, 8)), 30);
+}
+
+TEST(Quantize, ImagesOfAnySizeThroughAttachedPreprocessing) {
+  Net net = conv_net();
+  attach_preprocess(net.graph, {.height = 12, .width = 12, .mean = {127, 127, 127}, .std = {60, 60, 60}});
+  std::vector<std::vector<Tensor>> data;
+  for (int64_t i = 0; i < 6; ++i) {
+    Tensor noise = net.normal({1, 10 + i, 14 - i, 3}, 60, 127);
+    data.push_back({noise.cast(DType::u8)});
+  }
+  QuantizeReport report;
+  Graph quantized = quantize(net.graph, source_of(data), reference_runner, {}, &report);
+  EXPECT_EQ(report.samples, 6);
+  EXPECT_EQ(quantized.inputs()[0]->dtype(), DType::u8);
+  EXPECT_EQ(quantized.metadata, net.graph.metadata);
+  EXPECT_GT(sqnr(net.graph, quantized, data), 25);
+  for (const NodeReport& node : report.nodes) {
+    bool layer = node.op == "Conv" || node.op == "Gemm";
+    if (layer || node.op == "Resize" || node.op == "Cast") {
+      EXPECT_EQ(node.quantized, layer) << node.name;
+    }
+  }
 }
 
 // Every weight of the layer rounds in the same direction, and its inputs are positive: the errors add up to a shift.
@@ -325,8 +349,10 @@ TEST(QuantizeErrors, NaNInWeightsAndActivations) {
 TEST(QuantizeErrors, NothingToQuantize) {
   Net net;
   net.output(net.apply("Softmax", {net.relu(net.input("x", {1, 4}), "r")}, "p"));
-  EXPECT_THAT(failure([&] { run(net); }), AllOf(HasSubstr("nothing in the model"), HasSubstr("Softmax has no int8 form")));
-  EXPECT_THAT(failure([] { run(conv_net(), {.ignored_op_types = {"Conv", "Gemm"}}); }), HasSubstr("ignored on request"));
+  EXPECT_THAT(failure([&] { run(net); }),
+              AllOf(HasSubstr("nothing in the model"), HasSubstr("Softmax has no int8 form")));
+  EXPECT_THAT(failure([] { run(conv_net(), {.ignored_op_types = {"Conv", "Gemm"}}); }),
+              HasSubstr("ignored on request"));
 }
 
 TEST(QuantizeErrors, IgnoredNameThatMatchesNothing) {

@@ -73,7 +73,8 @@ TEST(Weights, MeanOutputErrorIsExactForConstantChannels) {
     seen.dims = {1, c.inputs, 7, 6};
     seen.channels.count = 1;
     Tensor input(DType::f32, seen.dims);
-    for (int64_t i = 0; i < input.size(); ++i) input.mutable_data<float>()[static_cast<size_t>(i)] = static_cast<float>(i / 42) - 2;
+    auto pixels = input.mutable_data<float>();
+    for (size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<float>(i / 42) - 2;
     for (int64_t i = 0; i < c.inputs; ++i) seen.channels.sums.push_back(static_cast<double>(i) - 2);
     std::vector<double> predicted = mean_output_error(layer, quantized, seen);
     ASSERT_EQ(predicted.size(), static_cast<size_t>(c.outputs));
