@@ -4,6 +4,7 @@
 
 #include "base/error.hpp"
 #include "devices/devices.hpp"
+#include "graph/preprocess.hpp"
 #include "graph/text.hpp"
 #include "graph_checks.hpp"
 #include "run/session.hpp"
@@ -126,6 +127,31 @@ TEST(CpuDevice, SizesMayChangeBetweenRuns) {
     auto expected = evaluate(graph, inputs), got = session.run(inputs);
     for (size_t i = 0; i < expected.size(); ++i) expect_near(got[i], expected[i], 1e-4, 1e-4);
   }
+}
+
+TEST(CpuDevice, ImagesOfAnySizeGoThroughThePreprocessing) {
+  for (bool integer : {false, true})
+    for (bool bgr : {false, true}) {
+      std::string text = "graph \"g\" {\n input %x: f32[N, 3, 8, 10]\n const %s: f32[] = [0.02]\n const %z: u8[] = [120]\n";
+      text += "const %w: f32[5, 3, 3, 3] = random(1)\nconst %wi: i8[5, 3, 3, 3] = random(2)\nconst %ws: f32[5] = fill(0.01)\n";
+      if (integer)
+        text += "%q = QuantizeLinear(%x, %s, %z)\n%d = DequantizeLinear(%q, %s, %z)\n%dw = DequantizeLinear(%wi, %ws) {axis=0}\n"
+                "%c = Conv(%d, %dw) {pads=[1, 1, 1, 1]}\n";
+      else
+        text += "%c = Conv(%x, %w) {pads=[1, 1, 1, 1]}\n";
+      text += "output \"y\" = %c\n}";
+      Graph graph = parse_text(text);
+      attach_preprocess(graph, {.height = 8, .width = 10, .mean = {120, 110, 100}, .std = {58, 57, 56}, .bgr = bgr, .antialias = true});
+      Session session(load(graph, {.threads = 2}));
+      for (Dims dims : std::vector<Dims>{{1, 8, 10, 3}, {2, 31, 17, 3}, {1, 5, 40, 3}}) {
+        std::vector<Tensor> inputs{testing_tools::random_tensor(DType::u8, dims, 4)};
+        auto expected = evaluate(graph, inputs), got = session.run(inputs);
+        // One step of the quantized input, times the largest sum of weights, where rounding falls on the other side.
+        expect_near(got[0], expected[0], 1e-4, integer ? 0.03 : 1e-4, to_string(dims));
+        EXPECT_EQ(session.plan()->steps()[0].op, "ImageInput");
+        EXPECT_EQ(session.plan()->steps().size(), 3u);  // image, convolution, back to NCHW
+      }
+    }
 }
 
 TEST(CpuDevice, WrongInputsAreNamed) {

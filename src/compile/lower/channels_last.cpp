@@ -201,6 +201,7 @@ class Rewriter {
 void use_channels_last(Graph& graph) { Rewriter(graph).run(); }
 
 void lower(Graph& graph) {
+  fuse_image_input(graph);
   fuse_compute(graph);
   fuse_others(graph);
   use_channels_last(graph);

@@ -8,6 +8,9 @@ namespace hone {
 /// All of the steps below, in order.
 void lower(Graph& graph);
 
+/// The chain from a u8 [N, H, W, C] image input to the first layer: Cast, channel Gather, Transpose to NCHW, linear Resize,
+/// per-channel arithmetic, QuantizeLinear  =>  hone.ImageInput.
+void fuse_image_input(Graph& graph);
 /// Conv, ConvTranspose, Gemm and MatMul take in the dequantization of their inputs, the activation, the residual Add and the
 /// quantization that follow: q(act2(act(conv(dq(x), dq(w)) + b) + dq(r)))  =>  hone.Fused.
 void fuse_compute(Graph& graph);

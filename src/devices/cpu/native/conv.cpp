@@ -34,9 +34,12 @@ class NativeConv : public Kernel {
     if (integer_) {
       int8_ = kernels::conv_int8_kernels();
       if (!int8_) return refusal = "needs AVX-512 VNNI", false;
-      if (shape.group_channels() % 4 != 0) return refusal = "input channels are not a multiple of 4", false;
-      allocate_packed(int8_->packed_bytes(shape));
-      int8_->pack(shape, weights.data<int8_t>().data(), x_type_, static_cast<int>(fused.input_quant(0).zero), packed_.get());
+      if (shape.group_channels() % 4 != 0 && shape.groups > 1) return refusal = "group channels are not a multiple of 4", false;
+      source_channels_ = shape.channels;
+      shape_.channels = (shape.channels + 3) / 4 * 4;
+      Tensor padded = pad_channels(weights, source_channels_, shape_.group_channels());
+      allocate_packed(int8_->packed_bytes(shape_));
+      int8_->pack(shape_, padded.data<int8_t>().data(), x_type_, static_cast<int>(fused.input_quant(0).zero), packed_.get());
       blocks_ = int8_->blocks(shape);
     } else {
       f32_ = kernels::conv_f32_kernels();
@@ -49,8 +52,15 @@ class NativeConv : public Kernel {
     return true;
   }
 
+  size_t scratch_bytes() const override {
+    if (!padded()) return 0;
+    return static_cast<size_t>(shape_.batch * shape_.height * shape_.width * shape_.channels);
+  }
+
   void run(const KernelRun& run) const override {
     kernels::Epilogue epilogue = epilogue_.bind(run);
+    const void* x = run.in(0);
+    if (padded()) x = widen_channels(run);
     int64_t pixels = shape_.pixels(), pieces = pieces_of(pixels, 96, run.pool.threads());
     // Few pixels share out the output channels instead.
     bool by_pixels = pieces >= run.pool.threads() || blocks_ < run.pool.threads();
@@ -64,12 +74,39 @@ class NativeConv : public Kernel {
       } else {
         range.block_begin = blocks_ * piece / pieces, range.block_end = blocks_ * (piece + 1) / pieces;
       }
-      if (integer_) int8_->run(shape_, run.in(0), x_type_, packed_.get(), epilogue, run.out(), range);
+      if (integer_) int8_->run(shape_, x, x_type_, packed_.get(), epilogue, run.out(), range);
       else f32_->run(shape_, run.in<float>(0), packed_.get(), epilogue, run.out(), range);
     });
   }
 
  private:
+  bool padded() const { return integer_ && source_channels_ != shape_.channels; }
+
+  /// Integer kernels read four channels at a time: weights of the channels that are added are 0.
+  static Tensor pad_channels(const Tensor& w, int64_t channels, int64_t to) {
+    if (channels == to) return w;
+    int64_t taps = w.size() / (w.dim(0) * channels);
+    Tensor result = Tensor::zeros(DType::i8, {w.dim(0), to, taps});
+    for (int64_t o = 0; o < w.dim(0); ++o)
+      std::copy_n(w.data<int8_t>().data() + o * channels * taps, channels * taps,
+                  result.mutable_data<int8_t>().data() + o * to * taps);
+    return result;
+  }
+
+  const void* widen_channels(const KernelRun& run) const {
+    int64_t pixels = shape_.batch * shape_.height * shape_.width, from = source_channels_, to = shape_.channels;
+    const uint8_t* x = run.in<uint8_t>(0);
+    uint8_t* wide = reinterpret_cast<uint8_t*>(run.scratch);
+    spread(run, pixels, 16384, [&](int64_t begin, int64_t end) {
+      for (int64_t pixel = begin; pixel < end; ++pixel) {
+        int64_t c = 0;
+        for (; c < from; ++c) wide[pixel * to + c] = x[pixel * from + c];
+        for (; c < to; ++c) wide[pixel * to + c] = 0;
+      }
+    });
+    return wide;
+  }
+
   void allocate_packed(size_t bytes) {
     packed_ = allocate(bytes);
     packed_bytes_ = bytes;
@@ -84,6 +121,7 @@ class NativeConv : public Kernel {
   std::shared_ptr<void> packed_;
   size_t packed_bytes_ = 0;
   int64_t blocks_ = 0;
+  int64_t source_channels_ = 0;  ///< before padding
 };
 
 class NativeDepthwise : public Kernel {
