@@ -22,8 +22,9 @@ namespace node {
 constexpr Field input = 1, output = 2, name = 3, op_type = 4, attribute = 5, domain = 7;
 }
 namespace attribute {
-constexpr Field name = 1, f = 2, i = 3, s = 4, t = 5, g = 6, floats = 7, ints = 8, strings = 9, tensors = 10, graphs = 11,
-                type_proto = 14, type_protos = 15, type = 20, ref_name = 21, sparse_tensor = 22, sparse_tensors = 23;
+constexpr Field name = 1, f = 2, i = 3, s = 4, t = 5, g = 6, floats = 7, ints = 8, strings = 9, tensors = 10,
+                graphs = 11, type_proto = 14, type_protos = 15, type = 20, ref_name = 21, sparse_tensor = 22,
+                sparse_tensors = 23;
 }
 namespace value_info {
 constexpr Field name = 1, type = 2;
@@ -51,8 +52,21 @@ constexpr Field key = 1, value = 2;
 
 /// AttributeProto.AttributeType.
 enum class AttributeType : int32_t {
-  undefined = 0, f = 1, i = 2, s = 3, tensor = 4, graph = 5, floats = 6, ints = 7, strings = 8, tensors = 9, graphs = 10,
-  sparse_tensor = 11, sparse_tensors = 12, type_proto = 13, type_protos = 14,
+  undefined = 0,
+  f = 1,
+  i = 2,
+  s = 3,
+  tensor = 4,
+  graph = 5,
+  floats = 6,
+  ints = 7,
+  strings = 8,
+  tensors = 9,
+  graphs = 10,
+  sparse_tensor = 11,
+  sparse_tensors = 12,
+  type_proto = 13,
+  type_protos = 14,
 };
 
 }  // namespace hone::onnx

@@ -66,14 +66,16 @@ void refuse_foreign(const MappedFile& file, const std::string& format) {
       throw Error(place, is_not + "it is " + foreign.what, foreign.remedy);
   if (is_text(content)) {
     std::string line(content.substr(0, std::min<size_t>(content.find_first_of("\r\n"), 40)));
-    std::replace_if(line.begin(), line.end(), [](unsigned char c) { return !std::isprint(c); }, '?');
+    std::replace_if(
+        line.begin(), line.end(), [](unsigned char c) { return !std::isprint(c); }, '?');
     throw Error(place, is_not + "it is text that begins with \"" + line + "\"", "check that this is the right file");
   }
 }
 
 std::string lower_extension(const std::filesystem::path& path) {
   std::string extension = path.extension().string();
-  std::transform(extension.begin(), extension.end(), extension.begin(), [](unsigned char c) { return std::tolower(c); });
+  std::transform(extension.begin(), extension.end(), extension.begin(),
+                 [](unsigned char c) { return std::tolower(c); });
   return extension;
 }
 
@@ -92,7 +94,8 @@ Graph import_model(const std::filesystem::path& path) {
   auto file = MappedFile::open(path);
   std::string extension = lower_extension(path), readable;
   for (const Format& format : formats()) {
-    bool named = std::find(format.about.extensions.begin(), format.about.extensions.end(), extension) != format.about.extensions.end();
+    bool named = std::find(format.about.extensions.begin(), format.about.extensions.end(), extension) !=
+                 format.about.extensions.end();
     if (named) refuse_foreign(*file, format.about.name);
     if (named || format.looks_like(file->text())) return format.read(file);
     readable += (readable.empty() ? "" : ", ") + format.about.name + " (" + format.about.extensions[0] + ")";

@@ -151,7 +151,8 @@ TEST(Export, OpsWithoutAStandardFormAreNamed) {
   Value* x = graph.add_input("x", DType::f32, Shape{2});
   Node* node = graph.add_untyped(make_op("hone", "Fused"), {x}, "block", 1);
   graph.add_output("y", node->output());
-  EXPECT_THAT(error_of([&] { round_trip(graph); }), HasSubstr("fused 'block': op hone.Fused has no form in standard ONNX"));
+  EXPECT_THAT(error_of([&] { round_trip(graph); }),
+              HasSubstr("fused 'block': op hone.Fused has no form in standard ONNX"));
 }
 
 TEST(Export, UntypedOutputsAreRefused) {
@@ -189,7 +190,8 @@ TEST(Export, LargeModelsKeepTheirWeightsInASecondFile) {
   export_model(back, folder / "model.onnx", {.max_file_bytes = 4096});
   expect_same(graph, import_model(folder / "model.onnx"));
   fs::remove(folder / "model.onnx.data");
-  EXPECT_THAT(error_of([&] { import_model(folder / "model.onnx"); }), HasSubstr("copy the data file into the folder of the model"));
+  EXPECT_THAT(error_of([&] { import_model(folder / "model.onnx"); }),
+              HasSubstr("copy the data file into the folder of the model"));
 }
 
 TEST(Export, OpsOfManyKinds) {

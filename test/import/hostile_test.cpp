@@ -13,7 +13,9 @@ using namespace testing_tools;
 
 class Hostile : public testing::Test {
  protected:
-  Hostile() { set_log_sink([](LogLevel, const std::string&) {}); }
+  Hostile() {
+    set_log_sink([](LogLevel, const std::string&) {});
+  }
   /// True when a file with this content was read; anything but Error escapes and fails the test.
   bool survives(std::string_view content) {
     try {
@@ -45,7 +47,8 @@ TEST_F(Hostile, FlippedBytes) {
   for (int round = 0; round < 4000; ++round) {
     std::string damaged = bytes;
     for (int64_t flips = random.integer(1, 4); flips > 0; --flips)
-      damaged[static_cast<size_t>(random.integer(0, static_cast<int64_t>(bytes.size()) - 1))] = static_cast<char>(random.next());
+      damaged[static_cast<size_t>(random.integer(0, static_cast<int64_t>(bytes.size()) - 1))] =
+          static_cast<char>(random.next());
     survives(damaged);
   }
 }
@@ -93,7 +96,8 @@ TEST_F(Hostile, LongChainsAndManyNames) {
   // A chain listed backwards, all nodes of one name: neither quadratic time nor recursion.
   OnnxBuilder model;
   model.input("v0", Shape{2}).output("v20000");
-  for (int i = 20000; i > 0; --i) model.node({"Relu", {fmt::format("v{}", i - 1)}, {fmt::format("v{}", i)}, {}, "same"});
+  for (int i = 20000; i > 0; --i)
+    model.node({"Relu", {fmt::format("v{}", i - 1)}, {fmt::format("v{}", i)}, {}, "same"});
   EXPECT_EQ(model.import().nodes().size(), 20000u);
 }
 

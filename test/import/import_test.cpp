@@ -14,7 +14,9 @@ using namespace testing_tools;
 using testing::HasSubstr;
 using testing::StartsWith;
 
-std::string import_error(const OnnxBuilder& model) { return error_of([&] { model.import(); }); }
+std::string import_error(const OnnxBuilder& model) {
+  return error_of([&] { model.import(); });
+}
 std::string content_error(const std::string& name, std::string_view content) {
   OnnxFolder folder;
   auto path = folder.write(name, content);
@@ -54,14 +56,16 @@ TEST(Import, ListOfFormats) {
 TEST(Import, FormatFollowsFromContentWhenTheExtensionSaysNothing) {
   OnnxFolder folder;
   EXPECT_EQ(import_model(folder.write("model.bin", small_model().bytes())).outputs().size(), 1u);
-  EXPECT_THAT(content_error("model.bin", std::string("\xff\x01\x02\x03", 4)), HasSubstr("is of no format that Hone reads"));
+  EXPECT_THAT(content_error("model.bin", std::string("\xff\x01\x02\x03", 4)),
+              HasSubstr("is of no format that Hone reads"));
 }
 
 TEST(Import, WeightsAreNotCopied) {
   // Sixteen names of growing length: some raw_data lies at a multiple of 4 bytes.
   OnnxBuilder model = relu_model();
   std::vector<float> values(64, 1.5f);
-  for (int i = 0; i < 16; ++i) model.initializer(std::string(static_cast<size_t>(i) + 1, 'w'), Tensor::of<float>({64}, values));
+  for (int i = 0; i < 16; ++i)
+    model.initializer(std::string(static_cast<size_t>(i) + 1, 'w'), Tensor::of<float>({64}, values));
   OnnxFolder folder;
   Graph graph = import_model(folder.write("model.onnx", model.bytes()));
   std::set<const void*> owners;
@@ -168,7 +172,8 @@ TEST(Import, UnknownAttributesWarnOnce) {
   set_log_sink([&](LogLevel, const std::string& text) { messages.push_back(text); });
   OnnxBuilder model;
   model.input("x", Shape{2}).output("y");
-  model.node({"Relu", {"x"}, {"a"}, {{"speed", int64_t{9}}}, "r1"}).node({"Relu", {"a"}, {"y"}, {{"speed", int64_t{9}}}, "r2"});
+  model.node({"Relu", {"x"}, {"a"}, {{"speed", int64_t{9}}}, "r1"})
+      .node({"Relu", {"a"}, {"y"}, {{"speed", int64_t{9}}}, "r2"});
   model.import();
   set_log_sink([](LogLevel, const std::string&) {});
   ASSERT_EQ(messages.size(), 1u);
@@ -201,7 +206,8 @@ TEST(ImportErrors, NotAModelAtAll) {
   EXPECT_THAT(content_error("a.onnx", "PK\x03\x04 archive"), HasSubstr("zip archive"));
   EXPECT_THAT(content_error("a.tflite", std::string("\x1c\0\0\0TFL3", 8)), HasSubstr("TensorFlow Lite"));
   EXPECT_THAT(content_error("a.onnx", std::string("\x08\x08", 2)), HasSubstr("it holds no graph"));
-  EXPECT_THAT(content_error("a.onnx", std::string("\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 11)), HasSubstr("is damaged"));
+  EXPECT_THAT(content_error("a.onnx", std::string("\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 11)),
+              HasSubstr("is damaged"));
 }
 
 TEST(ImportErrors, TruncationSaysWhere) {
@@ -239,7 +245,8 @@ TEST(ImportErrors, ControlFlow) {
     out.add_enum(onnx::attribute::type, static_cast<int>(onnx::AttributeType::graph));
   });
   model.input("x", Shape{2}).output("y").node({"If", {"x"}, {"y"}, {}, "choice"}, branch);
-  EXPECT_THAT(import_error(model), HasSubstr("node 'choice': If holds a subgraph; control flow (If, Loop, Scan) is not supported yet"));
+  EXPECT_THAT(import_error(model),
+              HasSubstr("node 'choice': If holds a subgraph; control flow (If, Loop, Scan) is not supported yet"));
 }
 
 TEST(ImportErrors, ModelFunctions) {
@@ -256,7 +263,9 @@ TEST(ImportErrors, Opsets) {
 TEST(ImportErrors, Cycle) {
   OnnxBuilder model;
   model.input("x", Shape{2}).output("y");
-  model.node({"Add", {"x", "b"}, {"a"}, {}, "one"}).node({"Relu", {"a"}, {"b"}, {}, "two"}).node({"Abs", {"x"}, {"y"}, {}, "three"});
+  model.node({"Add", {"x", "b"}, {"a"}, {}, "one"})
+      .node({"Relu", {"a"}, {"b"}, {}, "two"})
+      .node({"Abs", {"x"}, {"y"}, {}, "three"});
   EXPECT_THAT(import_error(model), HasSubstr("has a cycle through add 'one', relu 'two'"));
 }
 
@@ -275,11 +284,13 @@ TEST(ImportErrors, ValuesThatNothingProduces) {
 TEST(ImportErrors, NamesTwice) {
   EXPECT_THAT(import_error(relu_model().node({"Abs", {"x"}, {"y"}, {}, "again"})),
               HasSubstr("abs 'again': produces value 'y', which relu 'n' defines already"));
-  EXPECT_THAT(import_error(relu_model().node({"Abs", {"x"}, {"x"}, {}, "again"})), HasSubstr("an input or initializer defines already"));
+  EXPECT_THAT(import_error(relu_model().node({"Abs", {"x"}, {"x"}, {}, "again"})),
+              HasSubstr("an input or initializer defines already"));
   EXPECT_THAT(import_error(relu_model().input("x", Shape{2})), HasSubstr("input 'x': is defined twice"));
   EXPECT_THAT(import_error(relu_model().output("y")), HasSubstr("output 'y': is listed twice"));
   Tensor one = Tensor::of<float>({1}, {1});
-  EXPECT_THAT(import_error(relu_model().initializer("w", one).initializer("w", one)), HasSubstr("initializer 'w': is defined twice"));
+  EXPECT_THAT(import_error(relu_model().initializer("w", one).initializer("w", one)),
+              HasSubstr("initializer 'w': is defined twice"));
 }
 
 TEST(ImportErrors, Attributes) {
@@ -287,7 +298,8 @@ TEST(ImportErrors, Attributes) {
     OnnxBuilder model;
     return model.input("x", Shape{2}).output("y").node({"LeakyRelu", {"x"}, {"y"}, attributes, "leak"});
   };
-  EXPECT_THAT(import_error(with({{"alpha", std::string("big")}})), HasSubstr("leakyRelu 'leak': attribute 'alpha' is \"big\", expected a number"));
+  EXPECT_THAT(import_error(with({{"alpha", std::string("big")}})),
+              HasSubstr("leakyRelu 'leak': attribute 'alpha' is \"big\", expected a number"));
   OnnxBuilder no_value = with({}), listed = with({}), referring = with({});
   auto node_with = [](const std::string& attribute) {
     OnnxBuilder model;
@@ -319,8 +331,9 @@ TEST(ImportErrors, InputsAndOutputsOfOps) {
   OnnxBuilder sequence = relu_model();
   sequence.field(onnx::graph::input, message([](PbfWriter& out) {
                    out.add_string(onnx::value_info::name, "list");
-                   out.add_message(onnx::value_info::type,
-                                   message([](PbfWriter& type) { type.add_message(onnx::type::sequence, std::string()); }));
+                   out.add_message(onnx::value_info::type, message([](PbfWriter& type) {
+                                     type.add_message(onnx::type::sequence, std::string());
+                                   }));
                  }));
   EXPECT_THAT(import_error(sequence), HasSubstr("input 'list': is a sequence, map, sparse or optional value"));
 }

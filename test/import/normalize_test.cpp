@@ -81,7 +81,8 @@ TEST(Normalize, DropoutRatioBecomesAnInput) {
 }
 
 TEST(Normalize, PadAmountsBecomeInputs) {
-  OneNode pad{10, {"Pad", {"x"}, {"y"}, {{"pads", Ints{1, 2}}, {"value", 7.f}, {"mode", std::string("constant")}}}, {2}};
+  OneNode pad{
+      10, {"Pad", {"x"}, {"y"}, {{"pads", Ints{1, 2}}, {"value", 7.f}, {"mode", std::string("constant")}}}, {2}};
   EXPECT_EQ(pad.run({1, 2}), (Floats{7, 1, 2, 7, 7}));
   pad.node.attributes = {{"pads", Ints{1, 1}}, {"mode", std::string("edge")}};
   EXPECT_EQ(pad.run({1, 2}), (Floats{1, 1, 2, 2}));
@@ -91,12 +92,16 @@ TEST(Normalize, PadAmountsBecomeInputs) {
 
 TEST(Normalize, ReduceAxesBecomeInputs) {
   const std::pair<const char*, Floats> cases[] = {
-      {"ReduceL1", {6, 15}},          {"ReduceL2", {std::sqrt(14.f), std::sqrt(77.f)}},
+      {"ReduceL1", {6, 15}},
+      {"ReduceL2", {std::sqrt(14.f), std::sqrt(77.f)}},
       {"ReduceLogSum", {std::log(6.f), std::log(15.f)}},
       {"ReduceLogSumExp", {3.407606f, 6.407606f}},
-      {"ReduceMax", {3, 6}},          {"ReduceMean", {2, 5}},
-      {"ReduceMin", {1, 4}},          {"ReduceProd", {6, 120}},
-      {"ReduceSumSquare", {14, 77}},  {"ReduceSum", {6, 15}},
+      {"ReduceMax", {3, 6}},
+      {"ReduceMean", {2, 5}},
+      {"ReduceMin", {1, 4}},
+      {"ReduceProd", {6, 120}},
+      {"ReduceSumSquare", {14, 77}},
+      {"ReduceSum", {6, 15}},
   };
   for (auto& [op, expected] : cases) {
     OneNode reduce{12, {op, {"x"}, {"y"}, {{"axes", Ints{1}}, {"keepdims", int64_t{0}}}}, {2, 3}};
@@ -163,7 +168,8 @@ Tensor flat_softmax(const Tensor& x, int64_t axis) {
     const float* in = x.data<float>().data() + row * width;
     double sum = 0;
     for (int64_t i = 0; i < width; ++i) sum += std::exp(double{in[i]});
-    for (int64_t i = 0; i < width; ++i) y.mutable_data<float>()[row * width + i] = static_cast<float>(std::exp(double{in[i]}) / sum);
+    for (int64_t i = 0; i < width; ++i)
+      y.mutable_data<float>()[row * width + i] = static_cast<float>(std::exp(double{in[i]}) / sum);
   }
   return y;
 }
@@ -174,14 +180,20 @@ TEST(Normalize, SoftmaxFlattensBeforeOpset13) {
     std::optional<int64_t> axis;
     size_t nodes;  ///< 1 where the axis alone says it
   };
-  for (const Case& c : std::vector<Case>{{{2, 5}, {}, 1}, {{2, 3, 4}, {}, 3}, {{2, 3, 4}, 2, 1}, {{2, 3, 4}, -1, 1},
-                                         {{2, 3, 4}, 0, 3}, {{2, 6, 1, 1}, 1, 1}, {{2, 1, 6, 1}, {}, 1}, {{2, 3, 4}, -2, 3}}) {
+  for (const Case& c : std::vector<Case>{{{2, 5}, {}, 1},
+                                         {{2, 3, 4}, {}, 3},
+                                         {{2, 3, 4}, 2, 1},
+                                         {{2, 3, 4}, -1, 1},
+                                         {{2, 3, 4}, 0, 3},
+                                         {{2, 6, 1, 1}, 1, 1},
+                                         {{2, 1, 6, 1}, {}, 1},
+                                         {{2, 3, 4}, -2, 3}}) {
     OneNode softmax{11, {"Softmax", {"x"}, {"y"}}, c.shape};
     if (c.axis) softmax.node.attributes["axis"] = *c.axis;
     int64_t axis = c.axis.value_or(1);
     Tensor x = random_tensor(DType::f32, c.shape, 5);
-    expect_near(softmax.run(x), flat_softmax(x, axis < 0 ? axis + static_cast<int64_t>(c.shape.size()) : axis), 1e-5, 1e-7,
-                to_string(c.shape));
+    expect_near(softmax.run(x), flat_softmax(x, axis < 0 ? axis + static_cast<int64_t>(c.shape.size()) : axis), 1e-5,
+                1e-7, to_string(c.shape));
     EXPECT_EQ(softmax.import().nodes().size(), c.nodes) << to_string(c.shape);
   }
 }
@@ -211,7 +223,8 @@ TEST(Normalize, SoftmaxOfOpset13IsLeftAlone) {
 }
 
 TEST(Normalize, UpsampleBecomesResize) {
-  OneNode seven{7, {"Upsample", {"x"}, {"y"}, {{"scales", Floats{1, 1, 1, 2}}, {"mode", std::string("nearest")}}}, {1, 1, 1, 3}};
+  OneNode seven{
+      7, {"Upsample", {"x"}, {"y"}, {{"scales", Floats{1, 1, 1, 2}}, {"mode", std::string("nearest")}}}, {1, 1, 1, 3}};
   EXPECT_EQ(seven.run({1, 2, 3}), (Floats{1, 1, 2, 2, 3, 3}));
   OneNode nine{9, {"Upsample", {"x", "s"}, {"y"}, {{"mode", std::string("linear")}}}, {1, 1, 1, 2}};
   nine.constants = {{"s", Tensor::of<float>({4}, {1, 1, 1, 2})}};
@@ -233,8 +246,10 @@ TEST(Normalize, ResizeOfOpset10IsAsymmetric) {
 }
 
 TEST(Normalize, EmptyResizeInputsAreAbsent) {
-  OneNode resize{11, {"Resize", {"x", "roi", "scales", "sizes"}, {"y"}, {{"mode", std::string("nearest")}}}, {1, 1, 1, 2}};
-  resize.constants = {{"roi", Tensor(DType::f32, {0})}, {"scales", Tensor(DType::f32, {0})},
+  OneNode resize{
+      11, {"Resize", {"x", "roi", "scales", "sizes"}, {"y"}, {{"mode", std::string("nearest")}}}, {1, 1, 1, 2}};
+  resize.constants = {{"roi", Tensor(DType::f32, {0})},
+                      {"scales", Tensor(DType::f32, {0})},
                       {"sizes", Tensor::of<int64_t>({4}, {1, 1, 1, 4})}};
   Graph graph = resize.import();
   EXPECT_EQ(graph.nodes().front()->input(1), nullptr);
@@ -244,7 +259,8 @@ TEST(Normalize, EmptyResizeInputsAreAbsent) {
 
 TEST(Normalize, BatchNormalizationOfOldOpsets) {
   Tensor one = Tensor::of<float>({2}, {1, 1}), zero = Tensor::of<float>({2}, {0, 0});
-  OneNode norm{7, {"BatchNormalization", {"x", "s", "b", "m", "v"}, {"y"}, {{"epsilon", 0.f}, {"spatial", int64_t{1}}}}, {1, 2}};
+  OneNode norm{
+      7, {"BatchNormalization", {"x", "s", "b", "m", "v"}, {"y"}, {{"epsilon", 0.f}, {"spatial", int64_t{1}}}}, {1, 2}};
   norm.constants = {{"s", one}, {"b", one}, {"m", zero}, {"v", one}};
   EXPECT_EQ(norm.run({3, 4}), (Floats{4, 5}));
   OnnxBuilder training = norm.builder();
@@ -260,7 +276,8 @@ TEST(Normalize, BatchNormalizationOfOldOpsets) {
 
 TEST(Normalize, GroupNormalizationScalesPerChannel) {
   // 4 channels in 2 groups, one element each: x = [-1, 1] in a group normalizes to itself.
-  OneNode norm{18, {"GroupNormalization", {"x", "s", "b"}, {"y"}, {{"num_groups", int64_t{2}}, {"epsilon", 0.f}}}, {1, 4, 1}};
+  OneNode norm{
+      18, {"GroupNormalization", {"x", "s", "b"}, {"y"}, {{"num_groups", int64_t{2}}, {"epsilon", 0.f}}}, {1, 4, 1}};
   norm.constants = {{"s", Tensor::of<float>({2}, {1, 10})}, {"b", Tensor::of<float>({2}, {0, 100})}};
   EXPECT_EQ(norm.run({-1, 1, -1, 1}), (Floats{-1, 1, 90, 110}));
   norm.node.attributes["num_groups"] = int64_t{3};
@@ -314,7 +331,9 @@ TEST(Normalize, DefaultsAndNamesThatChanged) {
   EXPECT_EQ(std::get<std::string>(draft("RoiAlign", 15, graph, {}).attributes.at(coordinates)), "output_half_pixel");
   EXPECT_EQ(draft("RoiAlign", 16, graph, {}).attributes.count(coordinates), 0u);
   for (auto [before, after] : {std::pair{"bilinear", "linear"}, {"bicubic", "cubic"}, {"nearest", "nearest"}})
-    EXPECT_EQ(std::get<std::string>(draft("GridSample", 16, graph, {{"mode", std::string(before)}}).attributes.at("mode")), after);
+    EXPECT_EQ(
+        std::get<std::string>(draft("GridSample", 16, graph, {{"mode", std::string(before)}}).attributes.at("mode")),
+        after);
   EXPECT_EQ(draft("DFT", 17, graph, {{"axis", int64_t{2}}}).input(2)->constant().to_ints(), (Ints{2}));
   EXPECT_EQ(draft("DFT", 19, graph, {}).input(2)->constant().to_ints(), (Ints{1})) << "the default of opset 17";
 }

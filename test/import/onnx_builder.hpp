@@ -71,7 +71,8 @@ inline std::string attribute_message(const std::string& name, const Attribute& v
     auto type = onnx::AttributeType::undefined;
     if (auto* i = std::get_if<int64_t>(&value)) out.add_int64(onnx::attribute::i, *i), type = onnx::AttributeType::i;
     if (auto* f = std::get_if<float>(&value)) out.add_float(onnx::attribute::f, *f), type = onnx::AttributeType::f;
-    if (auto* s = std::get_if<std::string>(&value)) out.add_bytes(onnx::attribute::s, *s), type = onnx::AttributeType::s;
+    if (auto* s = std::get_if<std::string>(&value))
+      out.add_bytes(onnx::attribute::s, *s), type = onnx::AttributeType::s;
     if (auto* t = std::get_if<Tensor>(&value))
       out.add_message(onnx::attribute::t, tensor_message("", *t)), type = onnx::AttributeType::tensor;
     if (auto* ints = std::get_if<std::vector<int64_t>>(&value)) {
@@ -94,8 +95,10 @@ inline std::string value_message(const std::string& name, const Type& type) {
   std::string shape = message([&](PbfWriter& out) {
     for (const Dim& size : type.shape.dims)
       out.add_message(onnx::shape::dim, message([&](PbfWriter& dim) {
-                        if (!size.symbol.empty()) dim.add_string(onnx::dim::param, size.symbol);
-                        else dim.add_int64(onnx::dim::value, size.value);
+                        if (!size.symbol.empty())
+                          dim.add_string(onnx::dim::param, size.symbol);
+                        else
+                          dim.add_int64(onnx::dim::value, size.value);
                       }));
   });
   std::string tensor = message([&](PbfWriter& out) {
@@ -104,7 +107,8 @@ inline std::string value_message(const std::string& name, const Type& type) {
   });
   return message([&](PbfWriter& out) {
     out.add_string(onnx::value_info::name, name);
-    out.add_message(onnx::value_info::type, message([&](PbfWriter& inner) { inner.add_message(onnx::type::tensor, tensor); }));
+    out.add_message(onnx::value_info::type,
+                    message([&](PbfWriter& inner) { inner.add_message(onnx::type::tensor, tensor); }));
   });
 }
 
@@ -150,14 +154,15 @@ class OnnxBuilder {
   }
   std::string bytes() const {
     return message([&](PbfWriter& out) {
-      out.add_int64(onnx::model::ir_version, ir_version);
-      out.add_message(onnx::model::graph, graph);
-      if (opset_ > 0)
-        out.add_message(onnx::model::opset_import, message([&](PbfWriter& set) {
-                          set.add_string(onnx::opset::domain, "");
-                          set.add_int64(onnx::opset::version, opset_);
-                        }));
-    }) + extra;
+             out.add_int64(onnx::model::ir_version, ir_version);
+             out.add_message(onnx::model::graph, graph);
+             if (opset_ > 0)
+               out.add_message(onnx::model::opset_import, message([&](PbfWriter& set) {
+                                 set.add_string(onnx::opset::domain, "");
+                                 set.add_int64(onnx::opset::version, opset_);
+                               }));
+           }) +
+           extra;
   }
   Graph import() const {
     OnnxFolder folder;

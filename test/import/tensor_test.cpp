@@ -49,11 +49,17 @@ TEST(ImportTensor, TypedFields) {
   std::vector<int32_t> ints{3, -4};
   std::vector<int64_t> longs{5, -6};
   std::vector<uint64_t> unsigneds{7, 8};
-  auto as_floats = [&](PbfWriter& out) { out.add_packed_float(onnx::tensor::float_data, floats.begin(), floats.end()); };
-  auto as_doubles = [&](PbfWriter& out) { out.add_packed_double(onnx::tensor::double_data, doubles.begin(), doubles.end()); };
+  auto as_floats = [&](PbfWriter& out) {
+    out.add_packed_float(onnx::tensor::float_data, floats.begin(), floats.end());
+  };
+  auto as_doubles = [&](PbfWriter& out) {
+    out.add_packed_double(onnx::tensor::double_data, doubles.begin(), doubles.end());
+  };
   auto as_ints = [&](PbfWriter& out) { out.add_packed_int32(onnx::tensor::int32_data, ints.begin(), ints.end()); };
   auto as_longs = [&](PbfWriter& out) { out.add_packed_int64(onnx::tensor::int64_data, longs.begin(), longs.end()); };
-  auto as_unsigneds = [&](PbfWriter& out) { out.add_packed_uint64(onnx::tensor::uint64_data, unsigneds.begin(), unsigneds.end()); };
+  auto as_unsigneds = [&](PbfWriter& out) {
+    out.add_packed_uint64(onnx::tensor::uint64_data, unsigneds.begin(), unsigneds.end());
+  };
   EXPECT_EQ(import_tensor(DType::f32, {2}, as_floats).to_floats(), floats);
   EXPECT_EQ(import_tensor(DType::f64, {2, 1}, as_doubles).to_floats(), floats);
   EXPECT_EQ(import_tensor(DType::i32, {2}, as_ints).to_ints(), (std::vector<int64_t>{3, -4}));
@@ -108,7 +114,8 @@ TEST(ImportTensor, SizesThatLie) {
   EXPECT_THAT(tensor_error(DType::f64, {huge, 1 << 20}, raw), HasSubstr("bytes of data, has 8"));
   EXPECT_THAT(tensor_error(DType::f32, {huge}, [](PbfWriter&) {}), HasSubstr("needs 1099511627776 numbers, has 0"));
   EXPECT_THAT(tensor_error(DType::f32, Dims(100, 1), raw), HasSubstr("has 100 dimensions, expected at most 64"));
-  EXPECT_THAT(tensor_error(static_cast<DType>(17), {8}, raw), HasSubstr("element type float8e4m3fn (17), which Hone does not have"));
+  EXPECT_THAT(tensor_error(static_cast<DType>(17), {8}, raw),
+              HasSubstr("element type float8e4m3fn (17), which Hone does not have"));
   EXPECT_THAT(tensor_error(static_cast<DType>(99), {8}, raw), HasSubstr("element type unknown (99)"));
 }
 
@@ -146,7 +153,8 @@ class ImportExternal : public testing::Test {
 
 TEST_F(ImportExternal, OffsetAndLength) {
   EXPECT_EQ(import({4}, {{"location", "weights.bin"}}).to_floats(), (std::vector<float>{0, 1, 2, 3}));
-  EXPECT_EQ(import({2}, {{"location", "weights.bin"}, {"offset", "8"}, {"length", "8"}}).to_floats(), (std::vector<float>{2, 3}));
+  EXPECT_EQ(import({2}, {{"location", "weights.bin"}, {"offset", "8"}, {"length", "8"}}).to_floats(),
+            (std::vector<float>{2, 3}));
   EXPECT_EQ(import({2}, {{"location", "./weights.bin"}, {"offset", "4"}}).to_floats(), (std::vector<float>{1, 2}));
 }
 
@@ -170,12 +178,15 @@ TEST_F(ImportExternal, BrokenEntries) {
   EXPECT_THAT(error({4}, {{"location", "none.bin"}}), HasSubstr("has its data in 'none.bin', which cannot be opened"));
   EXPECT_THAT(error({4}, {}), HasSubstr("names no external data file"));
   EXPECT_THAT(error({4}, {{"location", "."}}), HasSubstr("is a folder"));
-  EXPECT_THAT(error({5}, {{"location", "weights.bin"}}), HasSubstr("needs bytes 0 to 20 of 'weights.bin', which has 16"));
+  EXPECT_THAT(error({5}, {{"location", "weights.bin"}}),
+              HasSubstr("needs bytes 0 to 20 of 'weights.bin', which has 16"));
   EXPECT_THAT(error({1}, {{"location", "weights.bin"}, {"offset", "16"}}), HasSubstr("needs bytes 16 to 20"));
   EXPECT_THAT(error({4}, {{"location", "weights.bin"}, {"length", "8"}}), HasSubstr("needs 16 bytes of data, has 8"));
-  EXPECT_THAT(error({4}, {{"location", "weights.bin"}, {"offset", "-4"}}), HasSubstr("external data has offset '-4', expected a number"));
+  EXPECT_THAT(error({4}, {{"location", "weights.bin"}, {"offset", "-4"}}),
+              HasSubstr("external data has offset '-4', expected a number"));
   EXPECT_THAT(error({4}, {{"location", "weights.bin"}, {"offset", "18446744073709551615"}}), HasSubstr("which has 16"));
-  EXPECT_THAT(error({4}, {{"location", "weights.bin"}, {"offset", "99999999999999999999"}}), HasSubstr("expected a number"));
+  EXPECT_THAT(error({4}, {{"location", "weights.bin"}, {"offset", "99999999999999999999"}}),
+              HasSubstr("expected a number"));
 }
 
 /// A file of `size` bytes that takes no space; false where the file system cannot.
@@ -204,7 +215,8 @@ TEST(ImportTensor, ModelFilesAbove4GB) {
   };
   OnnxBuilder small;
   small.input("x", Shape{2}).output("y").node({"Relu", {"x"}, {"y"}});
-  std::string head = tensor_of(DType::u8, {static_cast<int64_t>(size)}, [](PbfWriter&) {}) + field(onnx::tensor::raw_data, size);
+  std::string head =
+      tensor_of(DType::u8, {static_cast<int64_t>(size)}, [](PbfWriter&) {}) + field(onnx::tensor::raw_data, size);
   std::string graph = small.graph + field(onnx::graph::initializer, head.size() + size) + head;
   std::string bytes = OnnxBuilder().bytes();
   bytes = bytes.substr(0, 2) + bytes.substr(4) + field(onnx::model::graph, graph.size() + size) + graph;

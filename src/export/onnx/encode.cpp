@@ -32,7 +32,9 @@ struct ValueWriter {
   AttributeType operator()(const Tensor& value) {
     return out.add_message(attribute::t, encode_tensor("", value)), AttributeType::tensor;
   }
-  AttributeType operator()(const std::shared_ptr<Graph>&) { throw Error("attribute", "holds a graph, which export does not write"); }
+  AttributeType operator()(const std::shared_ptr<Graph>&) {
+    throw Error("attribute", "holds a graph, which export does not write");
+  }
 };
 
 std::string encode_attribute(const std::string& name, const Attribute& value) {
@@ -50,8 +52,10 @@ std::string encode_shape(const Shape& shape) {
   for (const Dim& size : shape.dims) {
     std::string one;
     Writer dim_out(one);
-    if (size.known()) dim_out.add_int64(dim::value, size.value);
-    else if (!size.symbol.empty()) dim_out.add_string(dim::param, size.symbol);
+    if (size.known())
+      dim_out.add_int64(dim::value, size.value);
+    else if (!size.symbol.empty())
+      dim_out.add_string(dim::param, size.symbol);
     out.add_message(shape::dim, one);
   }
   return bytes;

@@ -16,7 +16,7 @@ namespace hone::onnx {
 
 namespace {
 
-constexpr size_t smallest_external = 1024;    // smaller tensors stay in the model file
+constexpr size_t smallest_external = 1024;  // smaller tensors stay in the model file
 constexpr uint64_t external_alignment = 64;
 
 struct Initializer {
@@ -47,8 +47,7 @@ struct Parts {
 };
 
 void check_typed(const std::string& place, const Type& type) {
-  if (type.dtype == DType::undefined)
-    throw Error(place, "has no element type", "run Graph::infer() before exporting");
+  if (type.dtype == DType::undefined) throw Error(place, "has no element type", "run Graph::infer() before exporting");
 }
 
 class PartsMaker {
@@ -62,8 +61,7 @@ class PartsMaker {
       if (output.value->is_constant()) add_constant(output.value);
       // One value cannot have two names: constants, inputs and values that are output twice get a copy.
       const std::string& name = names_.of(output.value);
-      if (name != output.name)
-        add_node({"Identity", names_.fresh(output.name + "_copy"), {name}, {output.name}, {}});
+      if (name != output.name) add_node({"Identity", names_.fresh(output.name + "_copy"), {name}, {output.name}, {}});
       parts_.ends += whole_field(graph::output, encode_value(output.name, output.value->type));
     }
     parts_.nodes += whole_field(graph::name, graph_.name.empty() ? "main" : graph_.name);
@@ -109,8 +107,8 @@ class PartsMaker {
   std::unordered_set<const Value*> written_;
 };
 
-/// The initializer as a field of the graph that begins at `position` of the file. Its data comes to lie at a multiple of
-/// the element size, so that readers can use it where it is: a doc_string of blanks fills the gap.
+/// The initializer as a field of the graph that begins at `position` of the file. Its data comes to lie at a multiple
+/// of the element size, so that readers can use it where it is: a doc_string of blanks fills the gap.
 Piece inline_initializer(const Initializer& initializer, uint64_t position) {
   const Tensor& tensor = initializer.tensor;
   std::string head = encode_tensor_head(initializer.name, tensor);
@@ -174,7 +172,8 @@ uint64_t file_size(const Parts& parts, const std::vector<Piece>& pieces) {
   return parts.head.size() + field_head(model::graph, inside).size() + inside + parts.tail.size();
 }
 
-/// Where the weights lie depends on how many bytes the graph's length takes, and that on the weights: two rounds settle it.
+/// Where the weights lie depends on how many bytes the graph's length takes, and that on the weights: two rounds settle
+/// it.
 std::vector<Piece> settled_pieces(const Parts& parts) {
   uint64_t length = parts.nodes.size() + parts.ends.size();
   for (const Initializer& initializer : parts.initializers) length += initializer.tensor.bytes();

@@ -44,7 +44,8 @@ class GraphBuilder {
  private:
   int64_t find_opset() const {
     auto it = model_.opsets.find("");
-    bool uses_onnx = std::any_of(model_.nodes.begin(), model_.nodes.end(), [](auto& node) { return node.domain.empty(); });
+    bool uses_onnx =
+        std::any_of(model_.nodes.begin(), model_.nodes.end(), [](auto& node) { return node.domain.empty(); });
     if (it == model_.opsets.end() && !uses_onnx) return graph_opset;
     const std::string& place = model_.place;
     if (it == model_.opsets.end())
@@ -77,15 +78,16 @@ class GraphBuilder {
     for (auto& [op, count] : missing) all += fmt::format("{}{} ({})", all.empty() ? "" : ", ", op, count);
     std::string listed = missing.size() > 1 ? "; ops that are missing in all: " + all : "";
     if (first->has_subgraph || is_control_flow(*first))
-      throw Error("node '" + first->name + "'",
-                  fmt::format("{} holds a subgraph; control flow (If, Loop, Scan) is not supported yet{}", first->op, listed),
-                  "export the model with fixed input sizes, or let onnx-simplifier remove the branches");
+      throw Error(
+          "node '" + first->name + "'",
+          fmt::format("{} holds a subgraph; control flow (If, Loop, Scan) is not supported yet{}", first->op, listed),
+          "export the model with fixed input sizes, or let onnx-simplifier remove the branches");
     std::string near;
     for (const std::string& name : similar_ops(first->op)) near += (near.empty() ? "did you mean " : " or ") + name;
     if (!near.empty()) near += "? Otherwise ";
     throw Error("node '" + first->name + "'",
-                fmt::format("op '{}' (domain {}, opset {}) is not one that Hone has{}", first->op, domain_name(first->domain),
-                            opset_of(first->domain), listed),
+                fmt::format("op '{}' (domain {}, opset {}) is not one that Hone has{}", first->op,
+                            domain_name(first->domain), opset_of(first->domain), listed),
                 near + "simplify the model (onnx-simplifier), export it without this op, or ask for the op");
   }
 

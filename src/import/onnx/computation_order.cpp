@@ -36,8 +36,10 @@ Sources find_sources(const ModelDef& model) {
       if (output.empty()) continue;
       auto [it, fresh] = sources.emplace(output, i);
       if (!fresh)
-        throw Error(model.nodes[i].place(),
-                    fmt::format("produces value '{}', which {} defines already", output, source_place(model, it->second)), broken);
+        throw Error(
+            model.nodes[i].place(),
+            fmt::format("produces value '{}', which {} defines already", output, source_place(model, it->second)),
+            broken);
     }
   return sources;
 }
@@ -45,7 +47,8 @@ Sources find_sources(const ModelDef& model) {
 void check_outputs(const ModelDef& model, const Sources& sources) {
   std::unordered_set<std::string> names;
   for (const ValueDef& output : model.outputs) {
-    if (!sources.count(output.name)) throw Error("output '" + output.name + "'", "is a value that nothing produces", broken);
+    if (!sources.count(output.name))
+      throw Error("output '" + output.name + "'", "is a value that nothing produces", broken);
     if (!names.insert(output.name).second) throw Error("output '" + output.name + "'", "is listed twice", broken);
   }
   if (model.outputs.empty()) throw Error(model.place, "has no outputs", broken);

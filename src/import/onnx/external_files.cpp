@@ -9,7 +9,8 @@ namespace hone::onnx {
 
 namespace fs = std::filesystem;
 
-ExternalFiles::ExternalFiles(const fs::path& model) : folder_(model.parent_path().empty() ? "." : model.parent_path()) {}
+ExternalFiles::ExternalFiles(const fs::path& model)
+    : folder_(model.parent_path().empty() ? "." : model.parent_path()) {}
 
 std::shared_ptr<const MappedFile> ExternalFiles::open(const std::string& location, const std::string& place) {
   auto known = files_.find(location);
@@ -29,7 +30,8 @@ std::shared_ptr<const MappedFile> ExternalFiles::open(const std::string& locatio
   // A symbolic link inside the folder must not lead out of it.
   auto [end, unused] = std::mismatch(folder.begin(), folder.end(), target.begin(), target.end());
   if (end != folder.end())
-    throw Error(place, fmt::format("has its data in '{}', a link that leads outside the model's folder", location), remedy);
+    throw Error(place, fmt::format("has its data in '{}', a link that leads outside the model's folder", location),
+                remedy);
   return files_[location] = MappedFile::open(target);
 }
 

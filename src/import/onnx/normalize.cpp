@@ -23,13 +23,15 @@ std::span<const Conversion> conversions() {
       {"Pow", 7, "Pow", broadcast_axis, "as Add"},
       {"Sub", 7, "Sub", broadcast_axis, "as Add"},
       {"Xor", 7, "Xor", broadcast_axis, "as Add"},
-      {"BatchNormalization", 14, "BatchNormalization", batch_norm_statistics, "attribute spatial and training outputs went"},
+      {"BatchNormalization", 14, "BatchNormalization", batch_norm_statistics,
+       "attribute spatial and training outputs went"},
       {"Cast", any_opset, "Cast", cast_type_name, "attribute to was the name of the type before 6"},
       {"Clip", 11, "Clip", clip_bounds, "min and max became inputs"},
       {"DFT", 20, "DFT", dft_axis, "axis became an input"},
       {"Dropout", 12, "Dropout", dropout_ratio, "ratio became an input"},
       {"GridSample", 20, "GridSample", grid_sample_mode, "modes bilinear and bicubic became linear and cubic"},
-      {"GroupNormalization", 21, "GroupNormalization", group_norm_scale, "scale and bias became one a channel, not one a group"},
+      {"GroupNormalization", 21, "GroupNormalization", group_norm_scale,
+       "scale and bias became one a channel, not one a group"},
       {"Hardmax", 13, "Hardmax", softmax_two_dims, "axis became one dimension, not all from there on"},
       {"LogSoftmax", 13, "LogSoftmax", softmax_two_dims, "as Hardmax"},
       {"Softmax", 13, "Softmax", softmax_two_dims, "as Hardmax"},
@@ -52,7 +54,8 @@ std::span<const Conversion> conversions() {
       {"Split", 13, "Split", split_sizes, "split became an input"},
       {"Squeeze", 13, "Squeeze", squeeze_axes, "axes became an input"},
       {"Unsqueeze", 13, "Unsqueeze", squeeze_axes, "axes became an input"},
-      {"Upsample", any_opset, "Resize", upsample_scales, "became Resize with asymmetric coordinates; after the lines of Resize"},
+      {"Upsample", any_opset, "Resize", upsample_scales,
+       "became Resize with asymmetric coordinates; after the lines of Resize"},
       {"TopK", 10, "TopK", top_k_count, "k became an input"},
   };
   return table;
@@ -69,7 +72,8 @@ void normalize(DraftNode& node, Normalizer& normalizer) {
   if (!node.domain.empty()) return;
   for (const Conversion& line : conversions()) {
     // The old broadcast attributes also turn up in files that claim a newer opset.
-    bool applies = normalizer.opset < line.below || (line.convert == broadcast_axis && node.attributes.count("broadcast"));
+    bool applies =
+        normalizer.opset < line.below || (line.convert == broadcast_axis && node.attributes.count("broadcast"));
     if (node.op != line.op || !applies) continue;
     node.op = line.becomes;
     line.convert(node, normalizer);
@@ -82,7 +86,9 @@ std::string DraftNode::place() const {
   return type + " '" + name + "'";
 }
 
-void DraftNode::fail(const std::string& problem, const std::string& remedy) const { throw Error(place(), problem, remedy); }
+void DraftNode::fail(const std::string& problem, const std::string& remedy) const {
+  throw Error(place(), problem, remedy);
+}
 
 void DraftNode::set_input(size_t i, Value* value) {
   if (inputs.size() <= i) inputs.resize(i + 1, nullptr);
@@ -99,8 +105,8 @@ std::optional<T> DraftNode::take(const char* attribute) {
   if constexpr (std::is_same_v<T, float>)
     if (auto* whole = std::get_if<int64_t>(&value)) return static_cast<float>(*whole);
   Attribute expected{T{}};
-  static const char* const kinds[] = {"an integer", "a number", "a string", "a list of integers", "a list of numbers",
-                                      "a list of strings", "a tensor", "a graph"};
+  static const char* const kinds[] = {"an integer",        "a number",          "a string", "a list of integers",
+                                      "a list of numbers", "a list of strings", "a tensor", "a graph"};
   fail(fmt::format("attribute '{}' is {}, expected {}", attribute, to_string(value), kinds[expected.index()]));
 }
 template std::optional<int64_t> DraftNode::take(const char*);

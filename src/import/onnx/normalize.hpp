@@ -35,7 +35,8 @@ class Normalizer {
   Value* constant(const DraftNode& node, const char* what, Tensor tensor);
   Value* integers(const DraftNode& node, const char* what, const std::vector<int64_t>& values);
   /// A node "<node>_<what>" in front of `node`; returns its output.
-  Value* add(const DraftNode& node, const char* what, const char* op, std::vector<Value*> inputs, const Attributes& attributes = {});
+  Value* add(const DraftNode& node, const char* what, const char* op, std::vector<Value*> inputs,
+             const Attributes& attributes = {});
 };
 
 /// One line of the table of differences between older opsets and the one that a Graph means.
@@ -44,7 +45,7 @@ struct Conversion {
   int64_t below;        ///< applies to files of an opset below this
   const char* becomes;  ///< the op in the graph
   void (*convert)(DraftNode&, Normalizer&);
-  const char* change;   ///< what the newer opset did, for readers
+  const char* change;  ///< what the newer opset did, for readers
 };
 constexpr int64_t any_opset = INT64_MAX;
 
@@ -55,7 +56,8 @@ std::string normalized_op(std::string_view domain, const std::string& op, int64_
 /// Brings a node of an older opset to opset 21.
 void normalize(DraftNode& node, Normalizer& normalizer);
 
-// The conversions, by family: normalize_inputs.cpp (attributes that became inputs) and normalize_nn.cpp (changed meaning).
+// The conversions, by family: normalize_inputs.cpp (attributes that became inputs) and normalize_nn.cpp (changed
+// meaning).
 void clip_bounds(DraftNode& node, Normalizer& normalizer);
 void dropout_ratio(DraftNode& node, Normalizer& normalizer);
 void pad_amounts(DraftNode& node, Normalizer& normalizer);

@@ -30,7 +30,8 @@ void clip_bounds(DraftNode& node, Normalizer& normalizer) {
 }
 
 void dropout_ratio(DraftNode& node, Normalizer& normalizer) {
-  if (auto ratio = node.take<float>("ratio")) node.set_input(1, normalizer.constant(node, "ratio", Tensor::scalar<float>(*ratio)));
+  if (auto ratio = node.take<float>("ratio"))
+    node.set_input(1, normalizer.constant(node, "ratio", Tensor::scalar<float>(*ratio)));
   node.attributes.erase("is_test");
   node.attributes.erase("consumed_inputs");
 }
@@ -64,8 +65,10 @@ void split_sizes(DraftNode& node, Normalizer& normalizer) {
 
 void squeeze_axes(DraftNode& node, Normalizer& normalizer) {
   auto axes = node.take<std::vector<int64_t>>("axes");
-  if (axes) node.set_input(1, normalizer.integers(node, "axes", *axes));
-  else if (node.op == "Unsqueeze") node.fail("has no attribute 'axes'", "the file is broken; export it again");
+  if (axes)
+    node.set_input(1, normalizer.integers(node, "axes", *axes));
+  else if (node.op == "Unsqueeze")
+    node.fail("has no attribute 'axes'", "the file is broken; export it again");
 }
 
 void top_k_count(DraftNode& node, Normalizer& normalizer) {
@@ -82,7 +85,8 @@ void dft_axis(DraftNode& node, Normalizer& normalizer) {
 void upsample_scales(DraftNode& node, Normalizer& normalizer) {
   auto scales = node.take<std::vector<float>>("scales");
   Value* input = node.input(1);
-  if (scales) input = normalizer.constant(node, "scales", Tensor::of<float>({static_cast<int64_t>(scales->size())}, *scales));
+  if (scales)
+    input = normalizer.constant(node, "scales", Tensor::of<float>({static_cast<int64_t>(scales->size())}, *scales));
   if (!input) node.fail("has neither an input nor an attribute 'scales'", "the file is broken; export it again");
   node.inputs.resize(1);
   node.set_input(2, input);
@@ -96,10 +100,10 @@ void cast_type_name(DraftNode& node, Normalizer&) {
   auto it = node.attributes.find("to");
   if (it == node.attributes.end() || !std::holds_alternative<std::string>(it->second)) return;
   static const std::pair<const char*, DType> names[] = {
-      {"FLOAT", DType::f32},   {"UINT8", DType::u8},    {"INT8", DType::i8},      {"UINT16", DType::u16},
-      {"INT16", DType::i16},   {"INT32", DType::i32},   {"INT64", DType::i64},    {"STRING", DType::string},
-      {"BOOL", DType::boolean}, {"FLOAT16", DType::f16}, {"DOUBLE", DType::f64},  {"UINT32", DType::u32},
-      {"UINT64", DType::u64},  {"BFLOAT16", DType::bf16}};
+      {"FLOAT", DType::f32},    {"UINT8", DType::u8},     {"INT8", DType::i8},    {"UINT16", DType::u16},
+      {"INT16", DType::i16},    {"INT32", DType::i32},    {"INT64", DType::i64},  {"STRING", DType::string},
+      {"BOOL", DType::boolean}, {"FLOAT16", DType::f16},  {"DOUBLE", DType::f64}, {"UINT32", DType::u32},
+      {"UINT64", DType::u64},   {"BFLOAT16", DType::bf16}};
   std::string wanted = std::get<std::string>(it->second);
   std::transform(wanted.begin(), wanted.end(), wanted.begin(), [](unsigned char c) { return std::toupper(c); });
   for (auto& [name, type] : names)

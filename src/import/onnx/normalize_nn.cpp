@@ -11,7 +11,8 @@ void nothing(DraftNode&, Normalizer&) {}
 
 void batch_norm_statistics(DraftNode& node, Normalizer&) {
   if (node.take<int64_t>("spatial").value_or(1) == 0)
-    node.fail("has spatial = 0 (statistics per element), which newer ONNX dropped", "export the model with opset 9 or newer");
+    node.fail("has spatial = 0 (statistics per element), which newer ONNX dropped",
+              "export the model with opset 9 or newer");
   node.attributes.erase("is_test");
   node.attributes.erase("consumed_inputs");
 }
@@ -31,7 +32,8 @@ void broadcast_axis(DraftNode& node, Normalizer& normalizer) {
   std::vector<int64_t> axes;
   for (int64_t i = b->shape().rank(); i < rank - first; ++i) axes.push_back(i);
   if (axes.empty()) return;
-  node.inputs[1] = normalizer.add(node, "broadcast", "Unsqueeze", {node.inputs[1], normalizer.integers(node, "axes", axes)});
+  node.inputs[1] =
+      normalizer.add(node, "broadcast", "Unsqueeze", {node.inputs[1], normalizer.integers(node, "axes", axes)});
 }
 
 void grid_sample_mode(DraftNode& node, Normalizer&) {
@@ -44,7 +46,8 @@ void grid_sample_mode(DraftNode& node, Normalizer&) {
 void group_norm_scale(DraftNode& node, Normalizer& normalizer) {
   auto it = node.attributes.find("num_groups");
   const int64_t* groups = it == node.attributes.end() ? nullptr : std::get_if<int64_t>(&it->second);
-  if (!groups || *groups < 1) node.fail("has no positive attribute 'num_groups'", "the file is broken; export it again");
+  if (!groups || *groups < 1)
+    node.fail("has no positive attribute 'num_groups'", "the file is broken; export it again");
   const Value* x = node.input(0);
   bool known = x && x->shape().rank() > 1 && x->shape()[1].known();
   if (!known) node.fail("has an input whose channels are not known", "export the model with opset 21 or fixed sizes");
@@ -79,7 +82,8 @@ void resize_asymmetric(DraftNode& node, Normalizer&) {
 
 void resize_empty_inputs(DraftNode& node, Normalizer&) {
   for (size_t i = 1; i < node.inputs.size(); ++i)
-    if (node.inputs[i] && node.inputs[i]->is_constant() && node.inputs[i]->constant().size() == 0) node.inputs[i] = nullptr;
+    if (node.inputs[i] && node.inputs[i]->is_constant() && node.inputs[i]->constant().size() == 0)
+      node.inputs[i] = nullptr;
 }
 
 void roi_align_coordinates(DraftNode& node, Normalizer&) {

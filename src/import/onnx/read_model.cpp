@@ -12,11 +12,18 @@ namespace {
 
 std::string kind_name(AttributeType kind) {
   switch (kind) {
-    case AttributeType::tensors: return "a list of tensors";
-    case AttributeType::graphs: return "a list of graphs";
-    case AttributeType::sparse_tensor: case AttributeType::sparse_tensors: return "a sparse tensor";
-    case AttributeType::type_proto: case AttributeType::type_protos: return "a type";
-    default: return fmt::format("of the unknown kind {}", static_cast<int>(kind));
+    case AttributeType::tensors:
+      return "a list of tensors";
+    case AttributeType::graphs:
+      return "a list of graphs";
+    case AttributeType::sparse_tensor:
+    case AttributeType::sparse_tensors:
+      return "a sparse tensor";
+    case AttributeType::type_proto:
+    case AttributeType::type_protos:
+      return "a type";
+    default:
+      return fmt::format("of the unknown kind {}", static_cast<int>(kind));
   }
 }
 
@@ -43,17 +50,24 @@ class ModelReader {
     bool has_graph = false;
     while (message.next()) {
       switch (message.field()) {
-        case model::ir_version: model_.ir_version = message.integer(); break;
+        case model::ir_version:
+          model_.ir_version = message.integer();
+          break;
         case model::graph:
           has_graph = true;
           read_graph(message.message());
           break;
-        case model::opset_import: read_opset(message.message()); break;
-        case model::metadata: read_metadata(message.message()); break;
+        case model::opset_import:
+          read_opset(message.message());
+          break;
+        case model::metadata:
+          read_metadata(message.message());
+          break;
         case model::functions:
           throw Error(place(), "defines functions of its own, which Hone does not read yet",
                       "inline them first: onnx.inliner.inline_local_functions(model)");
-        default: message.skip();
+        default:
+          message.skip();
       }
     }
     if (!has_graph) throw Error(place(), "is not an ONNX file: it holds no graph", "check that this is the right file");
@@ -67,9 +81,12 @@ class ModelReader {
     std::string domain;
     int64_t version = 0;
     while (message.next()) {
-      if (message.field() == opset::domain) domain = message.text();
-      else if (message.field() == opset::version) version = message.integer();
-      else message.skip();
+      if (message.field() == opset::domain)
+        domain = message.text();
+      else if (message.field() == opset::version)
+        version = message.integer();
+      else
+        message.skip();
     }
     model_.opsets[domain == "ai.onnx" ? "" : domain] = version;
   }
@@ -77,9 +94,12 @@ class ModelReader {
   void read_metadata(WireReader message) {
     std::string key, value;
     while (message.next()) {
-      if (message.field() == entry::key) key = message.text();
-      else if (message.field() == entry::value) value = message.text();
-      else message.skip();
+      if (message.field() == entry::key)
+        key = message.text();
+      else if (message.field() == entry::value)
+        value = message.text();
+      else
+        message.skip();
     }
     model_.metadata[key] = value;
   }
@@ -87,21 +107,34 @@ class ModelReader {
   void read_graph(WireReader message) {
     while (message.next()) {
       switch (message.field()) {
-        case graph::node: model_.nodes.push_back(read_node(message.message())); break;
-        case graph::name: model_.name = message.text(); break;
-        case graph::initializer: read_initializer(message.message()); break;
-        case graph::input: model_.inputs.push_back(read_value(message.message(), "input")); break;
-        case graph::output: model_.outputs.push_back(read_value(message.message(), "output")); break;
+        case graph::node:
+          model_.nodes.push_back(read_node(message.message()));
+          break;
+        case graph::name:
+          model_.name = message.text();
+          break;
+        case graph::initializer:
+          read_initializer(message.message());
+          break;
+        case graph::input:
+          model_.inputs.push_back(read_value(message.message(), "input"));
+          break;
+        case graph::output:
+          model_.outputs.push_back(read_value(message.message(), "output"));
+          break;
         case graph::sparse_initializer:
-          throw Error(place(), "has sparse initializers, which Hone does not read", "export the model with dense weights");
-        default: message.skip();
+          throw Error(place(), "has sparse initializers, which Hone does not read",
+                      "export the model with dense weights");
+        default:
+          message.skip();
       }
     }
   }
 
   void read_initializer(WireReader message) {
     NamedTensor named = read_tensor(message, external_, "initializer");
-    if (named.name.empty()) throw Error(place(), "has an initializer without a name", "the file is broken; export it again");
+    if (named.name.empty())
+      throw Error(place(), "has an initializer without a name", "the file is broken; export it again");
     model_.initializers.push_back({std::move(named.name), std::move(named.tensor)});
   }
 
@@ -109,11 +142,15 @@ class ModelReader {
     ValueDef value;
     std::optional<WireReader> type;
     while (message.next()) {
-      if (message.field() == value_info::name) value.name = message.text();
-      else if (message.field() == value_info::type) type = message.message();
-      else message.skip();
+      if (message.field() == value_info::name)
+        value.name = message.text();
+      else if (message.field() == value_info::type)
+        type = message.message();
+      else
+        message.skip();
     }
-    if (value.name.empty()) throw Error(place(), "has an " + what + " without a name", "the file is broken; export it again");
+    if (value.name.empty())
+      throw Error(place(), "has an " + what + " without a name", "the file is broken; export it again");
     if (type) value.type = read_type(*type, what + " '" + value.name + "'");
     return value;
   }
@@ -122,11 +159,17 @@ class ModelReader {
     Type result;
     while (message.next()) {
       switch (message.field()) {
-        case type::tensor: result = read_tensor_type(message.message(), value); break;
-        case type::sequence: case type::map: case type::sparse_tensor: case type::optional:
+        case type::tensor:
+          result = read_tensor_type(message.message(), value);
+          break;
+        case type::sequence:
+        case type::map:
+        case type::sparse_tensor:
+        case type::optional:
           throw Error(value, "is a sequence, map, sparse or optional value, expected a tensor",
                       "export the part of the model that works on tensors");
-        default: message.skip();
+        default:
+          message.skip();
       }
     }
     return result;
@@ -153,8 +196,10 @@ class ModelReader {
   Shape read_shape(WireReader message) {
     Shape shape{std::vector<Dim>{}};
     while (message.next()) {
-      if (message.field() == shape::dim) shape.dims.push_back(read_dim(message.message()));
-      else message.skip();
+      if (message.field() == shape::dim)
+        shape.dims.push_back(read_dim(message.message()));
+      else
+        message.skip();
     }
     return shape;
   }
@@ -180,18 +225,32 @@ class ModelReader {
     std::vector<WireReader> attributes;  // read last, when the node has its name for errors
     while (message.next()) {
       switch (message.field()) {
-        case node::input: node.inputs.push_back(message.text()); break;
-        case node::output: node.outputs.push_back(message.text()); break;
-        case node::name: node.name = message.text(); break;
-        case node::op_type: node.op = message.text(); break;
-        case node::domain: node.domain = message.text(); break;
-        case node::attribute: attributes.push_back(message.message()); break;
-        default: message.skip();
+        case node::input:
+          node.inputs.push_back(message.text());
+          break;
+        case node::output:
+          node.outputs.push_back(message.text());
+          break;
+        case node::name:
+          node.name = message.text();
+          break;
+        case node::op_type:
+          node.op = message.text();
+          break;
+        case node::domain:
+          node.domain = message.text();
+          break;
+        case node::attribute:
+          attributes.push_back(message.message());
+          break;
+        default:
+          message.skip();
       }
     }
     if (node.domain == "ai.onnx") node.domain.clear();
     if (node.name.empty()) node.name = made_up_name(node);
-    if (node.op.empty()) throw Error(place(), "node '" + node.name + "' names no op", "the file is broken; export it again");
+    if (node.op.empty())
+      throw Error(place(), "node '" + node.name + "' names no op", "the file is broken; export it again");
     for (const WireReader& attribute : attributes) read_attribute(attribute, node);
     return node;
   }
@@ -210,22 +269,45 @@ class ModelReader {
     AttributeDef def;
     while (message.next()) {
       switch (message.field()) {
-        case attribute::name: def.name = message.text(); break;
-        case attribute::ref_name: def.ref_name = message.text(); break;
-        case attribute::type: def.type = static_cast<AttributeType>(message.integer()); break;
-        case attribute::f: def.f = message.float32(), saw(def, AttributeType::f); break;
-        case attribute::i: def.i = message.integer(), saw(def, AttributeType::i); break;
-        case attribute::s: def.s = std::string(message.bytes()), saw(def, AttributeType::s); break;
+        case attribute::name:
+          def.name = message.text();
+          break;
+        case attribute::ref_name:
+          def.ref_name = message.text();
+          break;
+        case attribute::type:
+          def.type = static_cast<AttributeType>(message.integer());
+          break;
+        case attribute::f:
+          def.f = message.float32(), saw(def, AttributeType::f);
+          break;
+        case attribute::i:
+          def.i = message.integer(), saw(def, AttributeType::i);
+          break;
+        case attribute::s:
+          def.s = std::string(message.bytes()), saw(def, AttributeType::s);
+          break;
         case attribute::t:
           def.t = read_tensor(message.message(), external_, "tensor attribute of " + node.place()).tensor;
           saw(def, AttributeType::tensor);
           break;
-        case attribute::floats: message.floats(def.floats), saw(def, AttributeType::floats); break;
-        case attribute::ints: message.integers(def.ints), saw(def, AttributeType::ints); break;
-        case attribute::strings: def.strings.emplace_back(message.bytes()), saw(def, AttributeType::strings); break;
-        case attribute::g: message.skip(), saw(def, AttributeType::graph); break;
-        case attribute::graphs: message.skip(), saw(def, AttributeType::graphs); break;
-        default: message.skip();
+        case attribute::floats:
+          message.floats(def.floats), saw(def, AttributeType::floats);
+          break;
+        case attribute::ints:
+          message.integers(def.ints), saw(def, AttributeType::ints);
+          break;
+        case attribute::strings:
+          def.strings.emplace_back(message.bytes()), saw(def, AttributeType::strings);
+          break;
+        case attribute::g:
+          message.skip(), saw(def, AttributeType::graph);
+          break;
+        case attribute::graphs:
+          message.skip(), saw(def, AttributeType::graphs);
+          break;
+        default:
+          message.skip();
       }
     }
     if (def.type == AttributeType::undefined) def.type = def.seen;
@@ -234,29 +316,48 @@ class ModelReader {
 
   void read_attribute(WireReader message, NodeDef& node) {
     AttributeDef def = read_attribute_fields(message, node);
-    if (def.name.empty()) throw Error(node.place(), "has an attribute without a name", "the file is broken; export it again");
+    if (def.name.empty())
+      throw Error(node.place(), "has an attribute without a name", "the file is broken; export it again");
     if (!def.ref_name.empty())
-      throw Error(node.place(), fmt::format("attribute '{}' refers to an attribute of a function, outside of one", def.name),
+      throw Error(node.place(),
+                  fmt::format("attribute '{}' refers to an attribute of a function, outside of one", def.name),
                   "the file is broken; export it again");
     if (node.attributes.count(def.name)) throw Error(node.place(), fmt::format("has two attributes '{}'", def.name));
     Attribute value;
     switch (def.type) {
-      case AttributeType::f: value = def.f; break;
-      case AttributeType::i: value = def.i; break;
-      case AttributeType::s: value = std::move(def.s); break;
-      case AttributeType::ints: value = std::move(def.ints); break;
-      case AttributeType::floats: value = std::move(def.floats); break;
-      case AttributeType::strings: value = std::move(def.strings); break;
+      case AttributeType::f:
+        value = def.f;
+        break;
+      case AttributeType::i:
+        value = def.i;
+        break;
+      case AttributeType::s:
+        value = std::move(def.s);
+        break;
+      case AttributeType::ints:
+        value = std::move(def.ints);
+        break;
+      case AttributeType::floats:
+        value = std::move(def.floats);
+        break;
+      case AttributeType::strings:
+        value = std::move(def.strings);
+        break;
       case AttributeType::tensor:
-        if (!def.t.defined()) throw Error(node.place(), fmt::format("attribute '{}' is a tensor without content", def.name));
+        if (!def.t.defined())
+          throw Error(node.place(), fmt::format("attribute '{}' is a tensor without content", def.name));
         value = std::move(def.t);
         break;
       case AttributeType::undefined:
-        throw Error(node.place(), fmt::format("attribute '{}' has no value", def.name), "the file is broken; export it again");
-      case AttributeType::graph: case AttributeType::graphs:
+        throw Error(node.place(), fmt::format("attribute '{}' has no value", def.name),
+                    "the file is broken; export it again");
+      case AttributeType::graph:
+      case AttributeType::graphs:
         node.has_subgraph = true;
         return;
-      default: node.unreadable[def.name] = kind_name(def.type); return;
+      default:
+        node.unreadable[def.name] = kind_name(def.type);
+        return;
     }
     node.attributes.emplace(def.name, std::move(value));
   }

@@ -34,8 +34,10 @@ std::string valid_utf8(std::string_view bytes) {
   text.reserve(bytes.size());
   while (!bytes.empty()) {
     size_t length = utf8_sequence(bytes);
-    if (length == 0) text += "\xef\xbf\xbd";
-    else text += bytes.substr(0, length);
+    if (length == 0)
+      text += "\xef\xbf\xbd";
+    else
+      text += bytes.substr(0, length);
     bytes.remove_prefix(length == 0 ? 1 : length);
   }
   return text;
@@ -72,13 +74,15 @@ bool WireReader::next() {
   wire_type_ = static_cast<int>(tag & 7);
   field_ = static_cast<Field>(tag >> 3);
   if (tag >> 3 == 0 || tag >> 32 != 0) fail(fmt::format("there is no field of number {}", tag >> 3));
-  if (wire_type_ != wire_varint && wire_type_ != wire_fixed64 && wire_type_ != wire_length && wire_type_ != wire_fixed32)
+  if (wire_type_ != wire_varint && wire_type_ != wire_fixed64 && wire_type_ != wire_length &&
+      wire_type_ != wire_fixed32)
     fail(fmt::format("field {} has the unknown wire type {}", field_, wire_type_));
   return true;
 }
 
 void WireReader::expect(int wire_type) {
-  if (wire_type_ != wire_type) fail(fmt::format("field {} has wire type {}, expected {}", field_, wire_type_, wire_type));
+  if (wire_type_ != wire_type)
+    fail(fmt::format("field {} has wire type {}, expected {}", field_, wire_type_, wire_type));
 }
 
 int64_t WireReader::integer() {
@@ -110,10 +114,17 @@ WireReader WireReader::message() {
 
 void WireReader::skip() {
   switch (wire_type_) {
-    case wire_varint: varint(); break;
-    case wire_fixed64: take(8); break;
-    case wire_fixed32: take(4); break;
-    default: take(varint());
+    case wire_varint:
+      varint();
+      break;
+    case wire_fixed64:
+      take(8);
+      break;
+    case wire_fixed32:
+      take(4);
+      break;
+    default:
+      take(varint());
   }
 }
 
