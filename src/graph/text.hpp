@@ -20,7 +20,7 @@
 /// `fill(x)` (all elements), `range` (0, 1, 2 ...), `random(seed)` (uniform in -1 to 1; integers -100 to 100) or `...`
 /// (left out). `_` is an absent input. Attributes with the op's default are left out, and so is the node's name when it
 /// is that of its first output. `"..."` quotes names with other characters than letters, digits and _ . / -.
-/// `#` begins a comment. See docs/graph.md.
+/// `#` begins a comment.
 namespace hone {
 
 struct TextOptions {

@@ -46,12 +46,12 @@ class GraphParser : public DataParser {
     } else if (keyword == "input") {
       std::string name = new_name(graph);
       expect(":");
-      Type declared = type();
+      Type declared = declared_type();
       graph.add_input(name, declared.dtype, declared.shape);
     } else if (keyword == "const") {
       std::string name = new_name(graph);
       expect(":");
-      Type declared = type();
+      Type declared = declared_type();
       expect("=");
       graph.add_constant(name, data(declared));
     } else if (keyword == "output") {
@@ -180,7 +180,7 @@ class GraphParser : public DataParser {
     std::string_view word = ahead.run(in_number);
     if (word == "graph") return std::make_shared<Graph>(graph());
     if (dtype_from_name(word) == DType::undefined) return number_attribute();
-    Type declared = type();
+    Type declared = declared_type();
     return data(declared);
   }
 

@@ -17,8 +17,8 @@ namespace hone::text_form {
 
 // What no sensible graph needs; a text that asks for more is broken or hostile.
 inline constexpr size_t max_rank = 32;
-inline constexpr int64_t max_dim = int64_t{1} << 40;
-inline constexpr int64_t max_elements = int64_t{1} << 48;
+inline constexpr int64_t max_dim = int64_t{1} << 31;
+inline constexpr int64_t max_elements = int64_t{1} << 31;  // times max_dim, this does not overflow
 inline constexpr int64_t max_generated_bytes = 256 << 20;  // all fill, range and random of one text
 
 /// Characters, words and numbers of the text.
@@ -184,12 +184,19 @@ class DataParser : public Scanner {
       } while (accept(","));
       expect("]");
     }
-    int64_t elements = 1;
-    for (const Dim& size : dims)
-      if (size.known() && size.value > 0 &&
-          (__builtin_mul_overflow(elements, size.value, &elements) || elements > max_elements))
-        fail_at(begin, "the shape has too many elements");
     result.shape = Shape(std::move(dims));
+    return result;
+  }
+
+  /// As type(), of a tensor that the text itself brings in: its size is limited.
+  Type declared_type() {
+    size_t begin = mark();
+    Type result = type();
+    int64_t elements = 1;
+    for (const Dim& size : result.shape.dims) {
+      if (size.value > max_dim) fail_at(begin, fmt::format("size {} is too large", size.value));
+      if (size.value > 0 && (elements *= size.value) > max_elements) fail_at(begin, "the shape has too many elements");
+    }
     return result;
   }
 
@@ -219,12 +226,7 @@ class DataParser : public Scanner {
       if (result.symbol.empty()) expected("a symbol");
       return result;
     }
-    if (std::isdigit(static_cast<unsigned char>(peek()))) {
-      size_t begin = mark();
-      int64_t value = number<int64_t>();
-      if (value > max_dim) fail_at(begin, fmt::format("size {} is too large", value));
-      return value;
-    }
+    if (std::isdigit(static_cast<unsigned char>(peek()))) return number<int64_t>();
     std::string_view symbol = run(in_word);
     if (symbol.empty()) expected("a size: a number, a symbol or '?'");
     return Dim::named(std::string(symbol));

@@ -21,10 +21,21 @@ const Tensor* float_constant(const Value* value) {
 /// The output channel of each weight: first axis, last axis, or group and second axis.
 template <class Channel>
 Tensor scaled(const Tensor& weights, const std::vector<double>& scale, Channel channel) {
-  Tensor wide = weights.cast(DType::f64).clone();
-  auto data = wide.mutable_data<double>();
-  for (size_t i = 0; i < data.size(); ++i) data[i] *= scale[static_cast<size_t>(channel(static_cast<int64_t>(i)))];
-  return wide.cast(weights.dtype());
+  Tensor result = weights.clone();
+  dispatch(weights.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    if constexpr (!std::is_integral_v<T>) {
+      auto data = result.mutable_data<T>();
+      for (size_t i = 0; i < data.size(); ++i) {
+        double factor = scale[static_cast<size_t>(channel(static_cast<int64_t>(i)))];
+        if constexpr (std::is_floating_point_v<T>)
+          data[i] = static_cast<T>(static_cast<double>(data[i]) * factor);
+        else
+          data[i] = T(static_cast<float>(static_cast<double>(static_cast<float>(data[i])) * factor));
+      }
+    }
+  });
+  return result;
 }
 
 Tensor scaled_weights(const Node& node, const std::vector<double>& scale) {

@@ -1,5 +1,7 @@
 #include "optimize/pass_manager.hpp"
 
+#include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <set>
@@ -28,7 +30,7 @@ std::string dump(const Graph& graph, const std::string& pass) {
     for (const Value* constant : graph.constants()) elements += constant->constant().size();
     TextOptions options;
     if (elements > 1 << 20) options.elide_above = 4096;  // a text of all weights would be too large to look at
-    static int serial = 0;
+    static std::atomic<int> serial = 0;
     auto path = std::filesystem::temp_directory_path() / fmt::format("hone-{}-{}-{}.txt", pass, ::getpid(), ++serial);
     write_file(path, to_text(graph, options));
     return "the graph as it was before is in " + path.string();

@@ -72,6 +72,15 @@ TEST(FoldScale, IntoConv) {
   expect_pass(fold_scale(), conv_input + k + "%y = Mul(%c, %k) output %y", conv_input + "%y = Conv(%x, %w) output %y");
 }
 
+TEST(FoldScale, HalfPrecisionStaysSo) {
+  Graph graph = parse_text(R"(graph "half" { input %x: f16[1, 2, 3, 3] const %w: f16[2, 2, 1, 1] = [1, 2, 3, 4]
+    const %k: f16[2, 1, 1] = [0.5, 2] %c = Conv(%x, %w) %y = Mul(%c, %k) output %y })");
+  EXPECT_TRUE(fold_scale()->apply(graph));
+  const Tensor& weights = graph.nodes().front()->input(1)->constant();
+  EXPECT_EQ(weights.dtype(), DType::f16);
+  EXPECT_EQ(weights.to_floats(), (std::vector<float>{0.5f, 1, 6, 8}));
+}
+
 TEST(FoldScale, IntoGemmAndMatMul) {
   const std::string head = "input %x: f32[N, 5, 4] const %w: f32[4, 6] = random(1) const %k: f32[6] = random(2) ";
   expect_pass(fold_scale(), head + "%c = MatMul(%x, %w) %y = Mul(%k, %c) output %y",
