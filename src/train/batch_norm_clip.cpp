@@ -20,15 +20,16 @@ struct Function : torch::autograd::Function<Function> {
                           at::Tensor running_mean, at::Tensor running_variance, BatchNormClip options) {
     int64_t channels = channels_of(x), rows = rows_of(x);
     at::Tensor mean = at::empty({channels}, at::kFloat), variance = at::empty({channels}, at::kFloat);
-    batch_norm_kernels::statistics(x.data_ptr<float>(), rows, channels, mean.data_ptr<float>(), variance.data_ptr<float>());
+    batch_norm_kernels::statistics(x.data_ptr<float>(), rows, channels, mean.data_ptr<float>(),
+                                   variance.data_ptr<float>());
     running_mean.mul_(options.keep).add_(mean, 1 - options.keep);
     double unbiased = static_cast<double>(rows) / static_cast<double>(rows - 1);
     running_variance.mul_(options.keep).add_(variance, (1 - options.keep) * unbiased);
     at::Tensor inverse = (variance + options.epsilon).rsqrt();
     at::Tensor a = (scale * inverse).contiguous(), b = (bias - mean * a).contiguous();
     at::Tensor y = at::empty_like(x, at::MemoryFormat::ChannelsLast);
-    batch_norm_kernels::apply(x.data_ptr<float>(), y.data_ptr<float>(), rows, channels, a.data_ptr<float>(), b.data_ptr<float>(),
-                              options.low, options.high);
+    batch_norm_kernels::apply(x.data_ptr<float>(), y.data_ptr<float>(), rows, channels, a.data_ptr<float>(),
+                              b.data_ptr<float>(), options.low, options.high);
     context->save_for_backward({x, a, b, mean, inverse});
     context->saved_data["low"] = static_cast<double>(options.low);
     context->saved_data["high"] = static_cast<double>(options.high);
@@ -61,11 +62,12 @@ struct Function : torch::autograd::Function<Function> {
 }  // namespace
 
 bool batch_norm_clip_takes(const at::Tensor& x) {
-  return x.dim() == 4 && x.scalar_type() == at::kFloat && x.numel() > 0 && x.is_contiguous(at::MemoryFormat::ChannelsLast);
+  return x.dim() == 4 && x.scalar_type() == at::kFloat && x.numel() > 0 &&
+         x.is_contiguous(at::MemoryFormat::ChannelsLast);
 }
 
-at::Tensor batch_norm_clip(const at::Tensor& x, const at::Tensor& scale, const at::Tensor& bias, at::Tensor running_mean,
-                           at::Tensor running_variance, const BatchNormClip& options) {
+at::Tensor batch_norm_clip(const at::Tensor& x, const at::Tensor& scale, const at::Tensor& bias,
+                           at::Tensor running_mean, at::Tensor running_variance, const BatchNormClip& options) {
   return Function::apply(x, scale, bias, std::move(running_mean), std::move(running_variance), options);
 }
 

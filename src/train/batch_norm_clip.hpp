@@ -13,7 +13,7 @@ struct BatchNormClip {
 /// True when batch_norm_clip() takes such an input: f32, channels-last memory.
 bool batch_norm_clip_takes(const at::Tensor& x);
 /// clip(batch_norm(x)) by the statistics of the batch, with autograd; moves the running statistics.
-at::Tensor batch_norm_clip(const at::Tensor& x, const at::Tensor& scale, const at::Tensor& bias, at::Tensor running_mean,
-                           at::Tensor running_variance, const BatchNormClip& options);
+at::Tensor batch_norm_clip(const at::Tensor& x, const at::Tensor& scale, const at::Tensor& bias,
+                           at::Tensor running_mean, at::Tensor running_variance, const BatchNormClip& options);
 
 }  // namespace hone

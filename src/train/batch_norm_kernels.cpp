@@ -41,8 +41,8 @@ HONE_CLONES void add_squares(const float* __restrict x, int64_t rows, int64_t wi
     }
 }
 
-HONE_CLONES void apply_rows(const float* __restrict x, float* __restrict y, int64_t rows, int64_t width, const float* __restrict a,
-                            const float* __restrict b, float low, float high) {
+HONE_CLONES void apply_rows(const float* __restrict x, float* __restrict y, int64_t rows, int64_t width,
+                            const float* __restrict a, const float* __restrict b, float low, float high) {
   for (int64_t row = 0; row < rows; ++row, x += width, y += width)
     for (int64_t i = 0; i < width; ++i) {
       float z = x[i] * a[i] + b[i];
@@ -52,8 +52,8 @@ HONE_CLONES void apply_rows(const float* __restrict x, float* __restrict y, int6
 }
 
 HONE_CLONES void reduce_rows(const float* __restrict x, const float* __restrict dy, int64_t rows, int64_t width,
-                             const float* __restrict a, const float* __restrict b, const float* __restrict mean, float low,
-                             float high, float* __restrict sum_g, float* __restrict sum_gx) {
+                             const float* __restrict a, const float* __restrict b, const float* __restrict mean,
+                             float low, float high, float* __restrict sum_g, float* __restrict sum_gx) {
   for (int64_t row = 0; row < rows; ++row, x += width, dy += width)
     for (int64_t i = 0; i < width; ++i) {
       float z = x[i] * a[i] + b[i];
@@ -63,9 +63,10 @@ HONE_CLONES void reduce_rows(const float* __restrict x, const float* __restrict 
     }
 }
 
-HONE_CLONES void gradient_rows(const float* __restrict x, const float* __restrict dy, float* __restrict dx, int64_t rows,
-                               int64_t width, const float* __restrict a, const float* __restrict b, float low, float high,
-                               const float* __restrict p, const float* __restrict q, const float* __restrict r) {
+HONE_CLONES void gradient_rows(const float* __restrict x, const float* __restrict dy, float* __restrict dx,
+                               int64_t rows, int64_t width, const float* __restrict a, const float* __restrict b,
+                               float low, float high, const float* __restrict p, const float* __restrict q,
+                               const float* __restrict r) {
   for (int64_t row = 0; row < rows; ++row, x += width, dy += width, dx += width)
     for (int64_t i = 0; i < width; ++i) {
       float z = x[i] * a[i] + b[i];
@@ -76,7 +77,8 @@ HONE_CLONES void gradient_rows(const float* __restrict x, const float* __restric
 
 /// Sums of blocks in float, over blocks in double: as exact as it needs to be for any number of rows.
 template <class Block>
-void sum_blocks(const Layout& l, int64_t channels, Block block, std::vector<double>& first, std::vector<double>& second) {
+void sum_blocks(const Layout& l, int64_t channels, Block block, std::vector<double>& first,
+                std::vector<double>& second) {
   constexpr int64_t block_rows = 64;
   std::vector<float> a(static_cast<size_t>(l.width)), b(static_cast<size_t>(l.width));
   auto flush = [&](int64_t count) {
@@ -106,7 +108,9 @@ void statistics(const float* x, int64_t rows, int64_t channels, float* mean, flo
   std::vector<double> sum(static_cast<size_t>(channels)), square(static_cast<size_t>(channels));
   sum_blocks(
       l, channels,
-      [&](int64_t at, int64_t count, int64_t width, float* s, float* q) { add_squares(x + at, count, width, shift.data(), s, q); },
+      [&](int64_t at, int64_t count, int64_t width, float* s, float* q) {
+        add_squares(x + at, count, width, shift.data(), s, q);
+      },
       sum, square);
   for (int64_t c = 0; c < channels; ++c) {
     auto i = static_cast<size_t>(c);
@@ -116,7 +120,8 @@ void statistics(const float* x, int64_t rows, int64_t channels, float* mean, flo
   }
 }
 
-void apply(const float* x, float* y, int64_t rows, int64_t channels, const float* a, const float* b, float low, float high) {
+void apply(const float* x, float* y, int64_t rows, int64_t channels, const float* a, const float* b, float low,
+           float high) {
   Layout l = layout(rows, channels);
   std::vector<float> wide_a = repeated(a, channels, l.width), wide_b = repeated(b, channels, l.width);
   apply_rows(x, y, l.rows, l.width, wide_a.data(), wide_b.data(), low, high);
@@ -142,15 +147,16 @@ void reduce_gradient(const float* x, const float* dy, int64_t rows, int64_t chan
   }
 }
 
-void apply_gradient(const float* x, const float* dy, float* dx, int64_t rows, int64_t channels, const float* a, const float* b,
-                    float low, float high, const float* p, const float* q, const float* r) {
+void apply_gradient(const float* x, const float* dy, float* dx, int64_t rows, int64_t channels, const float* a,
+                    const float* b, float low, float high, const float* p, const float* q, const float* r) {
   Layout l = layout(rows, channels);
   auto wide = [&](const float* values) { return repeated(values, channels, l.width); };
   std::vector<float> wa = wide(a), wb = wide(b), wp = wide(p), wq = wide(q), wr = wide(r);
   gradient_rows(x, dy, dx, l.rows, l.width, wa.data(), wb.data(), low, high, wp.data(), wq.data(), wr.data());
   int64_t at = l.rows * l.width;
   if (l.tail > 0)
-    gradient_rows(x + at, dy + at, dx + at, 1, l.tail, wa.data(), wb.data(), low, high, wp.data(), wq.data(), wr.data());
+    gradient_rows(x + at, dy + at, dx + at, 1, l.tail, wa.data(), wb.data(), low, high, wp.data(), wq.data(),
+                  wr.data());
 }
 
 }  // namespace hone::batch_norm_kernels

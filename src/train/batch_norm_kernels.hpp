@@ -10,14 +10,15 @@ namespace hone::batch_norm_kernels {
 void statistics(const float* x, int64_t rows, int64_t channels, float* mean, float* variance);
 
 /// y = clip(x * a + b, low, high)
-void apply(const float* x, float* y, int64_t rows, int64_t channels, const float* a, const float* b, float low, float high);
+void apply(const float* x, float* y, int64_t rows, int64_t channels, const float* a, const float* b, float low,
+           float high);
 
 /// With g = dy where low < z < high, else 0: sum_g = sum of g and sum_gx = sum of g * (x - mean), per channel.
 void reduce_gradient(const float* x, const float* dy, int64_t rows, int64_t channels, const float* a, const float* b,
                      const float* mean, float low, float high, float* sum_g, float* sum_gx);
 
 /// dx = g * p + x * q + r per channel, g as above.
-void apply_gradient(const float* x, const float* dy, float* dx, int64_t rows, int64_t channels, const float* a, const float* b,
-                    float low, float high, const float* p, const float* q, const float* r);
+void apply_gradient(const float* x, const float* dy, float* dx, int64_t rows, int64_t channels, const float* a,
+                    const float* b, float low, float high, const float* p, const float* q, const float* r);
 
 }  // namespace hone::batch_norm_kernels

@@ -51,14 +51,16 @@ class Reader {
   double number() { return read<double>(); }
   std::string text() { return std::string(take(integer())); }
   std::string_view take(int64_t size) {
-    if (size < 0 || static_cast<uint64_t>(size) > bytes_.size()) throw Error(place_, "the checkpoint is damaged", remedy);
+    if (size < 0 || static_cast<uint64_t>(size) > bytes_.size())
+      throw Error(place_, "the checkpoint is damaged", remedy);
     std::string_view part = bytes_.substr(0, static_cast<size_t>(size));
     bytes_.remove_prefix(part.size());
     return part;
   }
   int64_t count() {
     int64_t value = integer();
-    if (value < 0 || static_cast<uint64_t>(value) > bytes_.size()) throw Error(place_, "the checkpoint is damaged", remedy);
+    if (value < 0 || static_cast<uint64_t>(value) > bytes_.size())
+      throw Error(place_, "the checkpoint is damaged", remedy);
     return value;
   }
 
@@ -96,7 +98,8 @@ Tensor read_tensor(Reader& in, const std::string& place) {
 template <class Map>
 const auto& find(const Map& map, const std::string& name) {
   auto it = map.find(name);
-  if (it == map.end()) throw Error("checkpoint", "has no entry '" + name + "'", "it belongs to another model or program version");
+  if (it == map.end())
+    throw Error("checkpoint", "has no entry '" + name + "'", "it belongs to another model or program version");
   return it->second;
 }
 
@@ -137,7 +140,8 @@ Checkpoint load_checkpoint(const std::filesystem::path& path) {
   uint64_t header[3];
   std::memcpy(header, bytes.data() + sizeof magic, sizeof header);
   if (header[0] != version)
-    throw Error(place, fmt::format("has version {}, this program reads version {}", header[0], version), "start the training again");
+    throw Error(place, fmt::format("has version {}, this program reads version {}", header[0], version),
+                "start the training again");
   bytes.remove_prefix(header_bytes);
   if (bytes.size() != header[1])
     throw Error(place, fmt::format("is cut off: {} bytes, expected {}", bytes.size(), header[1]), remedy);

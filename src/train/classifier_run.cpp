@@ -24,7 +24,8 @@ double seconds_between(std::chrono::steady_clock::time_point from, std::chrono::
 Graph training_graph(const Graph& model, const Splits& data, const TrainOptions& options) {
   Graph graph = model.clone();
   std::string place = "model '" + model.name + "'";
-  if (graph.inputs().size() != 1) throw Error(place, fmt::format("has {} inputs, a classifier has 1", graph.inputs().size()));
+  if (graph.inputs().size() != 1)
+    throw Error(place, fmt::format("has {} inputs, a classifier has 1", graph.inputs().size()));
   Value* input = graph.inputs()[0];
   bool image = input->dtype() == DType::f32 && input->shape().rank() == 4 && input->shape()[1] == Dim(3);
   if (!image)
@@ -34,8 +35,9 @@ Graph training_graph(const Graph& model, const Splits& data, const TrainOptions&
   Shape batch = input->shape();
   batch[0] = Dim::named("N");
   if (!matches(Shape{1, 3, batch[2], batch[3]}, size))
-    throw Error("input '" + input->name + "'", fmt::format("is {}, the preprocessing gives {} x {} pixels", to_string(input->type),
-                                                           options.preprocess.height, options.preprocess.width));
+    throw Error("input '" + input->name + "'",
+                fmt::format("is {}, the preprocessing gives {} x {} pixels", to_string(input->type),
+                            options.preprocess.height, options.preprocess.width));
   if (options.start_size < 1) batch[2] = Dim::named("H"), batch[3] = Dim::named("W");
   graph.set_input_type(input, {DType::f32, batch});
   graph.infer();
@@ -44,8 +46,9 @@ Graph training_graph(const Graph& model, const Splits& data, const TrainOptions&
   logits = graph.outputs()[0].value;
   auto classes = static_cast<int64_t>(data.train.classes.size());
   if (logits->shape().rank() != 2 || logits->shape()[1] != Dim(classes))
-    throw Error("output '" + graph.outputs()[0].name + "'",
-                fmt::format("is {}, the data has {} classes: expected f32[N, {}]", to_string(logits->type), classes, classes));
+    throw Error(
+        "output '" + graph.outputs()[0].name + "'",
+        fmt::format("is {}, the data has {} classes: expected f32[N, {}]", to_string(logits->type), classes, classes));
   return graph;
 }
 
@@ -84,7 +87,8 @@ ClassifierRun::ClassifierRun(const Graph& model, const Splits& data, const Train
   LoaderOptions validation = loader_options(options);
   validation.batch_size = std::max(64, options.batch_size);
   validation_loader_ = std::make_unique<BatchLoader>(data.validation, validation);
-  state_.height = training_size(static_cast<int>(options.preprocess.height), options.start_size, options.size_growth, 0);
+  state_.height =
+      training_size(static_cast<int>(options.preprocess.height), options.start_size, options.size_growth, 0);
   state_.width = training_size(static_cast<int>(options.preprocess.width), options.start_size, options.size_growth, 0);
   batches_ = loader().batches_per_epoch();
   state_.total = options.epochs * batches_;
@@ -92,7 +96,8 @@ ClassifierRun::ClassifierRun(const Graph& model, const Splits& data, const Train
 
 /// The loader for the current image size.
 BatchLoader& ClassifierRun::loader() {
-  if (!train_loader_ || train_loader_->options().height != state_.height || train_loader_->options().width != state_.width) {
+  if (!train_loader_ || train_loader_->options().height != state_.height ||
+      train_loader_->options().width != state_.width) {
     LoaderOptions train = loader_options(options_);
     train.height = state_.height;
     train.width = state_.width;
@@ -143,13 +148,13 @@ TrainResult ClassifierRun::train() {
     std::string remedy;
     if (!options_.checkpoint.empty()) {
       save();
-      remedy = fmt::format("{} of {} batches are saved in '{}': run the same command with --resume to continue", state_.step,
-                           state_.total, options_.checkpoint.string());
+      remedy = fmt::format("{} of {} batches are saved in '{}': run the same command with --resume to continue",
+                           state_.step, state_.total, options_.checkpoint.string());
     }
     throw Interrupted("training", remedy);
   }
-  progress_.end(fmt::format("best validation accuracy {:.1f}% in epoch {} of {}, {:.0f} images/s", 100 * state_.best_accuracy,
-                            state_.best_epoch, state_.history.size(),
+  progress_.end(fmt::format("best validation accuracy {:.1f}% in epoch {} of {}, {:.0f} images/s",
+                            100 * state_.best_accuracy, state_.best_epoch, state_.history.size(),
                             static_cast<double>(state_.images) / std::max(1e-9, state_.train_seconds)));
   TrainResult result;
   result.history = state_.history;
@@ -167,8 +172,10 @@ TrainResult ClassifierRun::train() {
 void ClassifierRun::train_epoch() {
   if (state_.step % batches_ == 0) {
     double done = static_cast<double>(state_.step) / static_cast<double>(state_.total);
-    state_.height = training_size(static_cast<int>(options_.preprocess.height), options_.start_size, options_.size_growth, done);
-    state_.width = training_size(static_cast<int>(options_.preprocess.width), options_.start_size, options_.size_growth, done);
+    state_.height =
+        training_size(static_cast<int>(options_.preprocess.height), options_.start_size, options_.size_growth, done);
+    state_.width =
+        training_size(static_cast<int>(options_.preprocess.width), options_.start_size, options_.size_growth, done);
   }
   BatchLoader& batches = loader();
   show();
@@ -208,18 +215,22 @@ ClassifierRun::Score ClassifierRun::run_batch(const Batch& batch, bool training)
     at::Tensor logits = model[part].forward({x}, training)[0];
     double smoothing = training ? options_.label_smoothing : 0;
     at::Tensor loss = at::cross_entropy_loss(logits, target, {}, at::Reduction::Sum, -100, smoothing);
-    scores[static_cast<size_t>(part)] = {loss.item<float>(), 0, logits.detach().argmax(1).eq(target).sum().item<int64_t>()};
+    scores[static_cast<size_t>(part)] = {loss.item<float>(), 0,
+                                         logits.detach().argmax(1).eq(target).sum().item<int64_t>()};
     if (training) (loss / static_cast<double>(count)).backward();
   });
   Score sum;
   for (const Score& score : scores) sum.loss += score.loss, sum.correct += score.correct;
-  return {sum.loss / static_cast<double>(count), static_cast<double>(sum.correct) / static_cast<double>(count), sum.correct, count};
+  return {sum.loss / static_cast<double>(count), static_cast<double>(sum.correct) / static_cast<double>(count),
+          sum.correct, count};
 }
 
 void ClassifierRun::train_batch(const Batch& batch) {
   Score score = run_batch(batch, true);
   if (!std::isfinite(score.loss))
-    throw Error("training", fmt::format("the loss is {} in batch {} of epoch {}", score.loss, state_.step % batches_ + 1, epoch_index() + 1),
+    throw Error("training",
+                fmt::format("the loss is {} in batch {} of epoch {}", score.loss, state_.step % batches_ + 1,
+                            epoch_index() + 1),
                 fmt::format("lower the learning rate (now {})", options_.learning_rate));
   live_->gather_gradients();
   live_->average_buffers();
@@ -333,7 +344,8 @@ void ClassifierRun::show() {
     detail += fmt::format("  loss {:.3f}  acc {:.1f}%", state_.loss_sum / static_cast<double>(state_.seen),
                           100.0 * static_cast<double>(state_.correct) / static_cast<double>(state_.seen));
   if (!state_.history.empty()) detail += fmt::format("  val {:.1f}%", 100 * state_.history.back().validation_accuracy);
-  if (state_.images > 0) detail += fmt::format("  {:.0f} img/s", static_cast<double>(state_.images) / std::max(1e-9, state_.train_seconds));
+  if (state_.images > 0)
+    detail += fmt::format("  {:.0f} img/s", static_cast<double>(state_.images) / std::max(1e-9, state_.train_seconds));
   progress_.update(state_.step, detail);
 }
 
@@ -361,7 +373,8 @@ void ClassifierRun::visit_tensors(const std::function<void(const std::string&, a
 
 void ClassifierRun::save() {
   Checkpoint checkpoint;
-  visit_tensors([&](const std::string& name, at::Tensor& tensor) { checkpoint.tensors[name] = torch_ops::from_torch(tensor); });
+  visit_tensors(
+      [&](const std::string& name, at::Tensor& tensor) { checkpoint.tensors[name] = torch_ops::from_torch(tensor); });
   for (int i = 0; i < live_->count(); ++i)
     checkpoint.tensors[fmt::format("generator/{}", i)] = torch_ops::from_torch((*live_)[i].generator().get_state());
   checkpoint.texts["options"] = options_text_;
@@ -386,7 +399,9 @@ void ClassifierRun::load() {
   if (std::string change = first_difference(checkpoint.text("options"), options_text_); !change.empty())
     throw Error(place, "is of other options: " + change, remedy);
   if (checkpoint.integer("threads") != options_.threads)
-    throw Error(place, fmt::format("was made with {} threads, now {}: the result would differ", checkpoint.integer("threads"), options_.threads),
+    throw Error(place,
+                fmt::format("was made with {} threads, now {}: the result would differ", checkpoint.integer("threads"),
+                            options_.threads),
                 remedy);
   state_.load(checkpoint);
   if (state_.best_epoch > 0) {
@@ -397,7 +412,8 @@ void ClassifierRun::load() {
   at::NoGradGuard no_grad;
   visit_tensors([&](const std::string& name, at::Tensor& tensor) {
     at::Tensor saved = torch_ops::to_torch(checkpoint.tensor(name), place);
-    if (saved.sizes() != tensor.sizes()) throw Error(place, "tensor '" + name + "' has other sizes than the model", remedy);
+    if (saved.sizes() != tensor.sizes())
+      throw Error(place, "tensor '" + name + "' has other sizes than the model", remedy);
     tensor.copy_(saved);
   });
   for (int i = 0; i < live_->count(); ++i) {

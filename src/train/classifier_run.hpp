@@ -19,8 +19,8 @@ namespace hone {
 class ClassifierRun {
  public:
   ClassifierRun(const Graph& model, const Splits& data, const TrainOptions& options, Progress& progress);
-  void load();            ///< continues from the checkpoint file
-  TrainResult train();    ///< until the run is over
+  void load();               ///< continues from the checkpoint file
+  TrainResult train();       ///< until the run is over
   void store(Graph& model);  ///< the best weights
 
  private:

@@ -13,9 +13,11 @@ namespace {
 std::vector<at::Tensor> to_torch(const Graph& graph, std::span<const Tensor> inputs) {
   std::vector<at::Tensor> tensors;
   for (size_t i = 0; i < inputs.size(); ++i) {
-    std::string place = fmt::format("input {}", i < graph.inputs().size() ? "'" + graph.inputs()[i]->name + "'" : std::to_string(i));
+    std::string place =
+        fmt::format("input {}", i < graph.inputs().size() ? "'" + graph.inputs()[i]->name + "'" : std::to_string(i));
     if (i < graph.inputs().size() && graph.inputs()[i]->dtype() != inputs[i].dtype())
-      throw Error(place, fmt::format("got {}, expected {}", name_of(inputs[i].dtype()), name_of(graph.inputs()[i]->dtype())));
+      throw Error(place,
+                  fmt::format("got {}, expected {}", name_of(inputs[i].dtype()), name_of(graph.inputs()[i]->dtype())));
     tensors.push_back(torch_ops::to_torch(inputs[i], place));
   }
   return tensors;
@@ -55,8 +57,8 @@ void GraphModule::set_value(const std::string& name, const Tensor& tensor) {
   if (!variable) throw Error("'" + name + "'", "is no parameter or buffer of the module");
   at::Tensor source = torch_ops::to_torch(tensor, "'" + name + "'");
   if (source.sizes() != variable->tensor.sizes() || source.scalar_type() != variable->tensor.scalar_type())
-    throw Error("'" + name + "'", fmt::format("got {}{}, expected sizes {}", name_of(tensor.dtype()), to_string(tensor.dims()),
-                                              to_string(variable->tensor.sizes().vec())));
+    throw Error("'" + name + "'", fmt::format("got {}{}, expected sizes {}", name_of(tensor.dtype()),
+                                              to_string(tensor.dims()), to_string(variable->tensor.sizes().vec())));
   at::NoGradGuard no_grad;
   variable->tensor.copy_(source);
 }
@@ -69,14 +71,17 @@ std::vector<Tensor> GraphModule::forward(std::span<const Tensor> inputs, bool tr
   return results;
 }
 
-std::map<std::string, Tensor> GraphModule::gradients(std::span<const Tensor> inputs, std::span<const Tensor> output_gradients,
-                                                     bool training) {
+std::map<std::string, Tensor> GraphModule::gradients(std::span<const Tensor> inputs,
+                                                     std::span<const Tensor> output_gradients, bool training) {
   std::vector<at::Tensor> outputs = torch_->forward(to_torch(torch_->graph(), inputs), training);
   if (output_gradients.size() != outputs.size())
-    throw Error("gradients", fmt::format("got {} output gradients, expected {}", output_gradients.size(), outputs.size()));
+    throw Error("gradients",
+                fmt::format("got {} output gradients, expected {}", output_gradients.size(), outputs.size()));
   at::Tensor loss = at::zeros({}, at::kDouble);
   for (size_t i = 0; i < outputs.size(); ++i)
-    loss = loss + (outputs[i] * torch_ops::to_torch(output_gradients[i], fmt::format("output gradient {}", i))).sum().to(at::kDouble);
+    loss = loss + (outputs[i] * torch_ops::to_torch(output_gradients[i], fmt::format("output gradient {}", i)))
+                      .sum()
+                      .to(at::kDouble);
   for (auto& variable : torch_->parameters()) variable.tensor.mutable_grad().reset();
   loss.backward();
   std::map<std::string, Tensor> result;

@@ -20,10 +20,10 @@ struct GraphModuleOptions {
   uint64_t seed = 0;          ///< of dropout
 };
 
-/// Executes a Graph with autograd. Learned are the float constants that are weights, biases, scales or slopes of the ops
-/// in the table of torch_ops.cpp (also through Transpose, Reshape and the like, and a bias added to a product); the mean
-/// and variance of a batch normalization are buffers; all other constants stay fixed. In evaluation mode the outputs are
-/// those of hone::evaluate(). One thread at a time.
+/// Executes a Graph with autograd. Learned are the float constants that are weights, biases, scales or slopes of the
+/// ops in the table of torch_ops.cpp (also through Transpose, Reshape and the like, and a bias added to a product); the
+/// mean and variance of a batch normalization are buffers; all other constants stay fixed. In evaluation mode the
+/// outputs are those of hone::evaluate(). One thread at a time.
 class GraphModule {
  public:
   /// Throws Error naming the node and op when the trainer has no such op, and on a `freeze` entry that matches nothing.
@@ -43,7 +43,8 @@ class GraphModule {
   /// Gradients of sum_k sum(outputs[k] * output_gradients[k]) by parameter.
   std::map<std::string, Tensor> gradients(std::span<const Tensor> inputs, std::span<const Tensor> output_gradients,
                                           bool training = false);
-  /// Writes parameters and buffers into the constants of these names; throws Error when one is missing or has other sizes.
+  /// Writes parameters and buffers into the constants of these names; throws Error when one is missing or has other
+  /// sizes.
   void store(Graph& graph) const;
 
   /// The libtorch side, for the trainer (train/torch_graph.hpp).

@@ -7,7 +7,9 @@
 namespace hone::torch_ops {
 
 bool Window::padded() const {
-  auto any = [](const std::vector<int64_t>& pads) { return std::any_of(pads.begin(), pads.end(), [](int64_t p) { return p != 0; }); };
+  auto any = [](const std::vector<int64_t>& pads) {
+    return std::any_of(pads.begin(), pads.end(), [](int64_t p) { return p != 0; });
+  };
   return any(begin) || any(end);
 }
 
@@ -17,11 +19,13 @@ Window read_window(const OpCall& call, std::vector<int64_t> kernel, at::IntArray
   auto list = [&](const char* name, int64_t otherwise) {
     std::vector<int64_t> values = call.integers(name);
     if (values.empty()) values.assign(rank, otherwise);
-    if (values.size() != rank) call.fail(fmt::format("attribute '{}' has {} values, expected {}", name, values.size(), rank));
+    if (values.size() != rank)
+      call.fail(fmt::format("attribute '{}' has {} values, expected {}", name, values.size(), rank));
     return values;
   };
   if (kernel.empty()) kernel = list("kernel_shape", 1);
-  if (kernel.size() != rank) call.fail(fmt::format("kernel has {} axes, the input has {} spatial ones", kernel.size(), rank));
+  if (kernel.size() != rank)
+    call.fail(fmt::format("kernel has {} axes, the input has {} spatial ones", kernel.size(), rank));
   window.kernel = std::move(kernel);
   window.stride = list("strides", 1);
   window.dilation = list("dilations", 1);
@@ -84,7 +88,8 @@ Tensors conv_transpose(OpCall& call) {
     int64_t extent = (window.kernel[i] - 1) * window.dilation[i] + 1;
     int64_t full = window.stride[i] * (x.size(static_cast<int64_t>(i) + 2) - 1) + extra[i] + extent;
     if (sizes.empty() && !same) continue;
-    int64_t wanted = sizes.empty() ? x.size(static_cast<int64_t>(i) + 2) * window.stride[i] : sizes[sizes.size() - rank + i];
+    int64_t wanted =
+        sizes.empty() ? x.size(static_cast<int64_t>(i) + 2) * window.stride[i] : sizes[sizes.size() - rank + i];
     int64_t total = full - wanted;
     window.begin[i] = automatic == "SAME_UPPER" ? total / 2 : total - total / 2;
     window.end[i] = total - window.begin[i];

@@ -17,7 +17,9 @@ Tensors slice(OpCall& call) {
     int64_t axis = call.axis(axes.empty() ? static_cast<int64_t>(i) : axes[i], x.dim()), size = x.size(axis);
     int64_t step = i < steps.size() ? steps[i] : 1;
     if (step == 0) call.fail("step is 0");
-    auto clamp = [&](int64_t value, int64_t low, int64_t high) { return std::clamp(value < 0 ? value + size : value, low, high); };
+    auto clamp = [&](int64_t value, int64_t low, int64_t high) {
+      return std::clamp(value < 0 ? value + size : value, low, high);
+    };
     if (step > 0) {
       int64_t start = clamp(starts[i], 0, size), end = std::max(start, clamp(ends[i], 0, size));
       x = at::slice(x, axis, start, end, step);
@@ -84,7 +86,8 @@ Tensors pad(OpCall& call) {
   }
   std::string mode = call.text("mode", "constant");
   if (mode == "constant") return {pad_spatial(x, before, after, call.number(2, 0))};
-  if (mode != "edge" && mode != "reflect" && mode != "wrap") call.fail("mode is '" + mode + "', expected constant, reflect, edge or wrap");
+  if (mode != "edge" && mode != "reflect" && mode != "wrap")
+    call.fail("mode is '" + mode + "', expected constant, reflect, edge or wrap");
   for (size_t i = 0; i < before.size(); ++i) {
     if (before[i] == 0 && after[i] == 0) continue;
     auto indices = padded_indices(mode, x.size(static_cast<int64_t>(i)), before[i], after[i]);

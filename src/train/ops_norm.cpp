@@ -27,7 +27,8 @@ Tensors batch_normalization(OpCall& call) {
   double keep = call.real("momentum", 0.9), epsilon = call.real("epsilon", 1e-5);
   if (call.training && batch_norm_clip_takes(x))
     return {batch_norm_clip(x, call.in(1), call.in(2), call.in(3), call.in(4), {epsilon, keep, call.low, call.high})};
-  at::Tensor y = at::batch_norm(x, call.in(1), call.in(2), call.in(3), call.in(4), call.training, 1 - keep, epsilon, false);
+  at::Tensor y =
+      at::batch_norm(x, call.in(1), call.in(2), call.in(3), call.in(4), call.training, 1 - keep, epsilon, false);
   bool clips = std::isfinite(call.low) || std::isfinite(call.high);
   return {clips ? at::hardtanh_(y, call.low, call.high) : y};
 }

@@ -10,17 +10,23 @@ namespace {
 
 at::Tensor max_pool_nd(const at::Tensor& x, const Window& w, const std::vector<int64_t>& pads, bool ceil) {
   switch (x.dim()) {
-    case 3: return at::max_pool1d(x, w.kernel, w.stride, pads, w.dilation, ceil);
-    case 4: return at::max_pool2d(x, w.kernel, w.stride, pads, w.dilation, ceil);
-    default: return at::max_pool3d(x, w.kernel, w.stride, pads, w.dilation, ceil);
+    case 3:
+      return at::max_pool1d(x, w.kernel, w.stride, pads, w.dilation, ceil);
+    case 4:
+      return at::max_pool2d(x, w.kernel, w.stride, pads, w.dilation, ceil);
+    default:
+      return at::max_pool3d(x, w.kernel, w.stride, pads, w.dilation, ceil);
   }
 }
 
 at::Tensor average_pool_nd(const at::Tensor& x, const Window& w, const std::vector<int64_t>& pads, bool include_pad) {
   switch (x.dim()) {
-    case 3: return at::avg_pool1d(x, w.kernel, w.stride, pads, false, include_pad);
-    case 4: return at::avg_pool2d(x, w.kernel, w.stride, pads, false, include_pad);
-    default: return at::avg_pool3d(x, w.kernel, w.stride, pads, false, include_pad);
+    case 3:
+      return at::avg_pool1d(x, w.kernel, w.stride, pads, false, include_pad);
+    case 4:
+      return at::avg_pool2d(x, w.kernel, w.stride, pads, false, include_pad);
+    default:
+      return at::avg_pool3d(x, w.kernel, w.stride, pads, false, include_pad);
   }
 }
 
@@ -29,8 +35,8 @@ void check_rank(const OpCall& call) {
     call.fail(fmt::format("input has rank {}, the trainer pools ranks 3 to 5", call.in(0).dim()));
 }
 
-/// Elements to add after the last one so that ceil_mode's last window fits. As in libtorch and ONNX, a window that would
-/// start in that extra part does not count.
+/// Elements to add after the last one so that ceil_mode's last window fits. As in libtorch and ONNX, a window that
+/// would start in that extra part does not count.
 std::vector<int64_t> ceil_extra(const Window& w, at::IntArrayRef spatial) {
   std::vector<int64_t> extra(spatial.size(), 0);
   for (size_t i = 0; i < spatial.size(); ++i) {

@@ -40,10 +40,11 @@ Tensors resize(OpCall& call) {
   check_resize_modes(call.node.place(), op);
   auto axes = resize_axes(call.node.place(), op, x.sizes().vec(), read_inputs(call));
   bool planes = x.dim() == 4 && axes[0].identity && axes[1].identity && !op.antialias && !op.exclude_outside;
-  bool aligned = planes && op.coordinate_transformation_mode == "align_corners" && axes[2].scale * axes[2].input == axes[2].output &&
-                 axes[3].scale * axes[3].input == axes[3].output;
+  bool aligned = planes && op.coordinate_transformation_mode == "align_corners" &&
+                 axes[2].scale * axes[2].input == axes[2].output && axes[3].scale * axes[3].input == axes[3].output;
   if (planes && op.mode == "linear" && (aligned || op.coordinate_transformation_mode == "half_pixel"))
-    return {at::upsample_bilinear2d(x, at::IntArrayRef({axes[2].output, axes[3].output}), aligned, axes[2].scale, axes[3].scale)};
+    return {at::upsample_bilinear2d(x, at::IntArrayRef({axes[2].output, axes[3].output}), aligned, axes[2].scale,
+                                    axes[3].scale)};
   for (size_t i = 0; i < axes.size(); ++i)
     if (!axes[i].identity) x = resample(x, static_cast<int64_t>(i), axes[i], resize_table(op, axes[i]));
   return {x};

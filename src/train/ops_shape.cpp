@@ -105,7 +105,8 @@ Tensors split(OpCall& call) {
     sizes = call.ints(1);
   } else {
     int64_t part = (x.size(axis) + count - 1) / count;
-    for (int64_t left = x.size(axis), i = 0; i < count; ++i, left -= part) sizes.push_back(std::clamp<int64_t>(left, 0, part));
+    for (int64_t left = x.size(axis), i = 0; i < count; ++i, left -= part)
+      sizes.push_back(std::clamp<int64_t>(left, 0, part));
   }
   return at::split_with_sizes(x, sizes, axis);
 }

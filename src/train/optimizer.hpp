@@ -18,8 +18,8 @@ class Sgd {
   std::vector<at::Tensor> velocities_;
 };
 
-/// Moves the weights and statistics of `average` towards those of `live`: average += (1 - decay) * (live - average). The
-/// decay of update t (from 0) is min(decay, (1 + t) / (10 + t)), so that the average forgets the random start.
+/// Moves the weights and statistics of `average` towards those of `live`: average += (1 - decay) * (live - average).
+/// The decay of update t (from 0) is min(decay, (1 + t) / (10 + t)), so that the average forgets the random start.
 void update_average(TorchGraph& average, TorchGraph& live, double decay, int64_t update);
 
 }  // namespace hone

@@ -50,8 +50,10 @@ void Replicas::gather_gradients() {
       at::Tensor& from = (*this)[k].parameters()[i].tensor.mutable_grad();
       at::Tensor& to = main().parameters()[i].tensor.mutable_grad();
       if (!from.defined()) continue;
-      if (to.defined()) to.add_(from);
-      else to = from;
+      if (to.defined())
+        to.add_(from);
+      else
+        to = from;
       from = at::Tensor();
     }
   }

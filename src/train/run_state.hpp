@@ -6,9 +6,9 @@ namespace hone {
 
 /// The numbers of a run that change: all that a continued run needs besides tensors.
 struct RunState {
-  int64_t step = 0;   ///< batches done
-  int64_t total = 0;  ///< batches planned
-  bool planned = false;  ///< `total` comes from a measurement
+  int64_t step = 0;           ///< batches done
+  int64_t total = 0;          ///< batches planned
+  bool planned = false;       ///< `total` comes from a measurement
   int height = 0, width = 0;  ///< of the training images of the current epoch
 
   // The current epoch.

@@ -8,7 +8,8 @@ namespace hone {
 
 double Schedule::learning_rate(int64_t step) const {
   if (step < warmup) return peak * static_cast<double>(step + 1) / static_cast<double>(warmup + 1);
-  double progress = std::min(1.0, static_cast<double>(step - warmup) / static_cast<double>(std::max<int64_t>(1, total - warmup)));
+  double progress =
+      std::min(1.0, static_cast<double>(step - warmup) / static_cast<double>(std::max<int64_t>(1, total - warmup)));
   return peak * (final_ratio + (1 - final_ratio) * 0.5 * (1 + std::cos(std::numbers::pi * progress)));
 }
 
@@ -37,8 +38,10 @@ int64_t TimePlan::fit(int64_t from, int64_t limit) const {
   int64_t low = from + 1, high = std::max(limit, from + 1);
   while (low < high) {
     int64_t middle = low + (high - low + 1) / 2;
-    if (elapsed + remaining(from, middle) <= budget) low = middle;
-    else high = middle - 1;
+    if (elapsed + remaining(from, middle) <= budget)
+      low = middle;
+    else
+      high = middle - 1;
   }
   return low;
 }

@@ -15,8 +15,8 @@ struct Schedule {
   double learning_rate(int64_t step) const;
 };
 
-/// The side length to train at after `progress` (0..1) of the run: from `start_ratio` of `full` up to `full`, linear over
-/// the first `growth` of the run, in steps of 16 pixels (progressive resizing).
+/// The side length to train at after `progress` (0..1) of the run: from `start_ratio` of `full` up to `full`, linear
+/// over the first `growth` of the run, in steps of 16 pixels (progressive resizing).
 int training_size(int full, double start_ratio, double growth, double progress);
 
 /// How many steps a run may have so that it ends within its time.

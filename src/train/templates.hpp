@@ -13,9 +13,9 @@ struct TemplateOptions {
   double width = 1.0;  ///< multiplies the channels of every layer
   int height = 128;    ///< of the input, in pixels
   int width_px = 128;
-  double dropout = 0.2;     ///< before the classifier; 0: no Dropout node
-  bool zero_gamma = true;   ///< each residual branch starts at 0 (Goyal et al. 2017), which speeds up the first epochs
-  uint64_t seed = 0;        ///< of the initial weights
+  double dropout = 0.2;    ///< before the classifier; 0: no Dropout node
+  bool zero_gamma = true;  ///< each residual branch starts at 0 (Goyal et al. 2017), which speeds up the first epochs
+  uint64_t seed = 0;       ///< of the initial weights
 };
 
 /// A model architecture with random weights: f32 [N, 3, height, width] to logits f32 [N, classes].

@@ -15,7 +15,8 @@ namespace hone {
 namespace {
 
 bool name_matches(const std::string& pattern, const std::string& name) {
-  if (!pattern.empty() && pattern.back() == '*') return name.compare(0, pattern.size() - 1, pattern, 0, pattern.size() - 1) == 0;
+  if (!pattern.empty() && pattern.back() == '*')
+    return name.compare(0, pattern.size() - 1, pattern, 0, pattern.size() - 1) == 0;
   return pattern == name;
 }
 
@@ -60,8 +61,9 @@ TorchGraph::TorchGraph(const Graph& graph, const GraphModuleOptions& options)
       generator_(at::detail::createCPUGenerator(options.seed)) {
   for (auto& node : graph_.nodes())
     if (!torch_ops::find(node->op().domain(), node->op().type()))
-      throw Error(node->place(), fmt::format("the trainer has no op {}{}{}", node->op().domain(),
-                                             *node->op().domain() ? "." : "", node->op().type()),
+      throw Error(node->place(),
+                  fmt::format("the trainer has no op {}{}{}", node->op().domain(), *node->op().domain() ? "." : "",
+                              node->op().type()),
                   "train the graph before quantization and deployment passes, or simplify it; ops without training: " +
                       unknown_ops(graph_));
   for (const Value* input : graph_.inputs()) slot(input);
@@ -140,7 +142,8 @@ const Node* TorchGraph::fused_clip(const Node& node, Step& step) const {
   step.low = -std::numeric_limits<float>::infinity();
   step.high = std::numeric_limits<float>::infinity();
   const Value* output = node.output();
-  if (!node.is("BatchNormalization") || output->dtype() != DType::f32 || graph_.use_count(output) != 1 || output->uses().empty())
+  if (!node.is("BatchNormalization") || output->dtype() != DType::f32 || graph_.use_count(output) != 1 ||
+      output->uses().empty())
     return nullptr;
   const Node* next = output->uses()[0].node;
   if (next->is("Relu")) {
@@ -149,7 +152,8 @@ const Node* TorchGraph::fused_clip(const Node& node, Step& step) const {
   }
   if (!next->is("Clip") || output->uses()[0].index != 0) return nullptr;
   for (size_t i : {1, 2})
-    if (const Value* bound = next->input(i); bound && (!bound->is_constant() || bound->constant().size() != 1)) return nullptr;
+    if (const Value* bound = next->input(i); bound && (!bound->is_constant() || bound->constant().size() != 1))
+      return nullptr;
   if (next->input(1)) step.low = next->input(1)->constant().to_floats()[0];
   if (next->input(2)) step.high = next->input(2)->constant().to_floats()[0];
   return next;
@@ -191,18 +195,20 @@ void TorchGraph::find_dead_slots() {
 
 std::vector<at::Tensor> TorchGraph::forward(const std::vector<at::Tensor>& inputs, bool training) {
   if (inputs.size() != graph_.inputs().size())
-    throw Error("graph '" + graph_.name + "'", fmt::format("got {} inputs, expected {}", inputs.size(), graph_.inputs().size()));
+    throw Error("graph '" + graph_.name + "'",
+                fmt::format("got {} inputs, expected {}", inputs.size(), graph_.inputs().size()));
   for (size_t i = 0; i < inputs.size(); ++i) {
     const Value* input = graph_.inputs()[i];
     if (!matches(input->shape(), inputs[i].sizes().vec()))
       throw Error("input '" + input->name + "'",
                   "got " + to_string(inputs[i].sizes().vec()) + ", expected " + to_string(input->type));
     bool reorder = channels_last_ && inputs[i].dim() == 4 && inputs[i].is_floating_point();
-    values_[static_cast<size_t>(slots_.at(input))] = reorder ? inputs[i].contiguous(at::MemoryFormat::ChannelsLast) : inputs[i];
+    values_[static_cast<size_t>(slots_.at(input))] =
+        reorder ? inputs[i].contiguous(at::MemoryFormat::ChannelsLast) : inputs[i];
   }
   for (const Step& step : steps_) {
-    torch_ops::OpCall call{*step.node, step.attributes, {}, training && !step.frozen_statistics, step.may_overwrite, &generator_,
-                           step.low, step.high};
+    torch_ops::OpCall call{*step.node,         step.attributes, {},       training && !step.frozen_statistics,
+                           step.may_overwrite, &generator_,     step.low, step.high};
     for (int input : step.inputs) call.inputs.push_back(input < 0 ? at::Tensor() : values_[static_cast<size_t>(input)]);
     torch_ops::Tensors results;
     try {
@@ -211,7 +217,8 @@ std::vector<at::Tensor> TorchGraph::forward(const std::vector<at::Tensor>& input
       throw Error(step.node->place(), std::string(error.what_without_backtrace()));
     }
     for (size_t i = 0; i < step.outputs.size(); ++i) {
-      if (i >= results.size()) throw Error(step.node->place(), fmt::format("the trainer does not compute its output {}", i));
+      if (i >= results.size())
+        throw Error(step.node->place(), fmt::format("the trainer does not compute its output {}", i));
       values_[static_cast<size_t>(step.outputs[i])] = std::move(results[i]);
     }
     for (int index : step.dead) values_[static_cast<size_t>(index)].reset();
@@ -252,10 +259,12 @@ void TorchGraph::store(Graph& graph) const {
       Value* value = graph.find_value(variable.name);
       Tensor tensor = torch_ops::from_torch(variable.tensor);
       if (!value || !value->is_constant())
-        throw Error("graph '" + graph.name + "'", "has no constant '" + variable.name + "' to store a trained tensor in");
+        throw Error("graph '" + graph.name + "'",
+                    "has no constant '" + variable.name + "' to store a trained tensor in");
       if (value->constant().dims() != tensor.dims() || value->dtype() != tensor.dtype())
-        throw Error("constant '" + variable.name + "'", fmt::format("has sizes {}, the trained tensor {}",
-                                                                    to_string(value->constant().dims()), to_string(tensor.dims())));
+        throw Error("constant '" + variable.name + "'",
+                    fmt::format("has sizes {}, the trained tensor {}", to_string(value->constant().dims()),
+                                to_string(tensor.dims())));
       graph.set_constant(value, std::move(tensor));
     }
   }

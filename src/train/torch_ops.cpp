@@ -150,17 +150,28 @@ std::vector<int64_t> OpCall::axes(size_t i, int64_t rank) const {
 
 at::ScalarType to_torch(DType dtype, const std::string& place) {
   switch (dtype) {
-    case DType::f32: return at::kFloat;
-    case DType::f64: return at::kDouble;
-    case DType::f16: return at::kHalf;
-    case DType::bf16: return at::kBFloat16;
-    case DType::u8: return at::kByte;
-    case DType::i8: return at::kChar;
-    case DType::i16: return at::kShort;
-    case DType::i32: return at::kInt;
-    case DType::i64: return at::kLong;
-    case DType::boolean: return at::kBool;
-    default: throw Error(place, std::string("the trainer has no element type ") + name_of(dtype));
+    case DType::f32:
+      return at::kFloat;
+    case DType::f64:
+      return at::kDouble;
+    case DType::f16:
+      return at::kHalf;
+    case DType::bf16:
+      return at::kBFloat16;
+    case DType::u8:
+      return at::kByte;
+    case DType::i8:
+      return at::kChar;
+    case DType::i16:
+      return at::kShort;
+    case DType::i32:
+      return at::kInt;
+    case DType::i64:
+      return at::kLong;
+    case DType::boolean:
+      return at::kBool;
+    default:
+      throw Error(place, std::string("the trainer has no element type ") + name_of(dtype));
   }
 }
 

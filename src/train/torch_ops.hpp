@@ -26,8 +26,8 @@ struct OpCall {
   float low = -std::numeric_limits<float>::infinity(), high = std::numeric_limits<float>::infinity();
 
   bool has(size_t i) const { return i < inputs.size() && inputs[i].defined(); }
-  const at::Tensor& in(size_t i) const;     ///< throws Error when absent
-  std::vector<int64_t> ints(size_t i) const;  ///< the integers of input i
+  const at::Tensor& in(size_t i) const;             ///< throws Error when absent
+  std::vector<int64_t> ints(size_t i) const;        ///< the integers of input i
   double number(size_t i, double otherwise) const;  ///< the only element of input i, or `otherwise` when absent
 
   int64_t integer(const char* name, int64_t otherwise) const;
@@ -65,7 +65,8 @@ struct Window {
 /// Reads strides, dilations, pads and auto_pad for an input with these spatial sizes.
 Window read_window(const OpCall& call, std::vector<int64_t> kernel, at::IntArrayRef spatial);
 /// Pads the spatial axes of [N, C, ...] with `value`.
-at::Tensor pad_spatial(const at::Tensor& x, const std::vector<int64_t>& begin, const std::vector<int64_t>& end, double value);
+at::Tensor pad_spatial(const at::Tensor& x, const std::vector<int64_t>& begin, const std::vector<int64_t>& end,
+                       double value);
 
 at::ScalarType to_torch(DType dtype, const std::string& place);
 at::Tensor to_torch(const Tensor& tensor, const std::string& place);  ///< copies

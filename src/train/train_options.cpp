@@ -16,7 +16,8 @@ void validate(const TrainOptions& o) {
   check(o.max_minutes >= 0, "max_minutes", o.max_minutes, "0 or more");
   check(o.batch_size >= 2, "batch_size", o.batch_size, "at least 2, for the statistics of a batch");
   check(o.learning_rate > 0 && o.learning_rate <= 100, "learning_rate", o.learning_rate, "above 0 and at most 100");
-  check(o.final_learning_rate >= 0 && o.final_learning_rate <= 1, "final_learning_rate", o.final_learning_rate, "0 to 1");
+  check(o.final_learning_rate >= 0 && o.final_learning_rate <= 1, "final_learning_rate", o.final_learning_rate,
+        "0 to 1");
   check(o.warmup_epochs >= 0, "warmup_epochs", o.warmup_epochs, "0 or more");
   check(o.momentum >= 0 && o.momentum < 1, "momentum", o.momentum, "0 or more and below 1");
   check(o.weight_decay >= 0 && o.weight_decay < 1, "weight_decay", o.weight_decay, "0 or more and below 1");
@@ -52,9 +53,9 @@ std::string describe(const TrainOptions& o) {
   add("size_growth", o.size_growth);
   add("seed", o.seed);
   const AugmentOptions& a = o.augment;
-  add("augment", fmt::format("area {}-{} aspect {}-{} flip {} {} rotation {} color {} {} {} {} erase {} {}", a.min_area, a.max_area,
-                             a.min_aspect, a.max_aspect, a.flip, a.vertical_flip, a.rotation, a.brightness, a.contrast,
-                             a.saturation, a.hue, a.erase, a.erase_max_area));
+  add("augment", fmt::format("area {}-{} aspect {}-{} flip {} {} rotation {} color {} {} {} {} erase {} {}", a.min_area,
+                             a.max_area, a.min_aspect, a.max_aspect, a.flip, a.vertical_flip, a.rotation, a.brightness,
+                             a.contrast, a.saturation, a.hue, a.erase, a.erase_max_area));
   std::string frozen;
   for (const std::string& pattern : o.freeze) frozen += pattern + " ";
   add("freeze", frozen);
@@ -90,8 +91,8 @@ std::string fingerprint(const Splits& data) {
   Hash hash;
   add_dataset(hash, data.train);
   add_dataset(hash, data.validation);
-  return fmt::format("{} classes, {} train and {} validation images, {}", data.train.classes.size(), data.train.samples.size(),
-                     data.validation.samples.size(), hash.text());
+  return fmt::format("{} classes, {} train and {} validation images, {}", data.train.classes.size(),
+                     data.train.samples.size(), data.validation.samples.size(), hash.text());
 }
 
 std::string fingerprint(const Graph& graph) {
@@ -100,8 +101,10 @@ std::string fingerprint(const Graph& graph) {
     hash.add(node->op().type());
     for (auto& [name, value] : get_attributes(node->op())) hash.add(name), hash.add(to_string(value));
     for (const Value* input : node->inputs()) {
-      if (input) hash.add(input->name), hash.add(input->is_constant() ? to_string(input->constant().dims()) : "");
-      else hash.add("absent");
+      if (input)
+        hash.add(input->name), hash.add(input->is_constant() ? to_string(input->constant().dims()) : "");
+      else
+        hash.add("absent");
     }
   }
   return fmt::format("{} nodes, {}", graph.nodes().size(), hash.text());

@@ -29,7 +29,9 @@ Tensor draw_shape(int shape, Rng& rng) {
   for (int y = 0; y < side; ++y) {
     for (int x = 0; x < side; ++x) {
       double dx = std::abs(x - cx), dy = std::abs(y - cy);
-      bool inside = shape == 0 ? std::hypot(dx, dy) < r : shape == 1 ? std::max(dx, dy) < r : std::max(dx, dy) < r && std::min(dx, dy) < 2;
+      bool inside = shape == 0   ? std::hypot(dx, dy) < r
+                    : shape == 1 ? std::max(dx, dy) < r
+                                 : std::max(dx, dy) < r && std::min(dx, dy) < 2;
       for (int c = 0; c < 3; ++c)
         pixels[static_cast<size_t>((y * side + x) * 3 + c)] =
             static_cast<uint8_t>(std::clamp((inside ? front[c] : back[c]) + rng.normal(0, 12), 0.0, 255.0));
@@ -128,7 +130,8 @@ TEST_F(Shapes, AreLearned) {
     std::vector<float> scores = module.forward(std::vector<Tensor>{input})[0].to_floats();
     correct += std::max_element(scores.begin(), scores.end()) - scores.begin() == sample.label;
   }
-  EXPECT_NEAR(static_cast<double>(correct) / static_cast<double>(data_->validation.samples.size()), result.best_accuracy, 1e-9);
+  EXPECT_NEAR(static_cast<double>(correct) / static_cast<double>(data_->validation.samples.size()),
+              result.best_accuracy, 1e-9);
 }
 
 TEST_F(Shapes, SameSeedSameResult) {
@@ -250,7 +253,9 @@ TEST_F(Shapes, ForeignAndDamagedCheckpointsAreRefused) {
 
 TEST_F(Shapes, WrongModelsAndOptionsAreExplained) {
   TrainOptions o = options();
-  auto run = [&](Graph graph, const TrainOptions& with) { return error_of([&] { train_classifier(graph, *data_, with); }); };
+  auto run = [&](Graph graph, const TrainOptions& with) {
+    return error_of([&] { train_classifier(graph, *data_, with); });
+  };
   EXPECT_THAT(run(model(1, 4), o), testing::HasSubstr("the data has 3 classes"));
   TrainOptions bad = o;
   bad.preprocess.width = 48;

@@ -25,8 +25,14 @@ TEST(Schedule, ImagesGrowInStepsOf16) {
 }
 
 TEST(TimePlan, FitsTheLongestRunIntoTheTime) {
-  TimePlan plan{.budget = 100, .elapsed = 20, .seconds_per_pixel = 1e-4, .validation_seconds = 1, .batches_per_epoch = 10,
-                .batch_size = 10, .height = 10, .width = 20};  // 0.2 s a batch, 3 s an epoch
+  TimePlan plan{.budget = 100,
+                .elapsed = 20,
+                .seconds_per_pixel = 1e-4,
+                .validation_seconds = 1,
+                .batches_per_epoch = 10,
+                .batch_size = 10,
+                .height = 10,
+                .width = 20};  // 0.2 s a batch, 3 s an epoch
   EXPECT_NEAR(plan.remaining(10, 30), 6, 1e-9);
   EXPECT_NEAR(plan.remaining(15, 20), 2, 1e-9);
   int64_t total = plan.fit(10, 1000);
@@ -38,7 +44,12 @@ TEST(TimePlan, FitsTheLongestRunIntoTheTime) {
 }
 
 TEST(TimePlan, SmallImagesCostLess) {
-  TimePlan plan{.budget = 1000, .seconds_per_pixel = 1e-6, .batches_per_epoch = 10, .batch_size = 10, .height = 128, .width = 128};
+  TimePlan plan{.budget = 1000,
+                .seconds_per_pixel = 1e-6,
+                .batches_per_epoch = 10,
+                .batch_size = 10,
+                .height = 128,
+                .width = 128};
   double fixed = plan.remaining(0, 100);
   plan.start_ratio = 0.5;
   plan.growth = 0.5;

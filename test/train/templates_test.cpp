@@ -14,7 +14,8 @@ namespace {
 int64_t parameters(const Graph& graph) {
   int64_t count = 0;
   for (const Value* value : graph.constants())
-    if (value->name.find("running") == std::string::npos && value->constant().rank() > 0) count += value->constant().size();
+    if (value->name.find("running") == std::string::npos && value->constant().rank() > 0)
+      count += value->constant().size();
   return count;
 }
 

@@ -35,7 +35,8 @@ class TestGraph {
     return graph.add_constant("ints", Tensor::of<int64_t>(dims, values));
   }
   Value* scalar(float value) { return graph.add_constant("scalar", Tensor::scalar(value)); }
-  Value* op(const std::string& type, std::vector<Value*> inputs, const Attributes& attributes = {}, const std::string& domain = "") {
+  Value* op(const std::string& type, std::vector<Value*> inputs, const Attributes& attributes = {},
+            const std::string& domain = "") {
     return node(type, std::move(inputs), attributes, 1, domain)->output();
   }
   Node* node(const std::string& type, std::vector<Value*> inputs, const Attributes& attributes, int outputs,

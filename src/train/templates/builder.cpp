@@ -32,7 +32,8 @@ Value* ModelBuilder::conv(Value* x, const ConvSpec& spec, const std::string& nam
 Value* ModelBuilder::batch_norm(Value* x, const std::string& name, bool zero) {
   int64_t channels = x->shape()[1].value;
   auto filled = [&](const char* suffix, float value) {
-    return graph_.add_constant(name + suffix, Tensor::of<float>({channels}, std::vector<float>(static_cast<size_t>(channels), value)));
+    return graph_.add_constant(name + suffix,
+                               Tensor::of<float>({channels}, std::vector<float>(static_cast<size_t>(channels), value)));
   };
   Value* scale = filled(".weight", zero ? 0.0f : 1.0f);
   Value* bias = filled(".bias", 0);

@@ -18,15 +18,17 @@ struct Stage {
 void check(const TemplateOptions& options) {
   auto fail = [](const std::string& problem, const char* remedy = "") { throw Error("mobilenet_v2", problem, remedy); };
   if (options.classes < 2) fail(fmt::format("{} classes, expected at least 2", options.classes));
-  if (!(options.width >= 0.1 && options.width <= 4)) fail(fmt::format("width multiplier {}, expected 0.1 to 4", options.width));
+  if (!(options.width >= 0.1 && options.width <= 4))
+    fail(fmt::format("width multiplier {}, expected 0.1 to 4", options.width));
   if (std::min(options.height, options.width_px) < 16)
     fail(fmt::format("input {} x {} pixels, expected at least 16 x 16", options.height, options.width_px));
-  if (!(options.dropout >= 0 && options.dropout < 1)) fail(fmt::format("dropout {}, expected 0 <= dropout < 1", options.dropout));
+  if (!(options.dropout >= 0 && options.dropout < 1))
+    fail(fmt::format("dropout {}, expected 0 <= dropout < 1", options.dropout));
 }
 
 /// expand 1x1, depthwise 3x3, project 1x1; a residual where the sizes allow.
-Value* inverted_residual(ModelBuilder& build, Value* x, const Stage& stage, int64_t out, int64_t stride, bool zero_gamma,
-                         const std::string& name) {
+Value* inverted_residual(ModelBuilder& build, Value* x, const Stage& stage, int64_t out, int64_t stride,
+                         bool zero_gamma, const std::string& name) {
   int64_t in = x->shape()[1].value, hidden = in * stage.expansion;
   bool residual = stride == 1 && in == out;
   Value* y = x;
@@ -49,7 +51,7 @@ Graph build_mobilenet_v2(const TemplateOptions& options) {
   check(options);
   int64_t side = std::min(options.height, options.width_px);
   int64_t stem_stride = side < 48 ? 1 : 2;
-  const Stage stages[] = {{1, 16, 1, 1}, {6, 24, 2, side < 96 ? 1 : 2}, {6, 32, 3, 2}, {6, 64, 4, 2},
+  const Stage stages[] = {{1, 16, 1, 1}, {6, 24, 2, side < 96 ? 1 : 2},  {6, 32, 3, 2}, {6, 64, 4, 2},
                           {6, 96, 3, 1}, {6, 160, 3, side < 24 ? 1 : 2}, {6, 320, 1, 1}};
   Graph graph;
   graph.name = "mobilenet_v2";
@@ -62,7 +64,8 @@ Graph build_mobilenet_v2(const TemplateOptions& options) {
   for (const Stage& stage : stages) {
     int64_t out = scaled_channels(stage.channels, options.width);
     for (int64_t i = 0; i < stage.blocks; ++i)
-      x = inverted_residual(build, x, stage, out, i == 0 ? stage.stride : 1, options.zero_gamma, fmt::format("block{}", ++number));
+      x = inverted_residual(build, x, stage, out, i == 0 ? stage.stride : 1, options.zero_gamma,
+                            fmt::format("block{}", ++number));
   }
   x = build.conv(x, {.out = scaled_channels(1280, std::max(1.0, options.width))}, "head");
   x = build.batch_norm(x, "head.bn");
