@@ -37,7 +37,11 @@ std::string varint(uint64_t value) {
   return bytes;
 }
 /// Tag and length of a length-delimited field.
-std::string field_head(Field field, uint64_t length) { return varint(field << 3 | 2) + varint(length); }
+std::string field_head(Field field, uint64_t length) {
+  std::string bytes = varint(field << 3 | 2);
+  protozero::add_varint_to_buffer(&bytes, length);
+  return bytes;
+}
 std::string whole_field(Field field, const std::string& content) { return field_head(field, content.size()) + content; }
 
 /// The parts of the model that do not depend on where the weights go.
@@ -57,7 +61,7 @@ class PartsMaker {
   Parts make() {
     for (auto& node : graph_.nodes()) add(standard_form(*node, names_), *node);
     for (const GraphOutput& output : graph_.outputs()) {
-      check_typed("output '" + output.name + "'", output.value->type);
+      check_typed(fmt::format("output '{}'", output.name), output.value->type);
       if (output.value->is_constant()) add_constant(output.value);
       // One value cannot have two names: constants, inputs and values that are output twice get a copy.
       const std::string& name = names_.of(output.value);
@@ -67,7 +71,7 @@ class PartsMaker {
     parts_.nodes += whole_field(graph::name, graph_.name.empty() ? "main" : graph_.name);
     std::string inputs;
     for (const Value* input : graph_.inputs()) {
-      check_typed("input '" + input->name + "'", input->type);
+      check_typed(fmt::format("input '{}'", input->name), input->type);
       inputs += whole_field(graph::input, encode_value(names_.of(input), input->type));
     }
     parts_.ends = inputs + parts_.ends;
