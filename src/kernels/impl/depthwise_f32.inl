@@ -12,44 +12,54 @@ struct RowJob {
   const float* x;       ///< image
   const float* w;
   void* y;
+  int64_t c0, c1;       ///< channels
   int64_t in_row;       ///< input row of the first kernel row; may lie outside
   int64_t out_index;    ///< element of the first output column of the row
 };
 
-/// The T output columns from `ow`, all channels of [c0, c1).
-template <int K, int S, int T, bool Edge, class M>
+/// The T output columns from `ow`, V vectors of channels from c: T * V independent sums hide the latency of one.
+template <int K, int S, int T, int V, bool Edge, class M>
 HONE_INLINE void tile_block(const RowJob& job, int64_t ow, int64_t c, const M& m) {
   const DepthwiseShape& s = *job.s;
-  const int64_t channels = s.channels;
+  const int64_t channels = s.channels, width = s.width;
   const int64_t first = ow * S - s.pad_left;
-  VF acc[T];
-  unroll<T>(HONE_EACH { acc[i] = zero_f(); });
+  VF acc[V * T];
+  unroll<V * T>(HONE_EACH { acc[i] = zero_f(); });
 #pragma GCC unroll 1
   for (int kh = 0; kh < K; ++kh) {
     const int64_t ih = job.in_row + kh;
     if (ih < 0 || ih >= s.height) continue;
-    const float* x = job.x + (ih * s.width + first) * channels + c;
+    const float* x = job.x + (ih * width + first) * channels + c;
     const float* wp = job.w + kh * K * channels + c;
-    VF w[K];
-    unroll<K>(HONE_EACH { w[i] = load(wp + i * channels, m); });
+    VF w[V * K];
+    unroll<V * K>(HONE_EACH { w[i] = load(wp + (i % K) * channels + i / K * kLanes, m); });
     unroll<(T - 1) * S + K>([&](auto j) __attribute__((always_inline)) {
-      if (Edge && static_cast<uint64_t>(first + j) >= static_cast<uint64_t>(s.width)) return;
-      const VF v = keep(load(x + j * channels, m));
-      unroll<T>(HONE_EACH {
-        constexpr int kw = decltype(j)::value - decltype(i)::value * S;
-        if constexpr (kw >= 0 && kw < K) acc[i] = fma(v, w[kw], acc[i]);
+      if (Edge && !__builtin_expect(static_cast<uint64_t>(first + j) < static_cast<uint64_t>(width), 1)) return;
+      unroll<V>([&](auto u) __attribute__((always_inline)) {
+        const VF v = keep(load(x + j * channels + u * kLanes, m));
+        unroll<T>(HONE_EACH {
+          constexpr int kw = decltype(j)::value - decltype(i)::value * S;
+          if constexpr (kw >= 0 && kw < K) acc[u * T + i] = fma(v, w[u * K + kw], acc[u * T + i]);
+        });
       });
     });
   }
-  finish<T>(*job.post, load_post(*job.post, c, m), acc, job.y, job.out_index + ow * channels + c, channels, m);
+  unroll<V>([&](auto u) __attribute__((always_inline)) {
+    const int64_t at = c + u * kLanes;
+    VF v[T];
+    unroll<T>(HONE_EACH { v[i] = acc[u * T + i]; });
+    finish<T>(*job.post, load_post(*job.post, at, m), v, job.y, job.out_index + ow * channels + at, channels, m);
+  });
 }
 
 template <int K, int S, int T, bool Edge>
 HONE_NOINLINE void tile(const RowJob& job, int64_t ow) {
-  const int64_t channels = job.s->channels;
-  int64_t c = 0;
-  for (; c + kLanes <= channels; c += kLanes) tile_block<K, S, T, Edge>(job, ow, c, Full{});
-  if (c < channels) tile_block<K, S, T, true>(job, ow, c, Part(static_cast<int>(channels - c)));
+  constexpr int V = kTileMax == 7 && K == 3 ? 2 : 1;  // as the registers allow
+  int64_t c = job.c0;
+  if (V > 1)
+    for (; c + V * kLanes <= job.c1; c += V * kLanes) tile_block<K, S, T, V, Edge>(job, ow, c, Full{});
+  for (; c + kLanes <= job.c1; c += kLanes) tile_block<K, S, T, 1, Edge>(job, ow, c, Full{});
+  if (c < job.c1) tile_block<K, S, T, 1, true>(job, ow, c, Part(static_cast<int>(job.c1 - c)));
 }
 
 template <int K, int S, int T>
@@ -89,17 +99,24 @@ void any_block(const RowJob& job, int64_t ow, int64_t c, const M& m) {
 }
 
 void row_any(const RowJob& job) {
-  const int64_t width = job.s->out_width, channels = job.s->channels;
+  const int64_t width = job.s->out_width;
   for (int64_t ow = 0; ow < width;) {
     const bool four = ow + 4 <= width;
-    int64_t c = 0;
-    for (; c + kLanes <= channels; c += kLanes) four ? any_block<4>(job, ow, c, Full{}) : any_block<1>(job, ow, c, Full{});
-    if (c < channels) {
-      Part m(static_cast<int>(channels - c));
+    int64_t c = job.c0;
+    for (; c + kLanes <= job.c1; c += kLanes) four ? any_block<4>(job, ow, c, Full{}) : any_block<1>(job, ow, c, Full{});
+    if (c < job.c1) {
+      Part m(static_cast<int>(job.c1 - c));
       four ? any_block<4>(job, ow, c, m) : any_block<1>(job, ow, c, m);
     }
     ow += four ? 4 : 1;
   }
+}
+
+/// Channels to do at a time: the input rows of an output row then stay in the first-level cache for the next one.
+int64_t channel_chunk(const DepthwiseShape& s) {
+  constexpr int64_t kBudget = 24 * 1024, kStep = 2 * kLanes > 32 ? 2 * kLanes : 32;
+  const int64_t fits = kBudget / (4 * s.width * s.kernel_h);
+  return fits < kStep ? kStep : fits / kStep * kStep;
 }
 
 void run(const DepthwiseShape& s, const float* x, const float* w, const Epilogue& epilogue, void* y, int64_t begin,
@@ -109,11 +126,13 @@ void run(const DepthwiseShape& s, const float* x, const float* w, const Epilogue
   auto row_of = &row_any;
   if (plain && s.kernel_w == 3) row_of = s.stride_w == 1 ? &row<3, 1> : &row<3, 2>;
   if (plain && s.kernel_w == 5) row_of = s.stride_w == 1 ? &row<5, 1> : &row<5, 2>;
-  for (int64_t r = begin; r < end; ++r) {
-    const int64_t n = r / s.out_height, oh = r % s.out_height;
-    row_of({&s, &post, x + n * s.height * s.width * s.channels, w, y, oh * s.stride_h - s.pad_top,
-            r * s.out_width * s.channels});
-  }
+  const int64_t chunk = channel_chunk(s);
+  for (int64_t c = 0; c < s.channels; c += chunk)
+    for (int64_t r = begin; r < end; ++r) {
+      const int64_t n = r / s.out_height, oh = r % s.out_height;
+      row_of({&s, &post, x + n * s.height * s.width * s.channels, w, y, c, c + chunk < s.channels ? c + chunk : s.channels,
+              oh * s.stride_h - s.pad_top, r * s.out_width * s.channels});
+    }
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Depthwise convolution in 8 bits. The bytes of four kernel rows are brought together per channel (load_taps) and
+// Depthwise convolution in 8 bits. The bytes of four kernel rows are brought together per channel (load_group) and
 // multiplied with four weights at once. One such column serves every output column it belongs to and, where the
 // kernel rows of two output rows fit the same groups of four, two output rows: their weights differ by a shift.
 #include "kernels/depthwise.hpp"
@@ -50,7 +50,7 @@ struct RowJob {
   const DepthwiseShape* s;
   const Post* post;
   const uint8_t* x;     ///< image
-  const uint8_t* zero;  ///< kLanes bytes of the zero point
+  const uint8_t* zero;  ///< kGroup bytes of the zero point
   const int32_t* start;
   const uint8_t* w;
   int64_t block;        ///< bytes of packed weights per block of channels
@@ -60,33 +60,51 @@ struct RowJob {
   int64_t out_index;    ///< element of the first output column of the row
 };
 
-/// Channels from c of the R x T outputs from column `ow`. Edge: rows or columns may lie outside of the input.
-template <int K, int S, int R, int T, bool Edge, class M>
-HONE_INLINE void tile_block(const RowJob& job, const uint8_t* weights, int64_t ow, int64_t c, const M& m) {
-  constexpr int G = (K + 3) / 4, kRows = K + (R - 1) * S;
+/// The taps of `columns` input columns from `first`, for four kernel rows from `row0` and the n channels from c:
+/// x[vector * columns + column]. What lies outside of the input is the zero point.
+HONE_INLINE void load_columns(const RowJob& job, int64_t row0, int rows, int64_t first, int columns, int64_t c, int n,
+                              Taps* x) {
   const DepthwiseShape& s = *job.s;
-  const int64_t channels = s.channels, first = ow * S - s.pad_left, width = s.width;
   const VI flip = set1i(job.flip);
+  const uint8_t* row[4];
+  int64_t step[4];
+  unroll<4>(HONE_EACH {
+    int64_t ih = row0 + i;
+    if (i >= rows) ih = row0 + rows - 1;  // weight 0: any row will do
+    const bool inside = ih >= 0 && ih < s.height;
+    step[i] = inside ? s.channels : 0;
+    row[i] = inside ? job.x + (ih * s.width + first) * s.channels + c : job.zero;
+  });
+  const Taps outside = splat_taps(*job.zero ^ job.flip);
+  const auto put = [&](auto load) __attribute__((always_inline)) {
+    for (int j = 0; j < columns; ++j) {
+      if (static_cast<uint64_t>(first + j) < static_cast<uint64_t>(s.width))
+        load(x + j);
+      else
+        unroll<4>(HONE_EACH { x[i * columns + j] = outside; });
+      unroll<4>(HONE_EACH { row[i] += step[i]; });
+    }
+  };
+  if (n > kLanes)
+    put([&](Taps* at) __attribute__((always_inline)) { load_group(row, n, flip, at, columns); });
+  else
+    put([&](Taps* at) __attribute__((always_inline)) { load_narrow(row, n, flip, at); });
+}
+
+/// The R x T outputs from column `ow` of the vector of channels from c.
+template <int K, int S, int R, int T, class M>
+HONE_INLINE void tile_block(const RowJob& job, const Taps* taps, const uint8_t* weights, int64_t ow, int64_t c,
+                            const M& m) {
+  constexpr int G = (K + 3) / 4, kColumns = (T - 1) * S + K;
+  const int64_t channels = job.s->channels;
   VI acc[R * T];
   unroll<R * T>(HONE_EACH { acc[i] = load_i32(job.start + c); });
 #pragma GCC unroll 1
   for (int g = 0; g < G; ++g) {
     TapWeights w[R * K];
     unroll<R * K>(HONE_EACH { w[i] = load_weights(weights + ((i / K * G + g) * K + i % K) * kVector); });
-    const uint8_t* row[4];
-    int64_t step[4];
-    unroll<4>(HONE_EACH {
-      int64_t ih = job.in_row + g * 4 + i;
-      if (g * 4 + i >= kRows) ih = job.in_row + kRows - 1;  // weight 0: any row will do
-      const bool inside = !Edge || (ih >= 0 && ih < s.height);
-      row[i] = inside ? job.x + (ih * width + first) * channels + c : job.zero;
-      step[i] = inside ? channels : 0;
-    });
-    unroll<(T - 1) * S + K>([&](auto j) __attribute__((always_inline)) {
-      Taps x = splat_taps(*job.zero ^ job.flip);
-      if (!Edge || __builtin_expect(static_cast<uint64_t>(first + j) < static_cast<uint64_t>(width), 1))
-        x = load_taps(row[0], row[1], row[2], row[3], flip, m);
-      unroll<4>(HONE_EACH { row[i] += Edge ? step[i] : channels; });
+    unroll<kColumns>([&](auto j) __attribute__((always_inline)) {
+      const Taps x = taps[g * 4 * kColumns + j];
       unroll<T>(HONE_EACH {
         constexpr int t = decltype(i)::value, kw = decltype(j)::value - t * S;
         if constexpr (kw >= 0 && kw < K) {
@@ -100,78 +118,77 @@ HONE_INLINE void tile_block(const RowJob& job, const uint8_t* weights, int64_t o
   unroll<R>([&](auto r) __attribute__((always_inline)) {
     VF v[T];
     unroll<T>(HONE_EACH { v[i] = to_float(acc[r * T + i]); });
-    finish<T>(*job.post, cp, v, job.y, job.out_index + (r * s.out_width + ow) * channels + c, channels, m);
+    finish<T, true>(*job.post, cp, v, job.y, job.out_index + (r * job.s->out_width + ow) * channels + c, channels, m);
   });
 }
 
-template <int K, int S, int R, int T, bool Edge>
+/// The R x T outputs from column `ow`, all channels: for a group of vectors, first its taps, which several outputs
+/// share, then vector by vector the products.
+template <int K, int S, int R, int T>
 HONE_NOINLINE void tile(const RowJob& job, int64_t ow) {
+  constexpr int G = (K + 3) / 4, kRows = K + (R - 1) * S, kColumns = (T - 1) * S + K;
   const int64_t channels = job.s->channels, block = job.block;
   const uint8_t* w = job.w;
-  int64_t c = 0;
-  for (; c + kLanes <= channels; c += kLanes, w += block) tile_block<K, S, R, T, Edge>(job, w, ow, c, Full{});
-  if (c < channels) tile_block<K, S, R, T, true>(job, w, ow, c, Part(static_cast<int>(channels - c)));
+  Taps taps[G * 4 * kColumns];
+  for (int64_t c0 = 0; c0 < channels; c0 += kGroup) {
+    const int n = channels - c0 < kGroup ? static_cast<int>(channels - c0) : kGroup;
+    for (int g = 0; g < G; ++g)
+      load_columns(job, job.in_row + g * 4, kRows - g * 4, ow * S - job.s->pad_left, kColumns, c0, n,
+                   taps + g * 4 * kColumns);
+    const Taps* x = taps;
+    for (int c = 0; c < n; c += kLanes, x += kColumns, w += block) {
+      if (n - c >= kLanes)
+        tile_block<K, S, R, T>(job, x, w, ow, c0 + c, Full{});
+      else
+        tile_block<K, S, R, T>(job, x, w, ow, c0 + c, Part(n - c));
+    }
+  }
 }
 
 /// R output rows.
 template <int K, int S, int R>
 void rows(const RowJob& job) {
-  const DepthwiseShape& s = *job.s;
-  const bool edge_row = job.in_row < 0 || job.in_row + K + (R - 1) * S > s.height;
-  for_tiles(s.out_width, [&](auto columns, int64_t ow) {
-    constexpr int T = decltype(columns)::value;
-    const int64_t first = ow * S - s.pad_left;
-    if (edge_row || first < 0 || first + (T - 1) * S + K > s.width)
-      tile<K, S, R, T, true>(job, ow);
-    else
-      tile<K, S, R, T, false>(job, ow);
-  });
+  for_tiles(job.s->out_width, [&](auto columns, int64_t ow) { tile<K, S, R, decltype(columns)::value>(job, ow); });
 }
 
-/// Any kernel, stride and dilation.
-template <int T, class M>
-void any_block(const RowJob& job, int64_t ow, int64_t c, const M& m) {
+/// Any kernel, stride and dilation: one output and one group of channels at a time.
+void any_group(const RowJob& job, int64_t ow, int64_t c0, int n) {
   const DepthwiseShape& s = *job.s;
   const int groups = groups_of(s);
-  const uint8_t* block = job.w + c / kLanes * job.block;
   const VI flip = set1i(job.flip);
-  VI acc[T];
-  unroll<T>(HONE_EACH { acc[i] = load_i32(job.start + c); });
-  for (int g = 0; g < groups; ++g) {
-    const uint8_t* row[4];
-    for (int i = 0; i < 4; ++i) {
-      const int64_t ih = job.in_row + static_cast<int64_t>(g * 4 + i) * s.dilation_h;
-      row[i] = g * 4 + i < s.kernel_h && ih >= 0 && ih < s.height ? job.x + ih * s.width * s.channels + c : nullptr;
-    }
+  VI acc[4];
+  for (int b = 0; b * kLanes < n; ++b) acc[b] = load_i32(job.start + c0 + b * kLanes);
+  for (int g = 0; g < groups; ++g)
     for (int kw = 0; kw < s.kernel_w; ++kw) {
-      const TapWeights w = load_weights(block + (g * s.kernel_w + kw) * kVector);
-      const int64_t first = ow * s.stride_w - s.pad_left + static_cast<int64_t>(kw) * s.dilation_w;
-      unroll<T>(HONE_EACH {
-        const int64_t iw = first + i * static_cast<int64_t>(s.stride_w);
-        const bool inside = iw >= 0 && iw < s.width;
-        const uint8_t* p[4];
-        for (int k = 0; k < 4; ++k) p[k] = inside && row[k] ? row[k] + iw * s.channels : job.zero;
-        acc[i] = dot4(acc[i], load_taps(p[0], p[1], p[2], p[3], flip, m), w);
-      });
+      const int64_t iw = ow * s.stride_w - s.pad_left + static_cast<int64_t>(kw) * s.dilation_w;
+      const uint8_t* row[4];
+      for (int i = 0; i < 4; ++i) {
+        const int64_t ih = job.in_row + static_cast<int64_t>(g * 4 + i) * s.dilation_h;
+        const bool inside = g * 4 + i < s.kernel_h && ih >= 0 && ih < s.height && iw >= 0 && iw < s.width;
+        row[i] = inside ? job.x + (ih * s.width + iw) * s.channels + c0 : job.zero;
+      }
+      Taps x[4];
+      load_group(row, n, flip, x, 1);
+      const uint8_t* w = job.w + c0 / kLanes * job.block + (g * s.kernel_w + kw) * kVector;
+      for (int b = 0; b * kLanes < n; ++b) acc[b] = dot4(acc[b], x[b], load_weights(w + b * job.block));
+    }
+  for (int b = 0; b * kLanes < n; ++b) {
+    const int64_t c = c0 + b * kLanes, at = job.out_index + ow * s.channels + c;
+    const VF v[1] = {to_float(acc[b])};
+    if (n - b * kLanes >= kLanes) {
+      finish<1, true>(*job.post, load_post(*job.post, c, Full{}), v, job.y, at, 0, Full{});
+    } else {
+      const Part m(n - b * kLanes);
+      finish<1, true>(*job.post, load_post(*job.post, c, m), v, job.y, at, 0, m);
     }
   }
-  VF v[T];
-  unroll<T>(HONE_EACH { v[i] = to_float(acc[i]); });
-  finish<T>(*job.post, load_post(*job.post, c, m), v, job.y, job.out_index + ow * s.channels + c, s.channels, m);
 }
 
 void row_any(const RowJob& job) {
-  const int64_t width = job.s->out_width, channels = job.s->channels;
-  for (int64_t ow = 0; ow < width;) {
-    const bool four = ow + 4 <= width;
-    int64_t c = 0;
-    for (; c + kLanes <= channels; c += kLanes) four ? any_block<4>(job, ow, c, Full{}) : any_block<1>(job, ow, c, Full{});
-    if (c < channels) {
-      Part m(static_cast<int>(channels - c));
-      four ? any_block<4>(job, ow, c, m) : any_block<1>(job, ow, c, m);
-    }
-    ow += four ? 4 : 1;
-  }
+  const int64_t channels = job.s->channels;
+  for (int64_t ow = 0; ow < job.s->out_width; ++ow)
+    for (int64_t c = 0; c < channels; c += kGroup)
+      any_group(job, ow, c, channels - c < kGroup ? static_cast<int>(channels - c) : kGroup);
 }
 
 using RowFunction = void (*)(const RowJob&);
@@ -190,8 +207,9 @@ RowFunctions functions_for(const DepthwiseShape& s) {
 
 void run(const DepthwiseShape& s, const void* x, DType x_type, int x_zero, const void* packed, const Epilogue& epilogue,
          void* y, int64_t begin, int64_t end) {
-  const Post post = prepare(epilogue);
-  uint8_t zero[kLanes];
+  Post post = prepare(epilogue);
+  check_range(post, s.channels, 255.0f * 128.0f * static_cast<float>(s.kernel_h * s.kernel_w));
+  uint8_t zero[kGroup];
   for (auto& z : zero) z = static_cast<uint8_t>(x_zero);
   const RowFunctions f = functions_for(s);
   const auto* start = static_cast<const int32_t*>(packed);

@@ -37,6 +37,7 @@ HONE_INLINE void store(float* p, VF v, const Part& m) { _mm256_maskstore_ps(p, m
 HONE_INLINE VI load_i32(const int32_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
 HONE_INLINE __m128i load_bytes(const void* p, Full = {}) { return _mm_loadl_epi64(static_cast<const __m128i*>(p)); }
 HONE_INLINE __m128i load_bytes(const void* p, const Part& m) {
+  if (m.n == kLanes) return load_bytes(p, Full{});
   uint64_t bits = 0;
   for (int i = m.n; i-- > 0;) bits = bits << 8 | static_cast<const uint8_t*>(p)[i];
   return _mm_cvtsi64_si128(static_cast<int64_t>(bits));
@@ -119,19 +120,39 @@ HONE_INLINE float max_of(VF a) {
   return _mm_cvtss_f32(_mm_max_ss(s, _mm_movehdup_ps(s)));
 }
 
+constexpr int kGroup = 4 * kLanes;
 struct Taps {
   VI low, high;
 };
 constexpr int kTapBytes = 8;
 
-template <class M>
-HONE_INLINE Taps load_taps(const uint8_t* a, const uint8_t* b, const uint8_t* c, const uint8_t* d, VI flip,
-                           const M& m) {
-  __m128i low = _mm_unpacklo_epi8(load_bytes(a, m), load_bytes(b, m));
-  __m128i high = _mm_unpacklo_epi8(load_bytes(c, m), load_bytes(d, m));
-  __m128i f = _mm256_castsi256_si128(flip);
-  return {_mm256_cvtepu8_epi16(_mm_xor_si128(low, f)), _mm256_cvtepu8_epi16(_mm_xor_si128(high, f))};
+HONE_INLINE __m256i row_in_order(const uint8_t* p, VI flip) {
+  const __m256i v = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  return _mm256_xor_si256(_mm256_permutevar8x32_epi32(v, _mm256_set_epi32(7, 5, 3, 1, 6, 4, 2, 0)), flip);
 }
+HONE_INLINE void load_group(const uint8_t* const (&row)[4], int n, VI flip, Taps* x, int stride) {
+  if (n < kGroup) {
+    const __m128i f = _mm256_castsi256_si128(flip);
+    for (int c = 0; c < n; c += kLanes) {
+      const Part m(n - c < kLanes ? n - c : kLanes);
+      const __m128i ab = _mm_unpacklo_epi8(load_bytes(row[0] + c, m), load_bytes(row[1] + c, m));
+      const __m128i cd = _mm_unpacklo_epi8(load_bytes(row[2] + c, m), load_bytes(row[3] + c, m));
+      x[c / kLanes * stride] = {_mm256_cvtepu8_epi16(_mm_xor_si128(ab, f)), _mm256_cvtepu8_epi16(_mm_xor_si128(cd, f))};
+    }
+    return;
+  }
+  const __m256i a = row_in_order(row[0], flip), b = row_in_order(row[1], flip);
+  const __m256i c = row_in_order(row[2], flip), d = row_in_order(row[3], flip);
+  const __m256i zero = _mm256_setzero_si256();
+  const __m256i low_ab = _mm256_unpacklo_epi8(a, b), high_ab = _mm256_unpackhi_epi8(a, b);
+  const __m256i low_cd = _mm256_unpacklo_epi8(c, d), high_cd = _mm256_unpackhi_epi8(c, d);
+  x[0] = {_mm256_unpacklo_epi8(low_ab, zero), _mm256_unpacklo_epi8(low_cd, zero)};
+  x[stride] = {_mm256_unpackhi_epi8(low_ab, zero), _mm256_unpackhi_epi8(low_cd, zero)};
+  x[2 * stride] = {_mm256_unpacklo_epi8(high_ab, zero), _mm256_unpacklo_epi8(high_cd, zero)};
+  x[3 * stride] = {_mm256_unpackhi_epi8(high_ab, zero), _mm256_unpackhi_epi8(high_cd, zero)};
+}
+HONE_INLINE void load_narrow(const uint8_t* const (&row)[4], int n, VI flip, Taps* x) { load_group(row, n, flip, x, 1); }
+
 HONE_INLINE Taps splat_taps(int byte) {
   const VI words = _mm256_set1_epi16(static_cast<int16_t>(byte & 0xff));
   return {words, words};

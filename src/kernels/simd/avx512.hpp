@@ -104,28 +104,55 @@ HONE_INLINE VF select(VM m, VF yes, VF no) { return _mm512_mask_blend_ps(m, no, 
 HONE_INLINE float sum(VF a) { return _mm512_reduce_add_ps(a); }
 HONE_INLINE float max_of(VF a) { return _mm512_reduce_max_ps(a); }
 
-/// The bytes of one column in four rows, for every channel of a vector; and dot4, their product with packed weights.
+/// The bytes of one column in four rows, for the channels of a vector; and dot4, their product with packed weights.
+/// load_group makes them for a group of four vectors at once: 64 channels, of which the first n exist. `flip` is
+/// exclusive-ored to every byte.
+constexpr int kGroup = 4 * kLanes;
+
+/// Four rows such that unpacking within 128-bit lanes puts channels in order.
+struct GroupRows {
+  __m512i a, b, c, d;
+  GroupRows(const uint8_t* const (&row)[4], int n, VI flip) {
+    const __mmask64 mask = n >= kGroup ? ~0ull : (1ull << n) - 1;
+    a = in_order(row[0], mask, flip);
+    b = in_order(row[1], mask, flip);
+    c = in_order(row[2], mask, flip);
+    d = in_order(row[3], mask, flip);
+  }
+  static HONE_INLINE __m512i in_order(const uint8_t* p, __mmask64 mask, VI flip) {
+    const __m512i order = _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
+    return _mm512_xor_si512(_mm512_permutexvar_epi32(order, _mm512_maskz_loadu_epi8(mask, p)), flip);
+  }
+};
 #if defined(__AVX512VNNI__)
 struct Taps {
   VI bytes;
 };
 constexpr int kTapBytes = 4;  ///< of packed weights for the four taps of a channel
 
-template <class M>
-HONE_INLINE Taps load_taps(const uint8_t* a, const uint8_t* b, const uint8_t* c, const uint8_t* d, VI flip, M m) {
-  // Four rows of 16 channels side by side, then transposed to four bytes a channel.
-  __m512i v = _mm512_castsi128_si512(load_bytes(a, m));
-  v = _mm512_inserti32x4(v, load_bytes(b, m), 1);
-  v = _mm512_inserti32x4(v, load_bytes(c, m), 2);
-  v = _mm512_inserti32x4(v, load_bytes(d, m), 3);
+/// x[0], x[stride], x[2 stride], x[3 stride] become the taps of the group's vectors.
+HONE_INLINE void load_group(const uint8_t* const (&row)[4], int n, VI flip, Taps* x, int stride) {
+  const GroupRows r(row, n, flip);
+  const __m512i low_ab = _mm512_unpacklo_epi8(r.a, r.b), high_ab = _mm512_unpackhi_epi8(r.a, r.b);
+  const __m512i low_cd = _mm512_unpacklo_epi8(r.c, r.d), high_cd = _mm512_unpackhi_epi8(r.c, r.d);
+  x[0].bytes = _mm512_unpacklo_epi16(low_ab, low_cd);
+  x[stride].bytes = _mm512_unpackhi_epi16(low_ab, low_cd);
+  x[2 * stride].bytes = _mm512_unpacklo_epi16(high_ab, high_cd);
+  x[3 * stride].bytes = _mm512_unpackhi_epi16(high_ab, high_cd);
+}
+/// The first vector only: n channels, at most kLanes.
+HONE_INLINE void load_narrow(const uint8_t* const (&row)[4], int n, VI flip, Taps* x) {
+  const Part m(n);
+  __m512i v = _mm512_castsi128_si512(load_bytes(row[0], m));
+  v = _mm512_inserti32x4(v, load_bytes(row[1], m), 1);
+  v = _mm512_inserti32x4(v, load_bytes(row[2], m), 2);
+  v = _mm512_inserti32x4(v, load_bytes(row[3], m), 3);
   v = _mm512_permutexvar_epi32(_mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0), v);
   // The same transposition of 4 x 4 in every 128-bit lane: bytes 0 4 8 12, 1 5 9 13, ...
-  v = _mm512_shuffle_epi8(v, _mm512_set_epi32(0x0f0b0703, 0x0e0a0602, 0x0d090501, 0x0c080400, 0x0f0b0703, 0x0e0a0602,
-                                              0x0d090501, 0x0c080400, 0x0f0b0703, 0x0e0a0602, 0x0d090501, 0x0c080400,
-                                              0x0f0b0703, 0x0e0a0602, 0x0d090501, 0x0c080400));
-  return {_mm512_xor_si512(v, flip)};
+  const __m512i turn = _mm512_broadcast_i32x4(_mm_set_epi8(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0));
+  x->bytes = _mm512_xor_si512(_mm512_shuffle_epi8(v, turn), flip);
 }
-/// load_taps where every byte is `byte` after the flip.
+/// Taps that are all `byte`, after the flip.
 HONE_INLINE Taps splat_taps(int byte) { return {_mm512_set1_epi8(static_cast<char>(byte))}; }
 struct TapWeights {
   VI w;
@@ -141,15 +168,24 @@ struct Taps {
 };
 constexpr int kTapBytes = 8;
 
-HONE_INLINE VI word_pairs(__m128i a, __m128i b) {
-  __m256i both = _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_unpacklo_epi8(a, b)), _mm_unpackhi_epi8(a, b), 1);
-  return _mm512_cvtepu8_epi16(both);
+HONE_INLINE void load_group(const uint8_t* const (&row)[4], int n, VI flip, Taps* x, int stride) {
+  const GroupRows r(row, n, flip);
+  const __m512i zero = _mm512_setzero_si512();
+  const __m512i low_ab = _mm512_unpacklo_epi8(r.a, r.b), high_ab = _mm512_unpackhi_epi8(r.a, r.b);
+  const __m512i low_cd = _mm512_unpacklo_epi8(r.c, r.d), high_cd = _mm512_unpackhi_epi8(r.c, r.d);
+  x[0] = {_mm512_unpacklo_epi8(low_ab, zero), _mm512_unpacklo_epi8(low_cd, zero)};
+  x[stride] = {_mm512_unpackhi_epi8(low_ab, zero), _mm512_unpackhi_epi8(low_cd, zero)};
+  x[2 * stride] = {_mm512_unpacklo_epi8(high_ab, zero), _mm512_unpacklo_epi8(high_cd, zero)};
+  x[3 * stride] = {_mm512_unpackhi_epi8(high_ab, zero), _mm512_unpackhi_epi8(high_cd, zero)};
 }
-template <class M>
-HONE_INLINE Taps load_taps(const uint8_t* a, const uint8_t* b, const uint8_t* c, const uint8_t* d, VI flip, M m) {
-  __m128i f = _mm512_castsi512_si128(flip);
-  return {word_pairs(_mm_xor_si128(load_bytes(a, m), f), _mm_xor_si128(load_bytes(b, m), f)),
-          word_pairs(_mm_xor_si128(load_bytes(c, m), f), _mm_xor_si128(load_bytes(d, m), f))};
+HONE_INLINE void load_narrow(const uint8_t* const (&row)[4], int n, VI flip, Taps* x) {
+  const Part m(n);
+  const auto pairs = [&](const uint8_t* p, const uint8_t* q) __attribute__((always_inline)) {
+    const __m128i a = load_bytes(p, m), b = load_bytes(q, m);
+    const __m256i both = _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_unpacklo_epi8(a, b)), _mm_unpackhi_epi8(a, b), 1);
+    return _mm512_cvtepu8_epi16(_mm256_xor_si256(both, _mm512_castsi512_si256(flip)));
+  };
+  *x = {pairs(row[0], row[1]), pairs(row[2], row[3])};
 }
 HONE_INLINE Taps splat_taps(int byte) {
   const VI words = _mm512_set1_epi16(static_cast<int16_t>(byte & 0xff));

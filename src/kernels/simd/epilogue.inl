@@ -48,6 +48,23 @@ struct Post {
   return p;
 }
 
+/// For accumulators within [-bound, bound]: makes sure that `simple` 8-bit output never leaves the range of the
+/// conversion to integers, or else chooses the general way.
+[[maybe_unused]] void check_range(Post& p, int64_t channels, float bound) {
+  if (!p.simple || !p.bytes) return;
+  VF most = zero_f();
+  for (int64_t c = 0; c < channels; c += kLanes) {
+    const Part m(channels - c < kLanes ? static_cast<int>(channels - c) : kLanes);
+    const VF scale = p.e->scale ? load(p.e->scale + c, m) : set1(1);
+    const VF bias = p.e->bias ? load(p.e->bias + c, m) : zero_f();
+    const VF reach = fma(abs(scale), set1(bound), abs(bias));
+    most = select(less(reach, most), most, reach);  // keeps NaN
+  }
+  if (max_of(most) * p.multiply < 1e9f) return;
+  p.simple = false;
+  p.multiply = 1;
+}
+
 struct ChannelPost {
   VF scale, bias;
 };
@@ -89,7 +106,8 @@ HONE_NOINLINE void finish_any(const Epilogue& e, ChannelPost cp, VF* v, int n, v
 }
 
 /// Epilogue and store of N vectors of accumulators of one channel block; vector k goes to out[index + k * step].
-template <int N, class M>
+/// Bounded: check_range was called.
+template <int N, bool Bounded = false, class M>
 HONE_INLINE void finish(const Post& p, const ChannelPost& cp, const VF (&v)[N], void* out, int64_t index, int64_t step,
                         const M& m) {
   if (!p.simple) {
@@ -113,7 +131,8 @@ HONE_INLINE void finish(const Post& p, const ChannelPost& cp, const VF (&v)[N], 
       VI q[4];
       unroll<4>([&](auto k) __attribute__((always_inline)) {
         constexpr int from = first + (decltype(k)::value < n ? decltype(k)::value : n - 1);
-        q[k] = to_int(min(top, fma(v[from], cp.scale, cp.bias)));
+        const VF f = fma(v[from], cp.scale, cp.bias);
+        q[k] = to_int(Bounded ? f : min(top, f));
       });
       store_bytes4<n>(rules, q[0], q[1], q[2], q[3], bytes + first * step, step, m);
     });

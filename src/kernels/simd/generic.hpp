@@ -112,17 +112,20 @@ HONE_INLINE float max_of(VF a) {
   return x > y ? x : y;
 }
 
+constexpr int kGroup = 4 * kLanes;
 struct Taps {
   VI row[4];
 };
 constexpr int kTapBytes = 4;
 
-template <class M>
-HONE_INLINE Taps load_taps(const uint8_t* a, const uint8_t* b, const uint8_t* c, const uint8_t* d, VI flip, M m) {
-  VI f = flip & 0xff;
-  return {{widen_u8(load_bytes(a, m)) ^ f, widen_u8(load_bytes(b, m)) ^ f, widen_u8(load_bytes(c, m)) ^ f,
-           widen_u8(load_bytes(d, m)) ^ f}};
+HONE_INLINE void load_group(const uint8_t* const (&row)[4], int n, VI flip, Taps* x, int stride) {
+  for (int c = 0; c < n; c += kLanes)
+    for (int i = 0; i < 4; ++i)
+      x[c / kLanes * stride].row[i] =
+          widen_u8(n - c >= kLanes ? load_bytes(row[i] + c) : load_bytes(row[i] + c, Part(n - c))) ^ (flip & 0xff);
 }
+HONE_INLINE void load_narrow(const uint8_t* const (&row)[4], int n, VI flip, Taps* x) { load_group(row, n, flip, x, 1); }
+
 HONE_INLINE Taps splat_taps(int byte) {
   const VI v = set1i(byte & 0xff);
   return {{v, v, v, v}};
