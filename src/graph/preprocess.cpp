@@ -82,13 +82,14 @@ void attach_preprocess(Graph& graph, const Preprocess& preprocess) {
     Value* order = graph.add_constant("preprocess/bgr_order", Tensor::of<int64_t>({3}, {2, 1, 0}));
     x = add(op("Gather", {{"axis", int64_t{3}}}), {x, order}, "preprocess/bgr");
   }
-  x = add(op("Transpose", {{"perm", std::vector<int64_t>{0, 3, 1, 2}}}), {x}, "preprocess/layout");
+  // Resized while channels are last: ONNX Runtime 1.30 rewrites a Resize that follows a Transpose wrongly when it has axes.
   Value* sizes = graph.add_constant("preprocess/size", Tensor::of<int64_t>({2}, {preprocess.height, preprocess.width}));
   x = add(op("Resize", {{"mode", std::string("linear")},
                         {"coordinate_transformation_mode", std::string("half_pixel")},
                         {"antialias", int64_t{preprocess.antialias}},
-                        {"axes", std::vector<int64_t>{2, 3}}}),
+                        {"axes", std::vector<int64_t>{1, 2}}}),
           {x, nullptr, nullptr, sizes}, "preprocess/resize");
+  x = add(op("Transpose", {{"perm", std::vector<int64_t>{0, 3, 1, 2}}}), {x}, "preprocess/layout");
   x = add(op("Sub"), {x, per_channel(graph, "preprocess/mean", preprocess.mean)}, "preprocess/subtract_mean");
   x = add(op("Div"), {x, per_channel(graph, "preprocess/std", preprocess.std)}, "preprocess/divide_std");
   graph.replace_uses(network_input, x);

@@ -77,11 +77,12 @@ class Chain {
                   resize.keep_aspect_ratio_policy == "stretch";
     // Scales that do not give the sizes exactly sample elsewhere than sizes do.
     bool by_sizes = node.input(3) != nullptr;
-    if (!transposed_ || op_.out_height > 0 || !linear || !by_sizes || !out.is_static() ||
-        out[1].value != static_cast<int64_t>(op_.source_channel.size()))
+    size_t channel_axis = transposed_ ? 1 : 3, first = transposed_ ? 2 : 1;
+    if (op_.out_height > 0 || !linear || !by_sizes || !out.is_static() ||
+        out[channel_axis].value != static_cast<int64_t>(op_.source_channel.size()))
       return false;
-    op_.out_height = out[2].value;
-    op_.out_width = out[3].value;
+    op_.out_height = out[first].value;
+    op_.out_width = out[first + 1].value;
     op_.antialias = resize.antialias != 0;
     return true;
   }

@@ -37,7 +37,7 @@ class NativeConv : public Kernel {
       if (shape.group_channels() % 4 != 0 && shape.groups > 1) return refusal = "group channels are not a multiple of 4", false;
       source_channels_ = shape.channels;
       shape_.channels = (shape.channels + 3) / 4 * 4;
-      Tensor padded = pad_channels(weights, source_channels_, shape_.group_channels());
+      Tensor padded = pad_channels(weights, shape.group_channels(), shape_.group_channels());
       allocate_packed(int8_->packed_bytes(shape_));
       int8_->pack(shape_, padded.data<int8_t>().data(), x_type_, static_cast<int>(fused.input_quant(0).zero), packed_.get());
       blocks_ = int8_->blocks(shape);

@@ -1,0 +1,88 @@
+#include "onnxruntime.hpp"
+
+#include <stdlib.h>
+
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+
+#include <fmt/format.h>
+
+#include "base/error.hpp"
+#include "base/file.hpp"
+
+namespace hone::peers {
+
+namespace {
+
+namespace fs = std::filesystem;
+const fs::path source = HONE_SOURCE_DIR;
+
+const struct {
+  DType type;
+  const char* name;
+} type_names[] = {{DType::f32, "float32"}, {DType::u8, "uint8"}, {DType::i8, "int8"}, {DType::i64, "int64"},
+                  {DType::i32, "int32"},   {DType::f64, "float64"}, {DType::boolean, "bool"}};
+
+std::string peer_name(DType type) {
+  for (const auto& entry : type_names)
+    if (entry.type == type) return entry.name;
+  throw Error("peer", std::string("cannot pass ") + name_of(type));
+}
+
+DType own_type(const std::string& name) {
+  for (const auto& entry : type_names)
+    if (name == entry.name) return entry.type;
+  throw Error("peer", "unknown type " + name);
+}
+
+struct Scratch {
+  fs::path path;
+  Scratch() {
+    std::string pattern = (fs::temp_directory_path() / "hone-peer-XXXXXX").string();
+    path = ::mkdtemp(pattern.data());
+  }
+  ~Scratch() {
+    std::error_code ignored;
+    fs::remove_all(path, ignored);
+  }
+};
+
+}  // namespace
+
+std::string why_not_available() {
+  if (std::system("node --version >/dev/null 2>&1") != 0) return "node is not installed";
+  if (!fs::exists(source / "build/peers/node_modules/onnxruntime-node")) return "onnxruntime-node is not installed (scripts/test does)";
+  return {};
+}
+
+std::vector<Tensor> run_onnxruntime(const fs::path& model, std::span<const Tensor> inputs) {
+  Scratch scratch;
+  nlohmann::json job{{"model", fs::absolute(model).string()}, {"threads", 1}, {"outputs", scratch.path.string()}};
+  job["inputs"] = nlohmann::json::array();
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    fs::path file = scratch.path / fmt::format("in{}.bin", i);
+    write_file(file, std::string_view(static_cast<const char*>(inputs[i].raw()), inputs[i].bytes()));
+    job["inputs"].push_back({{"type", peer_name(inputs[i].dtype())}, {"dims", inputs[i].dims()}, {"file", file.string()}});
+  }
+  write_file(scratch.path / "job.json", job.dump());
+  std::string command = fmt::format("NODE_PATH='{}' node '{}' '{}' >'{}' 2>'{}'", (source / "build/peers/node_modules").string(),
+                                    (source / "bench/onnxruntime.cjs").string(), (scratch.path / "job.json").string(),
+                                    (scratch.path / "report.json").string(), (scratch.path / "errors").string());
+  if (std::system(command.c_str()) != 0) throw Error("ONNX Runtime", read_text_file(scratch.path / "errors"));
+  auto report = nlohmann::json::parse(read_text_file(scratch.path / "report.json"));
+  std::vector<Tensor> outputs;
+  for (size_t i = 0; i < report["outputs"].size(); ++i) {
+    const auto& output = report["outputs"][i];
+    auto file = MappedFile::open(scratch.path / fmt::format("{}.bin", i));
+    outputs.push_back(Tensor(own_type(output["type"]), output["dims"].get<Dims>(), file->bytes().data(), file->bytes().size(), file).clone());
+  }
+  return outputs;
+}
+
+fs::path data_folder() {
+  const char* variable = std::getenv("HONE_DATA");
+  fs::path folder = variable ? fs::path(variable) : source / "../shared";
+  return fs::exists(folder / "models") ? folder : fs::path();
+}
+
+}  // namespace hone::peers

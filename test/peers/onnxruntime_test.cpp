@@ -1,0 +1,182 @@
+#include "onnxruntime.hpp"
+
+#include <gtest/gtest.h>
+
+#include <unistd.h>
+
+#include "data/dataset.hpp"
+#include "data/image.hpp"
+#include "data/metrics.hpp"
+#include "devices/devices.hpp"
+#include "export/export.hpp"
+#include "graph/preprocess.hpp"
+#include "graph/text.hpp"
+#include "graph_checks.hpp"
+#include "import/import.hpp"
+#include "quantize/quantize.hpp"
+#include "run/session.hpp"
+
+namespace hone::peers {
+namespace {
+
+namespace fs = std::filesystem;
+
+class OnnxRuntime : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string reason = why_not_available();
+    if (!reason.empty()) GTEST_SKIP() << reason;
+    folder_ = fs::temp_directory_path() / ("hone-peers-" + std::to_string(::getpid()));
+    fs::create_directories(folder_);
+  }
+  void TearDown() override {
+    std::error_code ignored;
+    fs::remove_all(folder_, ignored);
+  }
+  fs::path folder_;
+};
+
+/// An inverted-residual network of random weights for images of any size.
+Graph small_network() {
+  Graph graph = parse_text(R"(graph "small" {
+    input %x: f32[N, 3, 32, 32]
+    const %w1: f32[16, 3, 3, 3] = random(1)
+    const %b1: f32[16] = random(2)
+    const %low: f32[] = [0]
+    const %six: f32[] = [6]
+    const %w2: f32[16, 1, 3, 3] = random(3)
+    const %w3: f32[16, 16, 1, 1] = random(4)
+    const %w4: f32[24, 16, 3, 3] = random(5)
+    const %fc: f32[10, 24] = random(6)
+    const %fcb: f32[10] = random(7)
+    %c1 = Conv(%x, %w1, %b1) {pads=[1, 1, 1, 1], strides=[2, 2]}
+    %r1 = Clip(%c1, %low, %six)
+    %c2 = Conv(%r1, %w2) {pads=[1, 1, 1, 1], group=16}
+    %r2 = Clip(%c2, %low, %six)
+    %c3 = Conv(%r2, %w3)
+    %a = Add(%c3, %r1)
+    %p = MaxPool(%a) {kernel_shape=[2, 2], strides=[2, 2]}
+    %c4 = Conv(%p, %w4) {strides=[2, 2]}
+    %h = HardSwish(%c4)
+    %g = GlobalAveragePool(%h)
+    %f = Flatten(%g)
+    %y = Gemm(%f, %fc, %fcb) {transB=1}
+    output "logits" = %y
+  })");
+  attach_preprocess(graph, {.height = 32, .width = 32, .mean = {120, 115, 105}, .std = {58, 57, 56}});
+  return graph;
+}
+
+/// Blobs of color: images with structure on many scales.
+Tensor picture(uint64_t seed, int64_t count, int64_t height, int64_t width) {
+  testing_tools::Random random(seed);
+  Tensor image(DType::u8, {count, height, width, 3});
+  auto pixels = image.mutable_data<uint8_t>();
+  for (int64_t n = 0; n < count; ++n) {
+    float wave[3][4];
+    for (auto& channel : wave)
+      for (float& value : channel) value = random.real(0, 1);
+    for (int64_t i = 0; i < height * width; ++i)
+      for (int c = 0; c < 3; ++c) {
+        float phase = 12 * wave[c][0] * static_cast<float>(i / width) / static_cast<float>(height) +
+                      12 * wave[c][1] * static_cast<float>(i % width) / static_cast<float>(width) + 6 * wave[c][2];
+        pixels[static_cast<size_t>((n * height * width + i) * 3 + c)] =
+            static_cast<uint8_t>(127 + 120 * wave[c][3] * std::sin(phase) + random.real(-7, 7));
+      }
+  }
+  return image;
+}
+
+double worst_relative(const Tensor& a, const Tensor& b) {
+  EXPECT_EQ(a.dims(), b.dims());
+  std::vector<float> x = a.to_floats(), y = b.to_floats();
+  double worst = 0, largest = 0;
+  for (size_t i = 0; i < x.size(); ++i) {
+    worst = std::max(worst, std::abs(double{x[i]} - y[i]));
+    largest = std::max(largest, std::abs(double{y[i]}));
+  }
+  return worst / largest;
+}
+
+Graph quantized(const Graph& graph, std::vector<Tensor> samples) {
+  size_t next = 0;
+  CalibrationSource source = [&](std::vector<Tensor>& inputs) {
+    if (next == samples.size()) return false;
+    inputs = {samples[next++]};
+    return true;
+  };
+  MakeRunner runner = [](const Graph& observed) -> RunModel {
+    auto session = std::make_shared<Session>(load(observed));
+    return [session](std::span<const Tensor> inputs) { return session->run(inputs); };
+  };
+  return quantize(graph, source, runner);
+}
+
+TEST_F(OnnxRuntime, ComputesTheSameFloatOutputsFromAnExportedFile) {
+  Graph graph = small_network();
+  export_model(graph, folder_ / "small.onnx");
+  Session session(load(import_model(folder_ / "small.onnx")));
+  for (auto [height, width] : {std::pair{32, 32}, {75, 50}, {20, 140}}) {
+    std::vector<Tensor> images{picture(1, 3, height, width)};
+    EXPECT_LT(worst_relative(session.run(images)[0], run_onnxruntime(folder_ / "small.onnx", images)[0]), 1e-3)
+        << height << "x" << width;
+  }
+}
+
+TEST_F(OnnxRuntime, AgreesOnTheQuantizedFile) {
+  std::vector<Tensor> samples;
+  for (uint64_t i = 0; i < 8; ++i) samples.push_back(picture(100 + i, 4, 40, 40));
+  Graph int8 = quantized(small_network(), samples);
+  export_model(int8, folder_ / "small.int8.onnx");
+  Session session(load(import_model(folder_ / "small.int8.onnx")));
+  std::vector<Tensor> images{picture(5, 200, 40, 40)};
+  EXPECT_GE(agreement(session.run(images)[0], run_onnxruntime(folder_ / "small.int8.onnx", images)[0]), 0.98);
+}
+
+struct RealModel {
+  const char* file;
+  Preprocess preprocess;
+};
+
+/// The plain input of a model for images of a labelled set.
+Tensor plain_inputs(const fs::path& data, const Preprocess& preprocess, size_t count) {
+  Dataset set = read_csv_labels(data / "data/imagenet_like_nips17/eval.csv");
+  Graph only;
+  only.add_output("x", only.add_input("x", DType::f32, Shape{Dim::named("N"), 3, preprocess.height, preprocess.width}));
+  attach_preprocess(only, preprocess);
+  Tensor batch(DType::f32, {static_cast<int64_t>(count), 3, preprocess.height, preprocess.width});
+  float* out = batch.mutable_data<float>().data();
+  Session session(load(only));
+  for (size_t i = 0; i < count; ++i) {
+    Tensor image = decode_image(set.samples[i].path);
+    std::vector<Tensor> one{image.reshaped({1, image.dim(0), image.dim(1), 3})};
+    std::vector<float> values = session.run(one)[0].to_floats();
+    out = std::copy(values.begin(), values.end(), out);
+  }
+  return batch;
+}
+
+TEST_F(OnnxRuntime, AgreesOnRealClassifiers) {
+  fs::path data = data_folder();
+  fs::path csv = data / "data/imagenet_like_nips17/eval.csv";
+  if (data.empty() || !fs::exists(csv)) GTEST_SKIP() << "needs the ImageNet-like photos (HONE_DATA)";
+  const RealModel models[] = {
+      {"squeezenet_v1.1/squeezenet_v1.1.onnx", {227, 227, {104, 117, 123}, {1, 1, 1}, true, false}},
+      {"mobilenet_v1_0.25_224/mobilenet_v1_0.25_224.onnx", {224, 224, {127.5, 127.5, 127.5}, {127.5, 127.5, 127.5}, false, false}},
+  };
+  for (const RealModel& model : models) {
+    fs::path file = data / "models/imagenet" / model.file;
+    Graph graph = import_model(file);
+    Tensor images = plain_inputs(data, model.preprocess, 48);
+    Session session(load(graph));
+    std::vector<Tensor> inputs{images};
+    EXPECT_LT(worst_relative(session.run(inputs)[0], run_onnxruntime(file, inputs)[0]), 1e-3) << model.file;
+    Graph int8 = quantized(graph, {images});
+    export_model(int8, folder_ / "real.int8.onnx");
+    Session quantized_session(load(import_model(folder_ / "real.int8.onnx")));
+    EXPECT_GE(agreement(quantized_session.run(inputs)[0], run_onnxruntime(folder_ / "real.int8.onnx", inputs)[0]), 0.98) << model.file;
+  }
+}
+
+}  // namespace
+}  // namespace hone::peers
