@@ -13,6 +13,25 @@ function(hone_library name)
   target_link_libraries(hone_${name} PUBLIC ${ARG_USES} PRIVATE ${ARG_LINK} fmt::fmt Threads::Threads)
 endfunction()
 
+# hone_program(NAME USES folders... [LINK libraries...]): a program from all .cpp files below the current folder. Folders of
+# USES that this configuration leaves out (train without HONE_TRAIN) are not linked; HONE_WITH_TRAIN tells the sources.
+function(hone_program name)
+  cmake_parse_arguments(ARG "" "" "USES;LINK" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
+  add_executable(${name} ${sources})
+  target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/src)
+  hone_compile_options(${name})
+  foreach(folder IN LISTS ARG_USES)
+    if(TARGET hone_${folder})
+      target_link_libraries(${name} PRIVATE hone_${folder})
+    endif()
+  endforeach()
+  if(TARGET hone_train)
+    target_compile_definitions(${name} PRIVATE HONE_WITH_TRAIN)
+  endif()
+  target_link_libraries(${name} PRIVATE ${ARG_LINK} fmt::fmt Threads::Threads)
+endfunction()
+
 # hone_test(NAME USES folders... [LINK libraries...]): one test program from all .cpp files of the current folder.
 function(hone_test name)
   cmake_parse_arguments(ARG "" "" "USES;LINK" ${ARGN})

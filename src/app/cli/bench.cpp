@@ -1,0 +1,157 @@
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "app/cli/commands.hpp"
+#include "app/support/format.hpp"
+#include "app/support/latency.hpp"
+
+namespace hone::app {
+
+namespace {
+
+struct BenchOptions {
+  std::string model, size;
+  DeviceFlags device;
+  int batch = 1;
+  double seconds = 3;
+  bool layers = false, explain = false, json = false;
+
+  void add(CLI::App& app) {
+    app.add_option("MODEL", model, "model file")->required();
+    app.add_option("--batch", batch, "samples an inference")->check(CLI::Range(1, 65536));
+    app.add_option("--seconds", seconds, "time to measure")->check(CLI::Range(0.0, 86400.0));
+    app.add_option("--size", size, "HxW of the input image, for models that leave it open");
+    app.add_flag("--layers", layers, "time of each step");
+    app.add_flag("--explain", explain, "which kernel each step got, and why not another");
+    app.add_flag("--json", json, "print JSON");
+    device.add(app);
+  }
+};
+
+/// The names of ONNX Runtime for element types.
+std::string type_name(DType dtype) {
+  switch (dtype) {
+    case DType::f32: return "float32";
+    case DType::f64: return "float64";
+    case DType::f16: return "float16";
+    case DType::bf16: return "bfloat16";
+    case DType::u8: return "uint8";
+    case DType::i8: return "int8";
+    case DType::u16: return "uint16";
+    case DType::i16: return "int16";
+    case DType::u32: return "uint32";
+    case DType::i32: return "int32";
+    case DType::u64: return "uint64";
+    case DType::i64: return "int64";
+    default: return name_of(dtype);
+  }
+}
+
+bool by_reference(const StepInfo& step) { return step.kernel.starts_with("reference"); }
+
+double step_ms(const Latency& latency, size_t step) {
+  if (latency.times.runs == 0) return 0;
+  return static_cast<double>(latency.times.nanoseconds[step]) * 1e-6 / static_cast<double>(latency.times.runs);
+}
+
+Json steps_json(const Latency& latency, const BenchOptions& options) {
+  Json list = Json::array();
+  const auto& steps = latency.plan->steps();
+  for (size_t i = 0; i < steps.size(); ++i) {
+    const StepInfo& step = steps[i];
+    Json entry = {{"node", step.node}, {"op", step.op}, {"kernel", step.kernel}, {"shape", step.shape}, {"flops", step.flops}};
+    entry["reference"] = by_reference(step);
+    if (options.layers) entry["ms"] = step_ms(latency, i);
+    if (options.explain) entry["notes"] = step.notes;
+    list.push_back(entry);
+  }
+  return list;
+}
+
+Json to_json(const Latency& latency, const BenchOptions& options) {
+  Json json;
+  json["model"] = options.model;
+  json["device"] = options.device.device;
+  json["threads"] = latency.threads;
+  json["batch"] = options.batch;
+  json["median_ms"] = latency.median_ms;
+  json["best_ms"] = latency.best_ms;
+  json["p90_ms"] = latency.p90_ms;
+  json["throughput"] = latency.throughput;
+  json["runs"] = latency.runs;
+  json["load_ms"] = latency.load_ms;
+  json["first_ms"] = latency.first_ms;
+  json["peak_memory_mb"] = latency.peak_memory_mb;
+  json["arena_mb"] = latency.arena_mb;
+  json["weights_mb"] = latency.weights_mb;
+  json["inputs"] = Json::array();
+  for (const Port& input : latency.inputs)
+    json["inputs"].push_back({{"name", input.name}, {"type", type_name(input.dtype)}, {"dims", input.shape.concrete()}});
+  if (options.layers || options.explain) json["steps"] = steps_json(latency, options);
+  return json;
+}
+
+void print_summary(const Latency& latency, const BenchOptions& options) {
+  std::string inputs;
+  for (const Port& input : latency.inputs)
+    inputs += fmt::format("{}{} {}{}", inputs.empty() ? "" : ", ", input.name, name_of(input.dtype), to_string(input.shape));
+  fmt::print("{}  on {}, {} thread{}, batch {}  ({})\n", options.model, options.device.device, latency.threads,
+             latency.threads == 1 ? "" : "s", options.batch, inputs);
+  fmt::print("latency     median {:.3f} ms   best {:.3f} ms   p90 {:.3f} ms   ({} runs)\n", latency.median_ms, latency.best_ms,
+             latency.p90_ms, latency.runs);
+  fmt::print("throughput  {:.1f} samples/s\n", latency.throughput);
+  fmt::print("memory      peak {:.0f} MB, activations {:.1f} MB, weights {:.1f} MB\n", latency.peak_memory_mb, latency.arena_mb,
+             latency.weights_mb);
+  fmt::print("start       load {:.0f} ms, first inference {:.0f} ms\n", latency.load_ms, latency.first_ms);
+}
+
+void print_layers(const Latency& latency) {
+  const auto& steps = latency.plan->steps();
+  double total = 0;
+  for (size_t i = 0; i < steps.size(); ++i) total += step_ms(latency, i);
+  Table table({"node", "op", "output", "ms", "share", "GFLOP/s", "kernel"}, {1, 2, 6});
+  for (size_t i = 0; i < steps.size(); ++i) {
+    double ms = step_ms(latency, i);
+    table.add({steps[i].node, steps[i].op, steps[i].shape, fmt::format("{:.3f}", ms),
+               format_percent(total > 0 ? ms / total : 0),
+               steps[i].flops > 0 && ms > 0 ? fmt::format("{:.1f}", steps[i].flops / ms * 1e-6) : "", steps[i].kernel});
+  }
+  fmt::print("\n{}{} steps, {:.3f} ms\n", table.text(), steps.size(), total);
+}
+
+void print_explanation(const Latency& latency) {
+  fmt::print("\n");
+  int64_t slow = 0;
+  for (const StepInfo& step : latency.plan->steps()) {
+    slow += by_reference(step);
+    fmt::print("{}  {} {}\n  -> {}{}\n", step.node, step.op, step.shape, step.kernel,
+               by_reference(step) ? "   [no fast kernel: runs by reference evaluation]" : "");
+    for (const std::string& note : step.notes) fmt::print("     {}\n", note);
+  }
+  fmt::print("{} of {} steps run by reference evaluation\n", slow, latency.plan->steps().size());
+}
+
+int bench(const BenchOptions& options) {
+  LatencyOptions measure{options.device.options(), options.batch, options.seconds};
+  if (!options.size.empty()) measure.size = parse_size("--size", options.size);
+  measure.profile = options.layers;
+  Latency latency = measure_latency(options.model, measure);
+  if (options.json) {
+    print_json(to_json(latency, options));
+    return 0;
+  }
+  print_summary(latency, options);
+  if (options.layers) print_layers(latency);
+  if (options.explain) print_explanation(latency);
+  return 0;
+}
+
+}  // namespace
+
+Action add_bench(CLI::App& app) {
+  auto options = std::make_shared<BenchOptions>();
+  options->add(app);
+  return [options] { return bench(*options); };
+}
+
+}  // namespace hone::app

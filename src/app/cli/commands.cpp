@@ -1,0 +1,25 @@
+#include "app/cli/commands.hpp"
+
+namespace hone::app {
+
+const std::vector<Command>& commands() {
+  static const std::vector<Command> list = {
+#ifdef HONE_WITH_TRAIN
+      {"train", "train a classifier on a folder of images", add_train},
+#else
+      {"train", "not in this build (configure with -DHONE_TRAIN=ON)", nullptr},
+#endif
+      {"eval", "measure the accuracy of a classifier on labelled images", add_eval},
+      {"quantize", "make an INT8 model from an FP32 one and some sample images", add_quantize},
+      {"bench", "measure latency and throughput of a model", add_bench},
+      {"run", "classify images", add_run},
+      {"inspect", "show what is in a model file", add_inspect},
+      {"report", "write report.html about a trained model", add_report},
+      {"generate", "render a data set to try things on", add_generate},
+      {"doctor", "check this machine and this build", add_doctor},
+      {"devices", "list the devices that models run on", add_devices},
+  };
+  return list;
+}
+
+}  // namespace hone::app

@@ -1,0 +1,36 @@
+#pragma once
+#include <functional>
+#include <vector>
+
+namespace CLI {
+class App;
+}
+
+namespace hone::app {
+
+/// What a command does once its options are parsed; returns the exit code.
+using Action = std::function<int()>;
+
+struct Command {
+  const char* name;
+  const char* summary;
+  /// Adds the command's options to its parser and returns its action, which owns them. nullptr: this build lacks it.
+  Action (*add)(CLI::App& app);
+};
+
+/// All commands, in the order of the help text.
+const std::vector<Command>& commands();
+
+// Each is defined in the file of the same name.
+Action add_train(CLI::App& app);
+Action add_eval(CLI::App& app);
+Action add_quantize(CLI::App& app);
+Action add_bench(CLI::App& app);
+Action add_run(CLI::App& app);
+Action add_inspect(CLI::App& app);
+Action add_report(CLI::App& app);
+Action add_generate(CLI::App& app);
+Action add_doctor(CLI::App& app);
+Action add_devices(CLI::App& app);
+
+}  // namespace hone::app

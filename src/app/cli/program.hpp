@@ -1,0 +1,11 @@
+#pragma once
+
+namespace hone::app {
+
+/// Exit codes of the program.
+enum ExitCode { exit_done = 0, exit_failed = 1, exit_usage = 2, exit_interrupted = 130 };
+
+/// The whole program: parses the command line, runs the command, turns errors into a line on stderr and an exit code.
+int run_program(int argc, char** argv);
+
+}  // namespace hone::app

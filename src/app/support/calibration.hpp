@@ -1,0 +1,34 @@
+#pragma once
+#include <filesystem>
+#include <memory>
+#include <vector>
+
+#include "app/support/options.hpp"
+#include "data/dataset.hpp"
+#include "graph/graph.hpp"
+
+namespace hone::app {
+
+/// Input tensors of a model, one set after another.
+class Calibration {
+ public:
+  virtual ~Calibration() = default;
+  /// False when there are no more.
+  virtual bool next(std::vector<Tensor>& inputs) = 0;
+  /// Images that could not be read so far.
+  const std::vector<Skipped>& skipped() const { return skipped_; }
+
+ protected:
+  std::vector<Skipped> skipped_;
+};
+
+/// Images in an order that is random but always the same. `data` is a CSV file, or a folder, whose sub-folder train/ is
+/// used when it has one. A model that takes images gets them as they are, a plain one gets tensors made with `flags`.
+/// Throws Error when there are no images, or the model is none for images.
+std::unique_ptr<Calibration> image_calibration(const Graph& model, const std::filesystem::path& data, const ImageFlags& flags,
+                                               int subset);
+
+/// A few sets of random tensors.
+std::unique_ptr<Calibration> random_calibration(const Graph& model);
+
+}  // namespace hone::app

@@ -1,0 +1,44 @@
+#pragma once
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "app/support/classifier.hpp"
+#include "app/support/format.hpp"
+#include "base/progress.hpp"
+#include "data/dataset.hpp"
+#include "data/metrics.hpp"
+
+namespace hone::app {
+
+/// What the model says of one labelled image.
+struct Prediction {
+  std::filesystem::path path;
+  int label = 0, predicted = 0;
+  float probability = 0;  ///< of the predicted class
+};
+
+struct Evaluation {
+  int64_t images = 0;
+  int64_t correct = 0, correct5 = 0;
+  ConfusionMatrix confusion{1};
+  std::vector<Prediction> predictions;
+  std::vector<Skipped> skipped;
+  double seconds = 0;  ///< decoding included
+
+  double top1() const { return images ? static_cast<double>(correct) / static_cast<double>(images) : 0; }
+  double top5() const { return images ? static_cast<double>(correct5) / static_cast<double>(images) : 0; }
+  double images_per_second() const { return seconds > 0 ? static_cast<double>(images) / seconds : 0; }
+};
+
+/// Reads the labelled images at `data`: a CSV file, or a folder of class folders that are matched with `labels` by name.
+Dataset read_labelled_images(const std::filesystem::path& data, const Classifier& classifier);
+
+/// Classifies all images; unreadable ones are skipped. Throws Error when none is left, or a label is not a class.
+Evaluation evaluate(Classifier& classifier, const Dataset& data, Progress& progress);
+
+Json to_json(const Evaluation& evaluation, const Classifier& classifier);
+/// Accuracy, table of classes and, for up to 20 classes, the confusion matrix.
+std::string to_text(const Evaluation& evaluation, const Classifier& classifier);
+
+}  // namespace hone::app
