@@ -81,7 +81,7 @@ HONE_INLINE void load_columns(const RowJob& job, int64_t row0, int rows, int64_t
       if (static_cast<uint64_t>(first + j) < static_cast<uint64_t>(s.width))
         load(x + j);
       else
-        unroll<4>(HONE_EACH { x[i * columns + j] = outside; });
+        unroll<4>(HONE_EACH { x[i * columns + j] = copy_of(outside); });
       unroll<4>(HONE_EACH { row[i] += step[i]; });
     }
   };
@@ -104,7 +104,7 @@ HONE_INLINE void tile_block(const RowJob& job, const Taps* taps, const uint8_t* 
     TapWeights w[R * K];
     unroll<R * K>(HONE_EACH { w[i] = load_weights(weights + ((i / K * G + g) * K + i % K) * kVector); });
     unroll<kColumns>([&](auto j) __attribute__((always_inline)) {
-      const Taps x = taps[g * 4 * kColumns + j];
+      const Taps x = copy_of(taps[g * 4 * kColumns + j]);
       unroll<T>(HONE_EACH {
         constexpr int t = decltype(i)::value, kw = decltype(j)::value - t * S;
         if constexpr (kw >= 0 && kw < K) {

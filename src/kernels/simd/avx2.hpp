@@ -124,6 +124,7 @@ constexpr int kGroup = 4 * kLanes;
 struct Taps {
   VI low, high;
 };
+HONE_INLINE Taps copy_of(const Taps& x) { return {x.low, x.high}; }
 constexpr int kTapBytes = 8;
 
 HONE_INLINE __m256i row_in_order(const uint8_t* p, VI flip) {
@@ -167,7 +168,9 @@ HONE_INLINE TapWeights load_weights(const uint8_t* p) {
 // 16-bit products: maddubs would saturate the sum of two.
 HONE_INLINE VI dot4(VI acc, const Taps& x, const TapWeights& w) {
   acc = _mm256_add_epi32(acc, _mm256_madd_epi16(x.low, w.low));
-  return _mm256_add_epi32(acc, _mm256_madd_epi16(x.high, w.high));
+  acc = _mm256_add_epi32(acc, _mm256_madd_epi16(x.high, w.high));
+  asm("" : "+x"(acc));  // keeps the compiler from adding in another order, which takes more registers
+  return acc;
 }
 inline void put_weight(uint8_t* packed, int lane, int tap, int8_t w) {
   int16_t wide = w;

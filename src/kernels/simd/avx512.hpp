@@ -128,6 +128,8 @@ struct GroupRows {
 struct Taps {
   VI bytes;
 };
+/// A copy member by member: the compiler copies a struct in 16-byte pieces, which a vector load cannot forward.
+HONE_INLINE Taps copy_of(const Taps& x) { return {x.bytes}; }
 constexpr int kTapBytes = 4;  ///< of packed weights for the four taps of a channel
 
 /// x[0], x[stride], x[2 stride], x[3 stride] become the taps of the group's vectors.
@@ -166,6 +168,7 @@ inline void put_weight(uint8_t* packed, int lane, int tap, int8_t w) {
 struct Taps {
   VI low, high;  ///< 16-bit pairs: rows 0 and 1, rows 2 and 3
 };
+HONE_INLINE Taps copy_of(const Taps& x) { return {x.low, x.high}; }
 constexpr int kTapBytes = 8;
 
 HONE_INLINE void load_group(const uint8_t* const (&row)[4], int n, VI flip, Taps* x, int stride) {
@@ -197,7 +200,9 @@ struct TapWeights {
 HONE_INLINE TapWeights load_weights(const uint8_t* p) { return {_mm512_loadu_si512(p), _mm512_loadu_si512(p + 64)}; }
 HONE_INLINE VI dot4(VI acc, const Taps& x, const TapWeights& w) {
   acc = _mm512_add_epi32(acc, _mm512_madd_epi16(x.low, w.low));
-  return _mm512_add_epi32(acc, _mm512_madd_epi16(x.high, w.high));
+  acc = _mm512_add_epi32(acc, _mm512_madd_epi16(x.high, w.high));
+  asm("" : "+v"(acc));  // keeps the compiler from adding in another order, which takes more registers
+  return acc;
 }
 inline void put_weight(uint8_t* packed, int lane, int tap, int8_t w) {
   int16_t wide = w;

@@ -116,6 +116,7 @@ constexpr int kGroup = 4 * kLanes;
 struct Taps {
   VI row[4];
 };
+HONE_INLINE Taps copy_of(const Taps& x) { return {{x.row[0], x.row[1], x.row[2], x.row[3]}}; }
 constexpr int kTapBytes = 4;
 
 HONE_INLINE void load_group(const uint8_t* const (&row)[4], int n, VI flip, Taps* x, int stride) {
