@@ -39,7 +39,7 @@ struct TrainCommandOptions {
     std::string names;
     for (const Template& known : templates()) names += (names.empty() ? "" : ", ") + std::string(known.name);
     command.add_option("DATA", data, "folder of images: a sub-folder a class, or train/ and val/ with those")->required();
-    command.add_option("-o,--output", output, "folder for model.onnx, train.json and the checkpoint")->required();
+    command.add_option("-o,--output", output, "folder for model.onnx, train.json, the lists of images used, and the checkpoint")->required();
     command.add_option("--template", template_name, "architecture: " + names);
     command.add_option("--width", width, "multiplies the channels of every layer")->check(CLI::Range(0.05, 8.0));
     command.add_option("--size", size, "N or HxW: size of the images inside the network");
@@ -127,6 +127,21 @@ Splits read_data(const TrainCommandOptions& options, Progress& progress) {
   return data;
 }
 
+std::string csv_field(const std::string& text) {
+  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+  std::string quoted = "\"";
+  for (char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return quoted + '"';
+}
+
+/// The images of a split as a file that hone eval and hone quantize take: the split may be of our own making.
+void write_split(const fs::path& path, const Dataset& split) {
+  std::string text = "class,file\n";
+  for (const Sample& sample : split.samples)
+    text += csv_field(split.classes[static_cast<size_t>(sample.label)]) + ',' + csv_field(fs::absolute(sample.path).lexically_normal()) + '\n';
+  write_file(path, text);
+}
+
 /// What train.json says of a run from its start on.
 Json describe_run(const TrainCommandOptions& options, const Splits& data) {
   Json json;
@@ -177,8 +192,9 @@ void print_result(const TrainCommandOptions& options, const TrainResult& result)
   std::string model = options.in_output("model.onnx").string();
   fmt::print("{}  validation accuracy {} (epoch {} of {}), {} of training\n", model, format_percent(result.best_accuracy),
              result.best_epoch, result.history.size(), format_duration(result.seconds));
-  fmt::print("next: hone eval {} {}\n", model, options.data);
-  fmt::print("      hone quantize {} --data {} -o {}\n", model, options.data, options.in_output("model.int8.onnx").string());
+  fmt::print("next: hone eval {} {}\n", model, options.in_output("validation.csv").string());
+  fmt::print("      hone quantize {} --data {} -o {}\n", model, options.in_output("train.csv").string(),
+             options.in_output("model.int8.onnx").string());
   fmt::print("      hone run {} IMAGE\n", model);
 }
 
@@ -200,6 +216,8 @@ int train(TrainCommandOptions& options) {
 
   Json record = describe_run(options, data);
   write_json_file(options.in_output("train.json"), record);
+  write_split(options.in_output("train.csv"), data.train);
+  write_split(options.in_output("validation.csv"), data.validation);
   TrainResult result = train_classifier(model, data, options.train, *progress);
   write_model(model, options, data, result);
   add_result(record, result);

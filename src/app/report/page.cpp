@@ -183,8 +183,8 @@ std::string class_table(const ReportData& data) {
 
 std::string header(const ReportData& data) {
   std::string description = data.training.is_object() ? data.training.value("description", std::string()) : "";
-  return fmt::format("<h1>{}</h1><p class=\"soft\">{}{}{}</p>\n", escape_html(data.title), escape_html(data.data),
-                     description.empty() ? "" : " · ", escape_html(description));
+  return fmt::format("<h1>{}</h1><p class=\"soft\">{}</p>\n", escape_html(data.title),
+                     escape_html(description.empty() ? data.data : description));
 }
 
 std::string footer() {

@@ -14,6 +14,7 @@
 #include "base/cpu.hpp"
 #include "base/error.hpp"
 #include "base/interrupt.hpp"
+#include "base/log.hpp"
 #include "data/metrics.hpp"
 #include "import/import.hpp"
 
@@ -181,7 +182,8 @@ LoadedModel load_image_model(const std::filesystem::path& path, const ImageFlags
   model.graph = import_model(path);
   model.labels = flags.class_names(model.graph);
   if (!flags.ready_for_images(model.graph)) {
-    model.plain = true;
+    if (flags.given().empty())
+      warn("the model has no preprocessing inside and none was given: it gets RGB pixels 0..255 (see --mean, --std, --channels)");
     attach_preprocess(model.graph, flags.preprocess(model.graph));
   }
   return model;

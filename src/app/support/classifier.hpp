@@ -56,7 +56,6 @@ class Classifier {
 struct LoadedModel {
   Graph graph;
   std::vector<std::string> labels;
-  bool plain = false;  ///< preprocessing came from the flags
 };
 LoadedModel load_image_model(const std::filesystem::path& path, const ImageFlags& flags);
 
