@@ -157,7 +157,8 @@ void global_average_u8(benchmark::State& state) {
   Buffer<uint8_t> x(kCount, 5), y(kChannels);
   const Operand operand{x.data(), DType::u8, 0.1f, 3};
   for (auto _ : state)
-    pool_kernels().global_average(kPixels, kChannels, operand, {DType::u8, 10, 3}, y.data(), 0, global_units(kChannels));
+    pool_kernels().global_average(kPixels, kChannels, operand, {DType::u8, 10, 3}, y.data(), 0,
+                                  global_units(kChannels));
   rate(state, 0, kCount);
 }
 BENCHMARK(global_average_u8);

@@ -5,8 +5,8 @@
 /// Elementwise work on f32, u8 and i8 in any mix. Data are rows (pixels) of channels, channels last. Kernels work on a
 /// range and never allocate, throw or lock; the output may be one of the inputs where element sizes agree.
 ///
-/// Accuracy of the f32 activations: relative error below 1e-6 for all kinds, but gelu for x < -3, where it grows to
-/// 1e-5 (absolute error below 1e-7), and results below 1e-37, which may be 0. Exponentials saturate at exp(88.3).
+/// Accuracy of the f32 activations: relative error below 1e-6, for gelu 2e-6, and for gelu of x < -3 up to 1e-5
+/// (absolute error below 1e-7); results below 1e-36 may be 0. Exponentials saturate at exp(88.3).
 namespace hone::kernels {
 
 enum class Binary : uint8_t { add, sub, mul, div, min, max };

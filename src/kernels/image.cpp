@@ -33,7 +33,8 @@ ResizeAxis make_resize_axis(int64_t in, int64_t out, bool antialias) {
   for (int64_t i = 0; i < out; ++i) {
     const double center = (static_cast<double>(i) + 0.5) * ratio - 0.5;
     double sum = 0;
-    for (int64_t k = static_cast<int64_t>(std::floor(center - support)); static_cast<double>(k) < center + support; ++k) {
+    for (int64_t k = static_cast<int64_t>(std::floor(center - support)); static_cast<double>(k) < center + support;
+         ++k) {
       const double weight = 1 - std::abs(static_cast<double>(k) - center) / support;
       if (weight <= 0) continue;
       filters[i].emplace_back(static_cast<int32_t>(std::clamp<int64_t>(k, 0, in - 1)), weight);

@@ -19,7 +19,8 @@ namespace hone::kernels {
 struct Random {
   unsigned seed;
   std::mt19937 engine;
-  Random() : seed(std::getenv("HONE_SEED") ? std::atoi(std::getenv("HONE_SEED")) : std::random_device{}()), engine(seed) {}
+  Random()
+      : seed(std::getenv("HONE_SEED") ? std::atoi(std::getenv("HONE_SEED")) : std::random_device{}()), engine(seed) {}
   std::string trace() const { return "HONE_SEED=" + std::to_string(seed); }
   int range(int lo, int hi) { return std::uniform_int_distribution<int>(lo, hi)(engine); }
   float real(float lo, float hi) { return std::uniform_real_distribution<float>(lo, hi)(engine); }

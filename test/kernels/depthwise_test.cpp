@@ -70,7 +70,8 @@ std::vector<double> reference(const Case& c, X x, W w) {
 
 /// Runs rows in random disjoint ranges and checks every output against the epilogue of the exact accumulators.
 template <class Run>
-void check(const Case& c, Random& random, const Epilogue& e, const std::vector<double>& acc, double tolerance, Run run) {
+void check(const Case& c, Random& random, const Epilogue& e, const std::vector<double>& acc, double tolerance,
+           Run run) {
   const size_t size = e.out_type == DType::f32 ? 4 : 1;
   std::vector<uint8_t> y(acc.size() * size + 64, 0x5a);
   for (int64_t row = 0; row < c.rows();) {

@@ -176,8 +176,8 @@ TEST(Elementwise, CopyConcatenatesAndRequantizes) {
   Random random;
   SCOPED_TRACE(random.trace());
   for (int round = 0; round < 100; ++round) {
-    const int64_t rows = random.range(1, 8), channels = random.pick({1, 3, 16, 24, 72}), x_stride = channels + random.range(0, 9),
-                  y_stride = channels + random.range(0, 9);
+    const int64_t rows = random.range(1, 8), channels = random.pick({1, 3, 16, 24, 72}),
+                  x_stride = channels + random.range(0, 9), y_stride = channels + random.range(0, 9);
     const RandomOperand x(random, rows * x_stride);
     CopyJob job{x.operand, random_target(random), channels, x_stride, y_stride};
     const bool same = random.range(0, 1);

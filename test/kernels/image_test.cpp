@@ -17,7 +17,8 @@ double sample(const std::vector<double>& line, double at, double scale, bool ant
   return sum / total;
 }
 
-double resized(const std::vector<uint8_t>& x, const ImageSpec& s, int64_t row_bytes, int64_t oy, int64_t ox, int channel) {
+double resized(const std::vector<uint8_t>& x, const ImageSpec& s, int64_t row_bytes, int64_t oy, int64_t ox,
+               int channel) {
   const double scale_y = double(s.out_height) / double(s.height), scale_x = double(s.out_width) / double(s.width);
   std::vector<double> column(s.height), line(s.width);
   for (int64_t row = 0; row < s.height; ++row) {
@@ -62,7 +63,8 @@ TEST(Image, MatchesOnnxResizeAndAffine) {
         const int64_t pixel = i / s.out_channels;
         double v = 0;
         if (c < s.channels)
-          v = resized(x, s, row_bytes, pixel / s.out_width, pixel % s.out_width, s.source_channel[c]) * s.scale[c] + s.shift[c];
+          v = resized(x, s, row_bytes, pixel / s.out_width, pixel % s.out_width, s.source_channel[c]) * s.scale[c] +
+              s.shift[c];
         const double out = element(y.data(), s.target.type, i);
         ASSERT_TRUE(close_to(s.target.type, out, v, s.target.inverse_scale, s.target.zero, 2e-6))
             << i << ": " << out << ", wanted " << v;

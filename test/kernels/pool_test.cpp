@@ -83,7 +83,9 @@ TEST(Pool, MaxMatchesNaiveLoop) {
   for (int round = 0; round < 150; ++round) {
     const Case c = random_case(random);
     const Data x(random, c.batch * c.s.height * c.s.width * c.s.channels);
-    const double lowest = x.type == DType::f32 ? -std::numeric_limits<double>::infinity() : x.type == DType::u8 ? 0 : -128;
+    const double lowest = x.type == DType::f32  ? -std::numeric_limits<double>::infinity()
+                          : x.type == DType::u8 ? 0
+                                                : -128;
     const size_t size = x.type == DType::f32 ? 4 : 1;
     for (Isa isa : isas()) {
       SCOPED_TRACE(name_of(isa));
@@ -118,7 +120,8 @@ TEST(Pool, AverageMatchesNaiveLoop) {
         for (int64_t i : inside) sum += x.real(i);
         const double divisor = c.s.count_include_pad ? counted : static_cast<double>(inside.size());
         const double wanted = divisor > 0 ? sum / divisor : 0;
-        EXPECT_TRUE(close_to(target.type, element(y.data(), target.type, at), wanted, target.inverse_scale, target.zero, 1e-6))
+        EXPECT_TRUE(
+            close_to(target.type, element(y.data(), target.type, at), wanted, target.inverse_scale, target.zero, 1e-6))
             << at << " wanted " << wanted;
       });
       if (HasFailure()) return;
@@ -130,7 +133,8 @@ TEST(Pool, GlobalAverageMatchesNaiveLoop) {
   Random random;
   SCOPED_TRACE(random.trace());
   for (int round = 0; round < 60; ++round) {
-    const int64_t batch = random.range(1, 3), pixels = random.range(1, 300), channels = random.pick({1, 3, 64, 65, 72, 200});
+    const int64_t batch = random.range(1, 3), pixels = random.range(1, 300),
+                  channels = random.pick({1, 3, 64, 65, 72, 200});
     const Data x(random, batch * pixels * channels);
     const Target target = random_target(random);
     for (Isa isa : isas()) {
@@ -167,7 +171,8 @@ TEST(Pool, SoftmaxMatchesNaiveLoop) {
             if (logarithm)
               ASSERT_NEAR(y[r * length + i], log, 1e-5) << name_of(isa);
             else
-              ASSERT_NEAR(y[r * length + i], std::exp(log), (1e-6 + 1e-7 * std::abs(log)) * std::exp(log)) << name_of(isa);
+              ASSERT_NEAR(y[r * length + i], std::exp(log), (1e-6 + 1e-7 * std::abs(log)) * std::exp(log))
+                  << name_of(isa);
           }
         }
       }

@@ -103,7 +103,8 @@ void row_any(const RowJob& job) {
   for (int64_t ow = 0; ow < width;) {
     const bool four = ow + 4 <= width;
     int64_t c = job.c0;
-    for (; c + kLanes <= job.c1; c += kLanes) four ? any_block<4>(job, ow, c, Full{}) : any_block<1>(job, ow, c, Full{});
+    for (; c + kLanes <= job.c1; c += kLanes)
+      four ? any_block<4>(job, ow, c, Full{}) : any_block<1>(job, ow, c, Full{});
     if (c < job.c1) {
       Part m(static_cast<int>(job.c1 - c));
       four ? any_block<4>(job, ow, c, m) : any_block<1>(job, ow, c, m);
@@ -130,8 +131,9 @@ void run(const DepthwiseShape& s, const float* x, const float* w, const Epilogue
   for (int64_t c = 0; c < s.channels; c += chunk)
     for (int64_t r = begin; r < end; ++r) {
       const int64_t n = r / s.out_height, oh = r % s.out_height;
-      row_of({&s, &post, x + n * s.height * s.width * s.channels, w, y, c, c + chunk < s.channels ? c + chunk : s.channels,
-              oh * s.stride_h - s.pad_top, r * s.out_width * s.channels});
+      row_of({&s, &post, x + n * s.height * s.width * s.channels, w, y, c,
+              c + chunk < s.channels ? c + chunk : s.channels, oh * s.stride_h - s.pad_top,
+              r * s.out_width * s.channels});
     }
 }
 

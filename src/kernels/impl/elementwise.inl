@@ -18,9 +18,11 @@ HONE_INLINE void load_operand(const Operand& x, int64_t i, VF (&v)[N], const M& 
   const VF zero = set1(static_cast<float>(x.zero)), scale = set1(x.scale);
   const auto* bytes = static_cast<const uint8_t*>(x.data) + i;
   if (x.type == DType::u8)
-    unroll<N>([&](auto k) __attribute__((always_inline)) { v[k] = to_float(widen_u8(load_bytes(bytes + k * kLanes, m))); });
+    unroll<N>([&](auto k)
+                  __attribute__((always_inline)) { v[k] = to_float(widen_u8(load_bytes(bytes + k * kLanes, m))); });
   else
-    unroll<N>([&](auto k) __attribute__((always_inline)) { v[k] = to_float(widen_i8(load_bytes(bytes + k * kLanes, m))); });
+    unroll<N>([&](auto k)
+                  __attribute__((always_inline)) { v[k] = to_float(widen_i8(load_bytes(bytes + k * kLanes, m))); });
   unroll<N>([&](auto k) __attribute__((always_inline)) { v[k] = mul(sub(v[k], zero), scale); });
 }
 

@@ -152,7 +152,9 @@ HONE_INLINE void load_group(const uint8_t* const (&row)[4], int n, VI flip, Taps
   x[2 * stride] = {_mm256_unpacklo_epi8(high_ab, zero), _mm256_unpacklo_epi8(high_cd, zero)};
   x[3 * stride] = {_mm256_unpackhi_epi8(high_ab, zero), _mm256_unpackhi_epi8(high_cd, zero)};
 }
-HONE_INLINE void load_narrow(const uint8_t* const (&row)[4], int n, VI flip, Taps* x) { load_group(row, n, flip, x, 1); }
+HONE_INLINE void load_narrow(const uint8_t* const (&row)[4], int n, VI flip, Taps* x) {
+  load_group(row, n, flip, x, 1);
+}
 
 HONE_INLINE Taps splat_taps(int byte) {
   const VI words = _mm256_set1_epi16(static_cast<int16_t>(byte & 0xff));

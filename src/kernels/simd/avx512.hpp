@@ -185,7 +185,8 @@ HONE_INLINE void load_narrow(const uint8_t* const (&row)[4], int n, VI flip, Tap
   const Part m(n);
   const auto pairs = [&](const uint8_t* p, const uint8_t* q) __attribute__((always_inline)) {
     const __m128i a = load_bytes(p, m), b = load_bytes(q, m);
-    const __m256i both = _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_unpacklo_epi8(a, b)), _mm_unpackhi_epi8(a, b), 1);
+    const __m256i both =
+        _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_unpacklo_epi8(a, b)), _mm_unpackhi_epi8(a, b), 1);
     return _mm512_cvtepu8_epi16(_mm256_xor_si256(both, _mm512_castsi512_si256(flip)));
   };
   *x = {pairs(row[0], row[1]), pairs(row[2], row[3])};

@@ -101,8 +101,8 @@ HONE_NOINLINE void finish_any(const Epilogue& e, ChannelPost cp, VF* v, int n, v
   ByteRange range = byte_range(e.out_type, e.out_zero);
   VF lo = set1(range.lo), hi = set1(range.hi), multiply = set1(e.out_inverse_scale);
   for (int k = 0; k < n; ++k)
-    store_bytes(static_cast<uint8_t*>(out) + index + k * step, quantized(mul(v[k], multiply), lo, hi, set1i(e.out_zero)),
-                m);
+    store_bytes(static_cast<uint8_t*>(out) + index + k * step,
+                quantized(mul(v[k], multiply), lo, hi, set1i(e.out_zero)), m);
 }
 
 /// Epilogue and store of N vectors of accumulators of one channel block; vector k goes to out[index + k * step].

@@ -1,6 +1,5 @@
 #pragma once
 // 4 lanes in the compiler's portable vectors; the counterpart of simd/avx512.hpp, where the functions are described.
-#include <math.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -125,7 +124,9 @@ HONE_INLINE void load_group(const uint8_t* const (&row)[4], int n, VI flip, Taps
       x[c / kLanes * stride].row[i] =
           widen_u8(n - c >= kLanes ? load_bytes(row[i] + c) : load_bytes(row[i] + c, Part(n - c))) ^ (flip & 0xff);
 }
-HONE_INLINE void load_narrow(const uint8_t* const (&row)[4], int n, VI flip, Taps* x) { load_group(row, n, flip, x, 1); }
+HONE_INLINE void load_narrow(const uint8_t* const (&row)[4], int n, VI flip, Taps* x) {
+  load_group(row, n, flip, x, 1);
+}
 
 HONE_INLINE Taps splat_taps(int byte) {
   const VI v = set1i(byte & 0xff);
