@@ -8,6 +8,7 @@
 #include "graph/ops/nn/gemm.hpp"
 #include "graph/ops/nn/mat_mul.hpp"
 #include "graph/ops/nn/window.hpp"
+#include "devices/cpu/native/unfold.hpp"
 #include "kernels/depthwise.hpp"
 
 namespace hone::cpu {
@@ -17,6 +18,7 @@ namespace {
 /// A layer of our convolution kernels: Conv, or Gemm as a 1x1 convolution of its rows.
 class NativeConv : public Kernel {
  public:
+  explicit NativeConv(int threads) : threads_(threads) {}
   std::string name() const override {
     return std::string(integer_ ? "hone conv int8 " : "hone conv f32 ") + kernels::name_of(kernels::best_isa());
   }
@@ -31,34 +33,42 @@ class NativeConv : public Kernel {
     integer_ = !fused.weight_scales.empty();
     if (shape.taps() > kernels::conv_max_taps) return refusal = "the kernel window is too large", false;
     if (!epilogue_.make(node, fused, shape.out_channels, refusal)) return false;
+    Tensor plain = weights;
+    if (Unfold::pays(shape)) {
+      unfold_ = std::make_unique<Unfold>(shape, size_of(x_type_), static_cast<int>(fused.input_quant(0).zero), integer_ ? 4 : 1);
+      plain = unfold_->weights(weights);
+      shape_ = unfold_->matrix_shape();
+    }
     if (integer_) {
       int8_ = kernels::conv_int8_kernels();
       if (!int8_) return refusal = "needs AVX-512 VNNI", false;
       if (shape.group_channels() % 4 != 0 && shape.groups > 1) return refusal = "group channels are not a multiple of 4", false;
-      source_channels_ = shape.channels;
-      shape_.channels = (shape.channels + 3) / 4 * 4;
-      Tensor padded = pad_channels(weights, shape.group_channels(), shape_.group_channels());
+      source_channels_ = shape_.channels;
+      shape_.channels = (source_channels_ + 3) / 4 * 4;
+      Tensor padded = pad_channels(plain, source_channels_ / shape_.groups, shape_.group_channels());
       allocate_packed(int8_->packed_bytes(shape_));
       int8_->pack(shape_, padded.data<int8_t>().data(), x_type_, static_cast<int>(fused.input_quant(0).zero), packed_.get());
-      blocks_ = int8_->blocks(shape);
+      blocks_ = int8_->blocks(shape_);
     } else {
       f32_ = kernels::conv_f32_kernels();
       if (!f32_) return refusal = "needs AVX2", false;
       if (x_type_ != DType::f32) return refusal = "input is not f32", false;
-      allocate_packed(f32_->packed_bytes(shape));
-      f32_->pack(shape, weights.data<float>().data(), packed_.get());
-      blocks_ = f32_->blocks(shape);
+      allocate_packed(f32_->packed_bytes(shape_));
+      f32_->pack(shape_, plain.data<float>().data(), packed_.get());
+      blocks_ = f32_->blocks(shape_);
     }
     return true;
   }
 
   size_t scratch_bytes() const override {
+    if (unfold_) return unfold_->scratch_bytes() * static_cast<size_t>(threads_);
     if (!padded()) return 0;
     return static_cast<size_t>(shape_.batch * shape_.height * shape_.width * shape_.channels);
   }
 
   void run(const KernelRun& run) const override {
     kernels::Epilogue epilogue = epilogue_.bind(run);
+    if (unfold_) return run_unfolded(run, epilogue);
     const void* x = run.in(0);
     if (padded()) x = widen_channels(run);
     int64_t pixels = shape_.pixels(), pieces = pieces_of(pixels, 96, run.pool.threads());
@@ -74,12 +84,31 @@ class NativeConv : public Kernel {
       } else {
         range.block_begin = blocks_ * piece / pieces, range.block_end = blocks_ * (piece + 1) / pieces;
       }
-      if (integer_) int8_->run(shape_, x, x_type_, packed_.get(), epilogue, run.out(), range);
-      else f32_->run(shape_, run.in<float>(0), packed_.get(), epilogue, run.out(), range);
+      compute(x, epilogue, run.out(), range);
     });
   }
 
  private:
+  void compute(const void* x, const kernels::Epilogue& epilogue, void* y, const kernels::ConvRange& range) const {
+    if (integer_) int8_->run(shape_, x, x_type_, packed_.get(), epilogue, y, range);
+    else f32_->run(shape_, static_cast<const float*>(x), packed_.get(), epilogue, y, range);
+  }
+
+  /// Pixels are unfolded in chunks that stay in the cache and multiplied at once.
+  void run_unfolded(const KernelRun& run, const kernels::Epilogue& epilogue) const {
+    int64_t pixels = unfold_->pixels(), chunk = Unfold::chunk, chunks = (pixels + chunk - 1) / chunk;
+    size_t row = static_cast<size_t>(shape_.out_channels);
+    run.pool.parallel_for(chunks, [&](int64_t index, int thread) {
+      int64_t begin = index * chunk, end = std::min(pixels, begin + chunk);
+      char* matrix = run.scratch + static_cast<size_t>(thread) * unfold_->scratch_bytes();
+      unfold_->fill(run.in(0), matrix, begin, end);
+      kernels::Epilogue here = epilogue;
+      size_t first = static_cast<size_t>(begin) * row;
+      if (here.residual) here.residual = static_cast<const char*>(here.residual) + first * size_of(here.residual_type);
+      compute(matrix, here, run.out<char>() + first * size_of(here.out_type), {0, end - begin, 0, blocks_});
+    });
+  }
+
   bool padded() const { return integer_ && source_channels_ != shape_.channels; }
 
   /// Integer kernels read four channels at a time: weights of the channels that are added are 0.
@@ -122,6 +151,8 @@ class NativeConv : public Kernel {
   size_t packed_bytes_ = 0;
   int64_t blocks_ = 0;
   int64_t source_channels_ = 0;  ///< before padding
+  std::unique_ptr<Unfold> unfold_;
+  int threads_ = 1;
 };
 
 class NativeDepthwise : public Kernel {
@@ -218,7 +249,7 @@ std::unique_ptr<Kernel> make_native_depthwise(const Node& node, const CpuContext
   return kernel->build(node, *node.as<ops::Fused>(), shape, refusal) ? std::move(kernel) : nullptr;
 }
 
-std::unique_ptr<Kernel> make_native_conv(const Node& node, const CpuContext&, std::string& refusal) {
+std::unique_ptr<Kernel> make_native_conv(const Node& node, const CpuContext& context, std::string& refusal) {
   const ops::Conv* conv = plain_conv(node, refusal);
   if (!conv) return nullptr;
   kernels::ConvShape shape;
@@ -226,11 +257,11 @@ std::unique_ptr<Kernel> make_native_conv(const Node& node, const CpuContext&, st
   shape.batch = dims_of(node.input(0))[0];
   shape.groups = static_cast<int>(conv->group);
   shape.out_channels = dims_of(node.output())[3];
-  auto kernel = std::make_unique<NativeConv>();
+  auto kernel = std::make_unique<NativeConv>(context.threads);
   return kernel->build(node, *node.as<ops::Fused>(), shape, node.input(1)->constant(), refusal) ? std::move(kernel) : nullptr;
 }
 
-std::unique_ptr<Kernel> make_native_gemm(const Node& node, const CpuContext&, std::string& refusal) {
+std::unique_ptr<Kernel> make_native_gemm(const Node& node, const CpuContext& context, std::string& refusal) {
   const auto* fused = node.as<ops::Fused>();
   const auto* gemm = fused ? dynamic_cast<const ops::Gemm*>(fused->inner.get()) : nullptr;
   if (!gemm && !(fused && dynamic_cast<const ops::MatMul*>(fused->inner.get()))) return nullptr;
@@ -255,7 +286,7 @@ std::unique_ptr<Kernel> make_native_gemm(const Node& node, const CpuContext&, st
   shape.height = shape.out_height = 1;
   shape.width = shape.out_width = element_count(x) / x.back();
   shape.out_channels = weights.dim(0);
-  auto kernel = std::make_unique<NativeConv>();
+  auto kernel = std::make_unique<NativeConv>(context.threads);
   return kernel->build(node, *fused, shape, weights, refusal) ? std::move(kernel) : nullptr;
 }
 
