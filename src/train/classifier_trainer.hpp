@@ -33,11 +33,11 @@ struct TrainOptions {
   int epochs = 100;        ///< at most
   double max_minutes = 0;  ///< 0: no limit; else the schedule is shortened, after the first epoch, to end in time
   int batch_size = 32;
-  double learning_rate = 0.1;          ///< peak
+  double learning_rate = 0.2;          ///< peak
   double final_learning_rate = 0.001;  ///< relative to the peak
   double warmup_epochs = 3;            ///< at most a tenth of the run
   double momentum = 0.9;               ///< Nesterov
-  double weight_decay = 5e-4;          ///< of weights, not of biases and batch normalization
+  double weight_decay = 2e-4;          ///< of weights, not of biases and batch normalization
   double label_smoothing = 0.1;
   bool balanced = true;      ///< every class equally often
   double ema_decay = 0.995;  ///< of the averaged weights that are evaluated and kept; 0: none
