@@ -42,7 +42,7 @@ struct TrainOptions {
   bool balanced = true;      ///< every class equally often
   double ema_decay = 0.995;  ///< of the averaged weights that are evaluated and kept; 0: none
   int patience = 0;          ///< stop after this many epochs without a better validation; 0: never
-  AugmentOptions augment;
+  AugmentOptions augment{.min_area = 0.5};
   double start_size = 1.0;          ///< progressive resizing: the images of the first epochs relative to the full size
   double size_growth = 0.6;         ///< ... growing over this part of the run
   std::vector<std::string> freeze;  ///< see GraphModuleOptions
