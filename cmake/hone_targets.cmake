@@ -32,9 +32,10 @@ function(hone_program name)
   target_link_libraries(${name} PRIVATE ${ARG_LINK} fmt::fmt Threads::Threads)
 endfunction()
 
-# hone_test(NAME USES folders... [LINK libraries...]): one test program from all .cpp files of the current folder.
+# hone_test(NAME USES folders... [LINK libraries...] [LABELS labels...]): one test program from all .cpp files of the current
+# folder. The label `slow` is for programs whose tests take more than ten seconds.
 function(hone_test name)
-  cmake_parse_arguments(ARG "" "" "USES;LINK" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "USES;LINK;LABELS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   if(NOT sources)
     return()
@@ -45,7 +46,7 @@ function(hone_test name)
   list(TRANSFORM ARG_USES PREPEND hone_)
   target_link_libraries(test_${name} PRIVATE ${ARG_USES} ${ARG_LINK} GTest::gmock GTest::gtest GTest::gtest_main fmt::fmt
                         Threads::Threads)
-  gtest_discover_tests(test_${name} DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 300)
+  gtest_discover_tests(test_${name} DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 300 LABELS "${ARG_LABELS}")
 endfunction()
 
 function(hone_compile_options target)

@@ -4,6 +4,7 @@
 #include "app/cli/commands.hpp"
 #include "app/support/format.hpp"
 #include "app/support/latency.hpp"
+#include "app/support/range.hpp"
 
 namespace hone::app {
 
@@ -18,8 +19,8 @@ struct BenchOptions {
 
   void add(CLI::App& app) {
     app.add_option("MODEL", model, "model file")->required();
-    app.add_option("--batch", batch, "samples an inference")->check(CLI::Range(1, 65536));
-    app.add_option("--seconds", seconds, "time to measure")->check(CLI::Range(0.0, 86400.0));
+    app.add_option("--batch", batch, "samples an inference")->check(in_range(1, 65536));
+    app.add_option("--seconds", seconds, "time to measure")->check(in_range(0.0, 86400.0));
     app.add_option("--size", size, "HxW of the input image, for models that leave it open");
     app.add_flag("--layers", layers, "time of each step");
     app.add_flag("--explain", explain, "which kernel each step got, and why not another");

@@ -4,6 +4,7 @@
 #include "app/cli/commands.hpp"
 #include "app/support/classifier.hpp"
 #include "app/support/evaluate.hpp"
+#include "app/support/range.hpp"
 #include "app/support/terminal.hpp"
 
 namespace hone::app {
@@ -21,7 +22,7 @@ struct EvalOptions {
     app.add_option("MODEL", model, "model file")->required();
     app.add_option("DATA", data, "folder with a sub-folder a class, or CSV file with the columns file and label (or label0)")
         ->required();
-    app.add_option("--batch", batch, "images an inference")->check(CLI::Range(1, 4096));
+    app.add_option("--batch", batch, "images an inference")->check(in_range(1, 4096));
     app.add_flag("--json", json, "print JSON");
     image.add(app);
     device.add(app);

@@ -3,6 +3,7 @@
 
 #include "app/cli/commands.hpp"
 #include "app/support/format.hpp"
+#include "app/support/range.hpp"
 #include "app/support/terminal.hpp"
 #include "base/file.hpp"
 #include "data/dataset.hpp"
@@ -22,11 +23,11 @@ struct GenerateCommandOptions {
     for (const std::string& part : part_classes()) classes += (classes.empty() ? "" : ", ") + part;
     app.add_option("DIR", folder, "folder to write train/CLASS/*.jpg and val/CLASS/*.jpg to")->required();
     app.add_option("--images-per-class", generate.images_per_class, "training images of a class; a quarter more for validation")
-        ->check(CLI::Range(1, 1000000));
+        ->check(in_range(1, 1000000));
     app.add_option("--size", generate.size, "width of an image; the height is three quarters of it");
     app.add_option("--classes", generate.classes, "some of: " + classes)->delimiter(',');
     app.add_option("--seed", generate.seed, "other seeds give other images");
-    app.add_option("--threads", generate.threads, "0: one per processor")->check(CLI::Range(0, 1024));
+    app.add_option("--threads", generate.threads, "0: one per processor")->check(in_range(0, 1024));
     app.add_flag("--json", json, "print JSON");
   }
 };

@@ -8,6 +8,7 @@
 #include "app/cli/commands.hpp"
 #include "app/support/format.hpp"
 #include "app/support/latency.hpp"
+#include "app/support/range.hpp"
 #include "base/error.hpp"
 #include "graph/cost.hpp"
 #include "graph/text.hpp"
@@ -27,7 +28,7 @@ struct InspectOptions {
     app.add_option("MODEL", model, "model file")->required();
     app.add_flag("--text", text, "print the graph (constants above 16 elements are left out)");
     app.add_flag("--optimized", optimized, "show the graph after the portable optimizations");
-    app.add_option("--batch", batch, "samples for the figures of cost")->check(CLI::Range(1, 65536));
+    app.add_option("--batch", batch, "samples for the figures of cost")->check(in_range(1, 65536));
     app.add_option("--size", size, "HxW of the input image for the figures of cost, for models that leave it open");
     app.add_flag("--json", json, "print JSON");
   }

@@ -80,14 +80,17 @@ int dispatch(int argc, char** argv) {
   CLI::App app("Hone: from photos to a fast INT8 classifier, in one program.", "hone");
   app.set_version_flag("--version", "hone " HONE_VERSION);
   app.set_help_flag("-h,--help", "show this help");
+  app.get_formatter()->label("SUBCOMMAND", "COMMAND");
   app.require_subcommand(1);
-  app.footer("hone COMMAND --help explains a command.");
+  app.footer("hone COMMAND --help explains a command.\n");
   std::map<const CLI::App*, Action> actions;
   for (const Command& command : commands()) {
     if (!command.add) continue;
     CLI::App* sub = app.add_subcommand(command.name, command.summary);
-    sub->set_help_flag("-h,--help", "show this help");
+    sub->group("Commands")->set_help_flag("-h,--help", "show this help");
     sub->get_formatter()->column_width(34);
+    sub->get_formatter()->label("REQUIRED", "");
+    sub->option_defaults()->always_capture_default();
     actions[sub] = command.add(*sub);
   }
   std::vector<std::string> arguments(argv + 1, argv + argc);

@@ -7,6 +7,7 @@
 #include "app/support/calibration.hpp"
 #include "app/support/format.hpp"
 #include "app/support/options.hpp"
+#include "app/support/range.hpp"
 #include "app/support/skipped.hpp"
 #include "app/support/terminal.hpp"
 #include "app/support/usage_error.hpp"
@@ -33,9 +34,9 @@ struct QuantizeCommandOptions {
     app.add_option("--data", data, "sample images: a folder (of training images) or a CSV file");
     app.add_flag("--random-data", random_data, "random tensors in place of images: for speed tests, not for accuracy");
     app.add_option("-o,--output", output, "the INT8 model to write (.onnx)")->required();
-    app.add_option("--subset", quantize.subset_size, "samples to use at most")->check(CLI::Range(1, 1000000));
+    app.add_option("--subset", quantize.subset_size, "samples to use at most")->check(in_range(1, 1000000));
     app.add_option("--range", range, "how activation ranges are chosen: mse, minmax or percentile");
-    app.add_option("--percentile", quantize.percentile, "for --range percentile")->check(CLI::Range(50.0, 100.0));
+    app.add_option("--percentile", quantize.percentile, "for --range percentile")->check(in_range(50.0, 100.0));
     app.add_option("--scheme", scheme, "activations: asymmetric or symmetric");
     app.add_option("--ignore", quantize.ignored_nodes, "node that stays FP32 (* matches any text); repeatable");
     app.add_option("--ignore-op", quantize.ignored_op_types, "op type that stays FP32; repeatable");

@@ -6,6 +6,7 @@
 #include "app/cli/commands.hpp"
 #include "app/report/page.hpp"
 #include "app/support/classifier.hpp"
+#include "app/support/range.hpp"
 #include "app/support/terminal.hpp"
 #include "base/cpu.hpp"
 #include "base/error.hpp"
@@ -28,7 +29,7 @@ struct ReportOptions {
     app.add_option("--data", data, "labelled images, as for hone eval")->required();
     app.add_option("-o,--output", output, "the page to write (default: DIR/report.html)");
     app.add_option("--title", title, "heading of the page");
-    app.add_option("--seconds", seconds, "time to measure the latency of each model")->check(CLI::Range(0.0, 3600.0));
+    app.add_option("--seconds", seconds, "time to measure the latency of each model")->check(in_range(0.0, 3600.0));
     app.add_flag("--json", json, "print JSON");
   }
 };

@@ -5,6 +5,7 @@
 #include "app/cli/program.hpp"
 #include "app/support/classifier.hpp"
 #include "app/support/format.hpp"
+#include "app/support/range.hpp"
 #include "data/dataset.hpp"
 #include "data/metrics.hpp"
 
@@ -23,7 +24,7 @@ struct RunOptions {
   void add(CLI::App& app) {
     app.add_option("MODEL", model, "model file")->required();
     app.add_option("IMAGE", images, "image files, or folders of images")->required();
-    app.add_option("--top", top, "classes to print for each image")->check(CLI::Range(1, 1000));
+    app.add_option("--top", top, "classes to print for each image")->check(in_range(1, 1000));
     app.add_flag("--json", json, "print JSON");
     image.add(app);
     device.add(app);

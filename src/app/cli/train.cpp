@@ -9,6 +9,7 @@
 #include "app/cli/commands.hpp"
 #include "app/support/format.hpp"
 #include "app/support/options.hpp"
+#include "app/support/range.hpp"
 #include "app/support/skipped.hpp"
 #include "app/support/terminal.hpp"
 #include "base/error.hpp"
@@ -41,7 +42,7 @@ struct TrainCommandOptions {
     command.add_option("DATA", data, "folder of images: a sub-folder a class, or train/ and val/ with those")->required();
     command.add_option("-o,--output", output, "folder for model.onnx, train.json, the lists of images used, and the checkpoint")->required();
     command.add_option("--template", template_name, "architecture: " + names);
-    command.add_option("--width", width, "multiplies the channels of every layer")->check(CLI::Range(0.05, 8.0));
+    command.add_option("--width", width, "multiplies the channels of every layer")->check(in_range(0.05, 8.0));
     command.add_option("--size", size, "N or HxW: size of the images inside the network");
     command.add_option("--epochs", train.epochs, "at most this many passes over the images");
     command.add_option("--minutes", train.max_minutes, "end within this time; 0: no limit");
@@ -52,9 +53,9 @@ struct TrainCommandOptions {
     command.add_option("--patience", train.patience, "stop after this many epochs without a better validation; 0: never");
     command.add_option("--start-size", train.start_size, "begin with smaller images, relative to the full size");
     command.add_option("--validation-fraction", validation_fraction, "of each class, when DATA has no validation folder")
-        ->check(CLI::Range(0.01, 0.9));
+        ->check(in_range(0.01, 0.9));
     command.add_option("--seed", train.seed, "of the initial weights, the order of images and their variation");
-    command.add_option("--threads", train.threads, "0: one per processor")->check(CLI::Range(0, 1024));
+    command.add_option("--threads", train.threads, "0: one per processor")->check(in_range(0, 1024));
     command.add_flag("--resume", train.resume, "continue an interrupted run in the output folder, with its options");
     command.add_flag("--json", json, "print JSON");
   }

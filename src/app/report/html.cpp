@@ -18,13 +18,13 @@ double tick_step(double span, int count) {
   double rough = span / count;
   double power = std::pow(10, std::floor(std::log10(rough)));
   for (double factor : {1.0, 2.0, 5.0})
-    if (rough <= factor * power) return factor * power;
+    if (rough <= factor * power * (1 + 1e-9)) return factor * power;
   return 10 * power;
 }
 
 struct Axis {
-  double low, high, from, to;
-  double at(double value) const { return from + (value - low) / (high - low) * (to - from); }
+  double low, high, step, from, to;
+  double at(double value) const { return from + (std::min(value, high) - low) / (high - low) * (to - from); }
 };
 
 std::string format_tick(double value, bool percent) {
@@ -32,34 +32,33 @@ std::string format_tick(double value, bool percent) {
   return fmt::format("{:g}", std::round(value * 1e6) / 1e6);
 }
 
+/// From the values; the first epochs of a loss, far above all others, are cut off.
 Axis value_axis(const Chart& chart) {
-  double low = 1e300, high = -1e300;
+  std::vector<double> values;
   for (const Series& series : chart.series)
     for (double value : series.values)
-      if (std::isfinite(value)) {
-        low = std::min(low, value);
-        high = std::max(high, value);
-      }
-  if (low > high) low = 0, high = 1;
-  if (chart.percent) high = std::min(1.0, high + 0.02);
+      if (std::isfinite(value)) values.push_back(value);
+  if (values.empty()) values = {0, 1};
+  std::sort(values.begin(), values.end());
+  double low = values.front(), high = values.back(), middle = values[values.size() / 2];
+  if (chart.percent) high = std::min(1.0, high + 0.01);
+  else high = std::min(high, low + 4 * std::max(middle - low, 0.05 * std::abs(middle)) + 0.5 * std::abs(middle));
   double step = tick_step(std::max(high - low, 1e-6), 5);
-  low = std::floor(low / step) * step;
-  high = std::ceil(high / step) * step;
-  return {low, std::max(high, low + step), height - bottom, top};
+  low = std::floor(low / step + 1e-9) * step;
+  high = std::max(std::ceil(high / step - 1e-9) * step, low + step);
+  return {low, high, step, height - bottom, top};
 }
 
 std::string grid(const Chart& chart, const Axis& x, const Axis& y) {
   std::string svg;
-  double step = tick_step(y.high - y.low, 5);
-  for (double value = y.low; value <= y.high + step / 2; value += step)
+  for (double value = y.low; value <= y.high + y.step / 2; value += y.step)
     svg += fmt::format("<line class=\"grid\" x1=\"{}\" x2=\"{}\" y1=\"{:.1f}\" y2=\"{:.1f}\"/>"
                        "<text class=\"tick\" x=\"{}\" y=\"{:.1f}\" text-anchor=\"end\">{}</text>",
                        left, width - right, y.at(value), y.at(value), left - 8, y.at(value) + 4, format_tick(value, chart.percent));
-  double x_step = std::max(1.0, tick_step(x.high - x.low, 6));
-  for (double value = std::ceil(x.low / x_step) * x_step; value <= x.high + 1e-9; value += x_step)
+  for (double value = std::ceil(x.low / x.step) * x.step; value <= x.high + 1e-9; value += x.step)
     svg += fmt::format("<text class=\"tick\" x=\"{:.1f}\" y=\"{}\" text-anchor=\"middle\">{:g}</text>", x.at(value),
                        height - bottom + 18, value);
-  svg += fmt::format("<text class=\"tick\" x=\"{}\" y=\"{}\">{}</text>", width - right + 10, height - bottom + 18,
+  svg += fmt::format("<text class=\"tick\" x=\"{}\" y=\"{}\">{}</text>", width - right + 22, height - bottom + 18,
                      escape_html(chart.x_name));
   return svg;
 }
@@ -127,7 +126,7 @@ std::string line_chart(const Chart& chart) {
   if (chart.x.empty()) return "";
   Axis y = value_axis(chart);
   double first = chart.x.front(), last = std::max(chart.x.back(), first + 1);
-  Axis x{first, last, left, width - right};
+  Axis x{first, last, std::max(1.0, tick_step(last - first, 6)), left, width - right};
   std::string svg = fmt::format("<figure class=\"chart\"><figcaption>{}</figcaption><svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\">",
                                 escape_html(chart.title), width, height, escape_html(chart.title));
   svg += grid(chart, x, y);

@@ -37,18 +37,20 @@ std::vector<Figure> figures(const std::vector<ModelResult>& models) {
     double change = 100 * (b - a);
     return std::pair(fmt::format("{:+.1f} points", change), change < -1 ? -1 : change > 0.05 ? 1 : 0);
   };
-  auto ratio = [](double better) { return std::pair(fmt::format("{:.1f}x", better), better >= 1.05 ? 1 : better < 0.95 ? -1 : 0); };
-  auto less = [&](double a, double b) {
-    auto result = ratio(a / b);
-    result.first += " less";
+  auto ratio = [](double better) { return std::pair(fmt::format("{:.1f}×", better), better >= 1.05 ? 1 : better < 0.95 ? -1 : 0); };
+  auto named = [&](double better, const char* word) {
+    auto result = ratio(better);
+    result.first += word;
     return result;
   };
+  auto smaller = [&](double a, double b) { return named(a / b, " smaller"); };
+  auto faster = [&](double a, double b) { return named(a / b, " faster"); };
   auto more = [&](double a, double b) { return ratio(b / a); };
   auto milliseconds = [](double value) { return fmt::format("{:.2f} ms", value); };
   auto rate = [](double value) { return fmt::format("{:.0f} images/s", value); };
   add("accuracy", [](const ModelResult& m) { return m.evaluation.top1(); }, format_percent, points);
-  add("file size", [](const ModelResult& m) { return m.bytes; }, format_bytes, less);
-  add("latency, 1 thread", [](const ModelResult& m) { return m.one_thread.median_ms; }, milliseconds, less);
+  add("file size", [](const ModelResult& m) { return m.bytes; }, format_bytes, smaller);
+  add("latency, 1 thread", [](const ModelResult& m) { return m.one_thread.median_ms; }, milliseconds, faster);
   add("throughput, 1 thread", [](const ModelResult& m) { return m.one_thread.throughput; }, rate, more);
   int threads = models[0].all_threads.threads;
   if (threads > 1)
@@ -174,7 +176,7 @@ std::string class_table(const ReportData& data) {
     if (scores[0][i].support == 0) continue;
     html += fmt::format("<tr><td>{}</td><td>{}</td>", escape_html(data.classes[i]), scores[0][i].support);
     for (size_t m = 0; m < scores.size(); ++m)
-      html += fmt::format("<td><span class=\"bar\"><i style=\"width:{:.1f}%;background:var({})\"></i></span>{}</td>",
+      html += fmt::format("<td><span class=\"bar\"><i style=\"width:{:.1f}%;background:var({})\"></i></span><span class=\"number\">{}</span></td>",
                           100 * scores[m][i].recall, m == 0 ? "--first" : "--second", format_percent(scores[m][i].recall));
     html += fmt::format("<td>{}</td></tr>", format_percent(scores.back()[i].precision));
   }

@@ -52,13 +52,14 @@ svg { display: block; width: 100%; height: auto; font-family: inherit; }
 .curve { fill: none; stroke-width: 2.2; stroke-linejoin: round; stroke-linecap: round; }
 .hit { fill: transparent; }
 .hit:hover { fill: var(--soft); fill-opacity: 0.35; }
-.matrix { width: auto; margin: 0 auto; }
+.number { display: inline-block; min-width: 3.7em; }
+.matrix { width: 100%; max-width: 520px; margin: 0 auto; table-layout: fixed; }
 .matrix th, .matrix td { border: 0; padding: 2px; text-align: center; }
 .matrix th { font-size: 12.5px; font-weight: 500; color: var(--soft); }
 .matrix th.side, .matrix th:first-child { text-align: right; padding-right: 10px; }
 .matrix th.top { vertical-align: bottom; height: 74px; }
 .matrix th.top span { writing-mode: vertical-rl; transform: rotate(180deg); display: inline-block; line-height: 1; }
-.cell { display: block; min-width: 44px; height: 40px; line-height: 40px; border-radius: 6px; font-size: 13.5px;
+.cell { display: block; min-width: 34px; height: 40px; line-height: 40px; border-radius: 6px; font-size: 13.5px;
   font-variant-numeric: tabular-nums; background: rgba(var(--tint), var(--share)); }
 .none { color: transparent; background: var(--page); }
 .bar { display: inline-block; width: 110px; height: 7px; border-radius: 4px; background: var(--line); margin-right: 10px;

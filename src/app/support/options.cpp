@@ -1,4 +1,5 @@
 #include "app/support/options.hpp"
+#include "app/support/range.hpp"
 
 #include <charconv>
 #include <cmath>
@@ -61,7 +62,7 @@ ImageSize parse_size(const std::string& option, const std::string& text) {
 }
 
 void DeviceFlags::add(CLI::App& app) {
-  app.add_option("--threads", threads, "threads of an inference; 0: one per processor")->check(CLI::Range(0, 1024));
+  app.add_option("--threads", threads, "threads of an inference; 0: one per processor")->check(in_range(0, 1024));
   app.add_option("--device", device, "cpu or reference (see hone devices)");
   app.add_option("--disable-pass", disabled_passes, "leave out a graph pass by name");
   app.add_option("--disable-kernel", disabled_kernels, "leave out a kernel by name (see hone bench --explain)");
