@@ -1,8 +1,10 @@
-# hone_library(NAME USES folders... [LINK libraries...]): the target of one folder under src/, all its .cpp files.
+# hone_library(NAME USES folders... [LINK libraries...]): the target of one folder under src/, all its .cpp files but those
+# in programs/.
 # USES is the folder's row in the table of allowed includes (scripts/check-includes reads these lines).
 function(hone_library name)
   cmake_parse_arguments(ARG "" "" "USES;LINK" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
+  list(FILTER sources EXCLUDE REGEX "^${CMAKE_CURRENT_SOURCE_DIR}/programs/")
   if(NOT sources)
     return()
   endif()
@@ -13,29 +15,26 @@ function(hone_library name)
   target_link_libraries(hone_${name} PUBLIC ${ARG_USES} PRIVATE ${ARG_LINK} fmt::fmt Threads::Threads)
 endfunction()
 
-# hone_program(NAME USES folders... [LINK libraries...]): a program from all .cpp files below the current folder. Folders of
-# USES that this configuration leaves out (train without HONE_TRAIN) are not linked; HONE_WITH_TRAIN tells the sources.
+# hone_program(NAME USES folders... [LINK libraries...]): a program from the .cpp files in programs/NAME of the current folder.
+# None when this configuration leaves out one of the folders (train without HONE_TRAIN).
 function(hone_program name)
   cmake_parse_arguments(ARG "" "" "USES;LINK" ${ARGN})
-  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/programs/${name}/*.cpp)
+  foreach(folder IN LISTS ARG_USES)
+    if(NOT TARGET hone_${folder})
+      return()
+    endif()
+  endforeach()
   add_executable(${name} ${sources})
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/src)
   hone_compile_options(${name})
-  foreach(folder IN LISTS ARG_USES)
-    if(TARGET hone_${folder})
-      target_link_libraries(${name} PRIVATE hone_${folder})
-    endif()
-  endforeach()
-  if(TARGET hone_train)
-    target_compile_definitions(${name} PRIVATE HONE_WITH_TRAIN)
-  endif()
-  target_link_libraries(${name} PRIVATE ${ARG_LINK} fmt::fmt Threads::Threads)
+  list(TRANSFORM ARG_USES PREPEND hone_)
+  target_link_libraries(${name} PRIVATE ${ARG_USES} ${ARG_LINK} fmt::fmt Threads::Threads)
 endfunction()
 
-# hone_test(NAME USES folders... [LINK libraries...] [LABELS labels...]): one test program from all .cpp files of the current
-# folder. The label `slow` is for programs whose tests take more than ten seconds.
+# hone_test(NAME USES folders... [LINK libraries...]): one test program from all .cpp files of the current folder.
 function(hone_test name)
-  cmake_parse_arguments(ARG "" "" "USES;LINK;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "USES;LINK" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   if(NOT sources)
     return()
@@ -46,7 +45,7 @@ function(hone_test name)
   list(TRANSFORM ARG_USES PREPEND hone_)
   target_link_libraries(test_${name} PRIVATE ${ARG_USES} ${ARG_LINK} GTest::gmock GTest::gtest GTest::gtest_main fmt::fmt
                         Threads::Threads)
-  gtest_discover_tests(test_${name} DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 300 LABELS "${ARG_LABELS}")
+  gtest_discover_tests(test_${name} DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 300)
 endfunction()
 
 function(hone_compile_options target)

@@ -57,7 +57,7 @@ TEST(Errors, UnknownOpListsNodeOpAndHelp) {
   model.node({"Softmaxx", {"x"}, {"y"}, {}, "odd"});
   folder.write("odd.onnx", model.bytes());
   expect_error({"run", (folder / "odd.onnx").string(), "a.png"}, {"a.png"});
-  expect_error({"inspect", (folder / "odd.onnx").string()}, {"odd.onnx", "'odd'", "Softmaxx", "Softmax"});
+  expect_error({"inspect", (folder / "odd.onnx").string()}, {"node 'odd'", "op 'Softmaxx'", "did you mean Softmax?", "simplify"});
 }
 
 TEST(Errors, WrongInputShape) {

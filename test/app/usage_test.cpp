@@ -98,8 +98,8 @@ TEST(Usage, FullDiskIsAnError) {
 #ifndef HONE_WITH_TRAIN
 TEST(Usage, BuildWithoutTrainingSaysSo) {
   Result result = hone({"train", "data", "-o", "out"});
-  EXPECT_EQ(result.code, 2);
-  EXPECT_THAT(result.err, HasSubstr("command 'train' is not in this build"));
+  EXPECT_EQ(result.code, 1);
+  EXPECT_THAT(result.err, HasSubstr("command 'train': is not in this build"));
 }
 #endif
 

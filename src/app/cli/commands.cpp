@@ -4,11 +4,7 @@ namespace hone::app {
 
 const std::vector<Command>& commands() {
   static const std::vector<Command> list = {
-#ifdef HONE_WITH_TRAIN
-      {"train", "train a classifier on a folder of images", add_train},
-#else
-      {"train", "not in this build (configure with -DHONE_TRAIN=ON)", nullptr},
-#endif
+      {"train", "train a classifier on a folder of images", nullptr, "hone_trainer"},
       {"eval", "measure the accuracy of a classifier on labelled images", add_eval},
       {"quantize", "make an INT8 model from an FP32 one and some sample images", add_quantize},
       {"bench", "measure latency and throughput of a model", add_bench},

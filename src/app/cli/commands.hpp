@@ -14,15 +14,15 @@ using Action = std::function<int()>;
 struct Command {
   const char* name;
   const char* summary;
-  /// Adds the command's options to its parser and returns its action, which owns them. nullptr: this build lacks it.
+  /// Adds the command's options to its parser and returns its action, which owns them. nullptr: another program has it.
   Action (*add)(CLI::App& app);
+  const char* program = nullptr;  ///< ... of this name, beside this one
 };
 
 /// All commands, in the order of the help text.
 const std::vector<Command>& commands();
 
-// Each is defined in the file of the same name.
-Action add_train(CLI::App& app);
+// Each is defined in the file of the same name; train in programs/hone_trainer.
 Action add_eval(CLI::App& app);
 Action add_quantize(CLI::App& app);
 Action add_bench(CLI::App& app);

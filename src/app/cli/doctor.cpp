@@ -149,12 +149,6 @@ std::vector<Finding> check_libraries() {
   for (const char* part : {"libdnnl", "libopencv_imgcodecs", "libtorch_cpu", "openblas", "libspdlog", "libfmt"})
     if (std::string name = find(part); !name.empty()) text += (text.empty() ? "" : ", ") + name;
   std::vector<Finding> findings{{"libraries", Verdict::good, text}};
-#ifdef HONE_WITH_TRAIN
-  if (find("openblas").empty())
-    findings.push_back({"blas", Verdict::note, "libtorch uses the slow reference BLAS; install libopenblas0"});
-#else
-  findings.push_back({"training", Verdict::note, "not in this build (configure with -DHONE_TRAIN=ON)"});
-#endif
   return findings;
 }
 

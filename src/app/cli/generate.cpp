@@ -25,7 +25,7 @@ struct GenerateCommandOptions {
     app.add_option("--images-per-class", generate.images_per_class, "training images of a class; a quarter more for validation")
         ->check(in_range(1, 1000000));
     app.add_option("--size", generate.size, "width of an image; the height is three quarters of it");
-    app.add_option("--classes", generate.classes, "some of: " + classes)->delimiter(',');
+    app.add_option("--classes", generate.classes, "some of: " + classes)->delimiter(',')->default_str("");
     app.add_option("--seed", generate.seed, "other seeds give other images");
     app.add_option("--threads", generate.threads, "0: one per processor")->check(in_range(0, 1024));
     app.add_flag("--json", json, "print JSON");

@@ -3,13 +3,13 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <map>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
-#include "app/cli/commands.hpp"
 #include "app/support/terminal.hpp"
 #include "app/support/usage_error.hpp"
 #include "base/error.hpp"
@@ -45,19 +45,13 @@ std::string suggestion(const std::string& word, const std::vector<std::string>& 
   return near.empty() ? "" : fmt::format("; did you mean '{}'?", near[0]);
 }
 
-const Command* find_command(const std::string& name) {
-  for (const Command& command : commands())
-    if (name == command.name) return &command;
-  return nullptr;
-}
-
-/// Throws UsageError for a first word that is no command, or one that this build lacks.
-void check_command(const std::string& name) {
-  const Command* command = find_command(name);
-  if (command && command->add) return;
-  if (command) throw UsageError(fmt::format("command '{}' is {}", name, command->summary));
+/// Throws UsageError for a first word that is no command.
+const Command& find_command(const std::string& name, const std::vector<Command>& commands) {
   std::vector<std::string> names;
-  for (const Command& known : commands()) names.push_back(known.name);
+  for (const Command& command : commands) {
+    if (name == command.name) return command;
+    names.push_back(command.name);
+  }
   std::string hint = suggestion(name, names);
   throw UsageError(fmt::format("no command '{}'{}", name, hint.empty() ? "; see hone --help" : hint));
 }
@@ -75,8 +69,22 @@ void check_command(const std::string& name) {
   throw UsageError(fmt::format("{} has no option '{}'{}", app.get_name(), option, hint));
 }
 
+/// Becomes the program that has the command.
+[[noreturn]] void run_other_program(const Command& command, std::vector<std::string> arguments) {
+  std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe").parent_path() / command.program;
+  std::string name = program;
+  std::vector<char*> argv{name.data()};
+  for (std::string& argument : arguments) argv.push_back(argument.data());
+  argv.push_back(nullptr);
+  ::execv(name.c_str(), argv.data());
+  if (errno == ENOENT)
+    throw Error(fmt::format("command '{}'", command.name), "is not in this build",
+                "build with -DHONE_TRAIN=ON, or install " + std::string(command.program) + " beside hone");
+  throw Error("'" + name + "'", std::string("cannot be started: ") + std::strerror(errno));
+}
+
 /// Builds the parser of every command, parses, and runs the command chosen.
-int dispatch(int argc, char** argv) {
+int dispatch(int argc, char** argv, const std::vector<Command>& commands) {
   CLI::App app("Hone: from photos to a fast INT8 classifier, in one program.", "hone");
   app.set_version_flag("--version", "hone " HONE_VERSION);
   app.set_help_flag("-h,--help", "show this help");
@@ -84,14 +92,13 @@ int dispatch(int argc, char** argv) {
   app.require_subcommand(1);
   app.footer("hone COMMAND --help explains a command.\n");
   std::map<const CLI::App*, Action> actions;
-  for (const Command& command : commands()) {
-    if (!command.add) continue;
+  for (const Command& command : commands) {
     CLI::App* sub = app.add_subcommand(command.name, command.summary);
     sub->group("Commands")->set_help_flag("-h,--help", "show this help");
     sub->get_formatter()->column_width(34);
     sub->get_formatter()->label("REQUIRED", "");
     sub->option_defaults()->always_capture_default();
-    actions[sub] = command.add(*sub);
+    if (command.add) actions[sub] = command.add(*sub);
   }
   std::vector<std::string> arguments(argv + 1, argv + argc);
   if (arguments.empty()) {
@@ -103,7 +110,10 @@ int dispatch(int argc, char** argv) {
     arguments.resize(std::min<size_t>(arguments.size(), 1));
     arguments.push_back("--help");
   }
-  if (arguments[0][0] != '-') check_command(arguments[0]);
+  if (arguments[0][0] != '-') {
+    const Command& command = find_command(arguments[0], commands);
+    if (command.program) run_other_program(command, std::move(arguments));
+  }
   try {
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
   } catch (const CLI::Success& success) {  // --help, --version
@@ -130,11 +140,11 @@ int check_output(int code) {
 
 }  // namespace
 
-int run_program(int argc, char** argv) {
+int run_program(int argc, char** argv, const std::vector<Command>& commands) {
   install_signal_handlers();
   install_log_sink();
   try {
-    return check_output(dispatch(argc, argv));
+    return check_output(dispatch(argc, argv, commands));
   } catch (const UsageError& error) {
     fmt::print(stderr, "hone: {}\n", error.what());
     return exit_usage;

@@ -38,8 +38,8 @@ struct QuantizeCommandOptions {
     app.add_option("--range", range, "how activation ranges are chosen: mse, minmax or percentile");
     app.add_option("--percentile", quantize.percentile, "for --range percentile")->check(in_range(50.0, 100.0));
     app.add_option("--scheme", scheme, "activations: asymmetric or symmetric");
-    app.add_option("--ignore", quantize.ignored_nodes, "node that stays FP32 (* matches any text); repeatable");
-    app.add_option("--ignore-op", quantize.ignored_op_types, "op type that stays FP32; repeatable");
+    app.add_option("--ignore", quantize.ignored_nodes, "node that stays FP32 (* matches any text); repeatable")->default_str("");
+    app.add_option("--ignore-op", quantize.ignored_op_types, "op type that stays FP32; repeatable")->default_str("");
     app.add_flag("--no-bias-correction", no_bias_correction, "leave biases as they are");
     app.add_flag("--reduce-range", quantize.reduce_range, "weights in 7 bits, for processors without VNNI");
     app.add_flag("--json", json, "print JSON");

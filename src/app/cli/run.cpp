@@ -23,7 +23,7 @@ struct RunOptions {
 
   void add(CLI::App& app) {
     app.add_option("MODEL", model, "model file")->required();
-    app.add_option("IMAGE", images, "image files, or folders of images")->required();
+    app.add_option("IMAGE", images, "image files, or folders of images")->required()->default_str("");
     app.add_option("--top", top, "classes to print for each image")->check(in_range(1, 1000));
     app.add_flag("--json", json, "print JSON");
     image.add(app);

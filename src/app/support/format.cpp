@@ -77,7 +77,7 @@ void print_json(const Json& json) { fmt::print("{}\n", json.dump(1, ' ', false, 
 Json read_json_file(const std::filesystem::path& path) {
   std::string text = read_text_file(path);
   Json json = Json::parse(text, nullptr, false);
-  if (json.is_discarded()) throw Error("'" + path.string() + "'", "is no JSON file");
+  if (json.is_discarded()) throw Error(fmt::format("'{}'", path.string()), "is no JSON file");
   return json;
 }
 

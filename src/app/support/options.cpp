@@ -64,8 +64,8 @@ ImageSize parse_size(const std::string& option, const std::string& text) {
 void DeviceFlags::add(CLI::App& app) {
   app.add_option("--threads", threads, "threads of an inference; 0: one per processor")->check(in_range(0, 1024));
   app.add_option("--device", device, "cpu or reference (see hone devices)");
-  app.add_option("--disable-pass", disabled_passes, "leave out a graph pass by name");
-  app.add_option("--disable-kernel", disabled_kernels, "leave out a kernel by name (see hone bench --explain)");
+  app.add_option("--disable-pass", disabled_passes, "leave out a graph pass by name")->default_str("");
+  app.add_option("--disable-kernel", disabled_kernels, "leave out a kernel by name (see hone bench --explain)")->default_str("");
 }
 
 DeviceOptions DeviceFlags::options() const { return {device, threads, disabled_passes, disabled_kernels}; }

@@ -97,7 +97,7 @@ TEST(Training, RefusesBeforeItStarts) {
     Result result = hone(c.arguments);
     EXPECT_EQ(result.code, 1) << c.error << result.err;
     EXPECT_THAT(result.err, HasSubstr(c.error));
-    EXPECT_THAT(result.err, Not(HasSubstr("training ")) ) << c.error;
+    EXPECT_THAT(result.err, Not(HasSubstr("epoch"))) << c.error;
     EXPECT_FALSE(std::filesystem::exists(out + "/model.onnx"));
   }
 }

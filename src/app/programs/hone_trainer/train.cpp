@@ -1,4 +1,5 @@
-#ifdef HONE_WITH_TRAIN
+#include "app/programs/hone_trainer/train.hpp"
+
 #include <algorithm>
 #include <filesystem>
 #include <sstream>
@@ -6,7 +7,6 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
-#include "app/cli/commands.hpp"
 #include "app/support/format.hpp"
 #include "app/support/options.hpp"
 #include "app/support/range.hpp"
@@ -237,4 +237,3 @@ Action add_train(CLI::App& app) {
 }
 
 }  // namespace hone::app
-#endif

@@ -1,3 +1,0 @@
-#include "app/cli/program.hpp"
-
-int main(int argc, char** argv) { return hone::app::run_program(argc, argv); }
