@@ -70,12 +70,10 @@ void conv_f32_block(const ConvShape& s, const float* x, const float* packed, int
   const float* outside = zeros(s, packed);
   const int64_t channel = b.group * s.group_out_channels() + b.first;
   constexpr int most = kTileVectors / V < kMaxPixels ? kTileVectors / V : kMaxPixels;
-  const float* pointers[conv_max_taps * kMaxPixels];
-  for_pixel_tiles<most>(begin, end, [&](auto pixels, int64_t pixel) __attribute__((always_inline)) {
-    constexpr int P = decltype(pixels)::value;
-    make_pointers<float, P>(s, x, outside, b.group, pixel, pointers);
-    conv_f32_tile<P, V>(s, pointers, panel, post, channel, b.channels, y, pixel);
-  });
+  walk_tiles<most>(s, x + b.group * s.group_channels(), outside, begin, end,
+                   [&](auto pixels, const float* const* pointers, int64_t pixel) __attribute__((always_inline)) {
+                     conv_f32_tile<decltype(pixels)::value, V>(s, pointers, panel, post, channel, b.channels, y, pixel);
+                   });
 }
 
 void conv_f32_run(const ConvShape& s, const float* x, const void* packed, const Epilogue& epilogue, void* y,

@@ -93,12 +93,11 @@ void conv_int8_block(const ConvShape& s, const uint8_t* x, const uint8_t* packed
   const uint8_t* outside = outside_row(s, packed);
   const int64_t channel = b.group * s.group_out_channels() + b.first;
   constexpr int most = kTileVectors / V < kMaxPixels ? kTileVectors / V : kMaxPixels;
-  const uint8_t* pointers[conv_max_taps * kMaxPixels];
-  for_pixel_tiles<most>(begin, end, [&](auto pixels, int64_t pixel) __attribute__((always_inline)) {
-    constexpr int P = decltype(pixels)::value;
-    make_pointers<uint8_t, P>(s, x, outside, b.group, pixel, pointers);
-    conv_int8_tile<P, V, Flip>(s, pointers, panel, correction, post, channel, b.channels, y, pixel);
-  });
+  walk_tiles<most>(s, x + b.group * s.group_channels(), outside, begin, end,
+                   [&](auto pixels, const uint8_t* const* pointers, int64_t pixel) __attribute__((always_inline)) {
+                     conv_int8_tile<decltype(pixels)::value, V, Flip>(s, pointers, panel, correction, post, channel, b.channels,
+                                                                      y, pixel);
+                   });
 }
 
 template <bool Flip>

@@ -41,15 +41,26 @@ HONE_INLINE int64_t all_vectors(const ConvShape& s) {
   return s.groups * ((s.group_out_channels() + kLanes - 1) / kLanes);
 }
 
-/// Where each output pixel of a tile reads, for every tap: pointers[tap * pixels + i].
+/// An output pixel; walking is cheaper than dividing.
+struct Cursor {
+  int64_t n, oh, ow;
+};
+HONE_INLINE Cursor cursor_at(const ConvShape& s, int64_t pixel) {
+  const int64_t per_image = s.out_height * s.out_width, within = pixel % per_image;
+  return {pixel / per_image, within / s.out_width, within % s.out_width};
+}
+
+HONE_INLINE bool pointwise(const ConvShape& s) {
+  return s.kernel_h == 1 && s.kernel_w == 1 && s.stride_h == 1 && s.stride_w == 1 && s.pad_top == 0 && s.pad_left == 0 &&
+         s.out_height == s.height && s.out_width == s.width;
+}
+
+/// Where each output pixel of a tile reads, for every tap: pointers[tap * pixels + i]. Moves the cursor behind the tile.
 template <class T, int Pixels>
-HONE_INLINE void make_pointers(const ConvShape& s, const T* x, const T* outside, int64_t group, int64_t pixel,
-                               const T** pointers) {
-  const int64_t per_image = s.out_height * s.out_width;
-  int64_t n = pixel / per_image, oh = pixel % per_image / s.out_width, ow = pixel % s.out_width;
+HONE_INLINE void make_pointers(const ConvShape& s, const T* x, const T* outside, Cursor& at, const T** pointers) {
   for (int i = 0; i < Pixels; ++i) {
-    const T* image = x + (n * s.height * s.width) * s.channels + group * s.group_channels();
-    const int64_t ih0 = oh * s.stride_h - s.pad_top, iw0 = ow * s.stride_w - s.pad_left;
+    const T* image = x + (at.n * s.height * s.width) * s.channels;
+    const int64_t ih0 = at.oh * s.stride_h - s.pad_top, iw0 = at.ow * s.stride_w - s.pad_left;
     const T** out = pointers + i;
     for (int kh = 0; kh < s.kernel_h; ++kh) {
       const int64_t ih = ih0 + static_cast<int64_t>(kh) * s.dilation_h;
@@ -60,9 +71,9 @@ HONE_INLINE void make_pointers(const ConvShape& s, const T* x, const T* outside,
         *out = row && static_cast<uint64_t>(iw) < static_cast<uint64_t>(s.width) ? line + iw * s.channels : outside;
       }
     }
-    if (++ow == s.out_width) {
-      ow = 0;
-      if (++oh == s.out_height) oh = 0, ++n;
+    if (++at.ow == s.out_width) {
+      at.ow = 0;
+      if (++at.oh == s.out_height) at.oh = 0, ++at.n;
     }
   }
 }
@@ -95,6 +106,26 @@ HONE_INLINE void for_pixel_tiles(int64_t begin, int64_t end, F f) {
     while (end - begin >= 2) f(Index<2>{}, begin), begin += 2;
   if (begin < end) f(Index<1>{}, begin), ++begin;
   if (begin < end) f(Index<1>{}, begin);
+}
+
+/// The tiles of one block of output channels: tile(Index<pixels>, pointers, first pixel). `x` begins at the block's group.
+template <int Most, class T, class F>
+HONE_INLINE void walk_tiles(const ConvShape& s, const T* x, const T* outside, int64_t begin, int64_t end, F tile) {
+  const T* pointers[conv_max_taps * kMaxPixels];
+  if (pointwise(s)) {
+    for_pixel_tiles<Most>(begin, end, [&](auto pixels, int64_t pixel) __attribute__((always_inline)) {
+      constexpr int P = decltype(pixels)::value;
+      const T* first = x + pixel * s.channels;
+      unroll<P>(HONE_EACH { pointers[i] = first + i * s.channels; });
+      tile(pixels, pointers, pixel);
+    });
+    return;
+  }
+  Cursor at = cursor_at(s, begin);
+  for_pixel_tiles<Most>(begin, end, [&](auto pixels, int64_t pixel) __attribute__((always_inline)) {
+    make_pointers<T, decltype(pixels)::value>(s, x, outside, at, pointers);
+    tile(pixels, pointers, pixel);
+  });
 }
 
 /// Input pixels of a chunk stay in the second-level cache while all channel blocks pass over them.

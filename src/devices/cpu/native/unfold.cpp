@@ -42,8 +42,8 @@ void Unfold::fill_lines(const char* x, char* rows, int64_t begin, int64_t end) c
   const size_t pixel = static_cast<size_t>(s.channels) * element_, line = Line ? Line : pixel * static_cast<size_t>(s.kernel_w);
   const size_t row_bytes = static_cast<size_t>(row_) * element_, used = line * static_cast<size_t>(s.kernel_h);
   const int64_t per_image = s.out_height * s.out_width;
+  int64_t n = begin / per_image, oh = begin % per_image / s.out_width, ow = begin % s.out_width;
   for (int64_t index = begin; index < end; ++index, rows += row_bytes) {
-    const int64_t n = index / per_image, oh = index % per_image / s.out_width, ow = index % s.out_width;
     const int64_t ih0 = oh * s.stride_h - s.pad_top, iw0 = ow * s.stride_w - s.pad_left;
     const bool inside = iw0 >= 0 && iw0 + s.kernel_w <= s.width;
     char* out = rows;
@@ -63,7 +63,11 @@ void Unfold::fill_lines(const char* x, char* rows, int64_t begin, int64_t end) c
         }
       }
     }
-    if (used < row_bytes) std::memset(out, 0, row_bytes - used);
+    for (size_t i = used; i < row_bytes; ++i) rows[i] = 0;
+    if (++ow == s.out_width) {
+      ow = 0;
+      if (++oh == s.out_height) oh = 0, ++n;
+    }
   }
 }
 

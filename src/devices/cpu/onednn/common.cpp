@@ -3,12 +3,21 @@
 #include <cmath>
 #include <cstring>
 
+#include "base/cpu.hpp"
 #include "base/error.hpp"
 
 namespace hone::cpu {
 
 const dnnl::engine& onednn_engine() {
-  static const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
+  static const dnnl::engine engine = [] {
+    // HONE_CPU limits oneDNN too; it must be told before its first primitive.
+    const CpuFeatures& cpu = cpu_features();
+    dnnl::set_max_cpu_isa(cpu.avx512_vnni ? dnnl::cpu_isa::all
+                          : cpu.avx512    ? dnnl::cpu_isa::avx512_core
+                          : cpu.avx2      ? dnnl::cpu_isa::avx2
+                                          : dnnl::cpu_isa::sse41);
+    return dnnl::engine(dnnl::engine::kind::cpu, 0);
+  }();
   return engine;
 }
 
