@@ -1,5 +1,6 @@
 #include "devices/cpu/native/unfold.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 namespace hone::cpu {
@@ -35,39 +36,50 @@ Tensor Unfold::weights(const Tensor& w) const {
 
 size_t Unfold::scratch_bytes() const { return (static_cast<size_t>(chunk * row_) * element_ + 127) / 64 * 64; }
 
-/// Line: bytes of one kernel row (kernel_w * channels elements), 0 when not known at compile time.
+/// One kernel row of output columns [from, to) of one output row. Line: its bytes (kernel_w * channels elements), 0 when
+/// not known at compile time; then `line` says it. `in` is the image's row, or null when it lies outside.
+template <size_t Line>
+void Unfold::fill_line(const char* in, char* out, int64_t from, int64_t to, size_t line) const {
+  const kernels::ConvShape& s = shape_;
+  const int64_t pixel = s.channels * static_cast<int64_t>(element_), row = row_ * static_cast<int64_t>(element_);
+  if (Line) line = Line;
+  // Columns whose window lies inside of the image.
+  const int64_t first = std::clamp<int64_t>((s.pad_left + s.stride_w - 1) / s.stride_w, from, to);
+  const int64_t room = s.width + s.pad_left - s.kernel_w;
+  const int64_t last = in && room >= 0 ? std::clamp<int64_t>(room / s.stride_w + 1, first, to) : first;
+  auto border = [&](int64_t ow) {
+    for (int64_t kw = 0; kw < s.kernel_w; ++kw) {
+      const int64_t iw = ow * s.stride_w - s.pad_left + kw;
+      char* target = out + (ow - from) * row + kw * pixel;
+      if (!in || iw < 0 || iw >= s.width) std::memset(target, zero_, static_cast<size_t>(pixel));
+      else std::memcpy(target, in + iw * pixel, static_cast<size_t>(pixel));
+    }
+  };
+  for (int64_t ow = from; ow < first; ++ow) border(ow);
+  const char* source = in ? in + (first * s.stride_w - s.pad_left) * pixel : nullptr;
+  char* target = out + (first - from) * row;
+  const int64_t step = s.stride_w * pixel;
+  for (int64_t ow = first; ow < last; ++ow, source += step, target += row) std::memcpy(target, source, Line ? Line : line);
+  for (int64_t ow = last; ow < to; ++ow) border(ow);
+}
+
 template <size_t Line>
 void Unfold::fill_lines(const char* x, char* rows, int64_t begin, int64_t end) const {
   const kernels::ConvShape& s = shape_;
-  const size_t pixel = static_cast<size_t>(s.channels) * element_, line = Line ? Line : pixel * static_cast<size_t>(s.kernel_w);
-  const size_t row_bytes = static_cast<size_t>(row_) * element_, used = line * static_cast<size_t>(s.kernel_h);
-  const int64_t per_image = s.out_height * s.out_width;
-  int64_t n = begin / per_image, oh = begin % per_image / s.out_width, ow = begin % s.out_width;
-  for (int64_t index = begin; index < end; ++index, rows += row_bytes) {
-    const int64_t ih0 = oh * s.stride_h - s.pad_top, iw0 = ow * s.stride_w - s.pad_left;
-    const bool inside = iw0 >= 0 && iw0 + s.kernel_w <= s.width;
-    char* out = rows;
-    for (int64_t kh = 0; kh < s.kernel_h; ++kh, out += line) {
-      const int64_t ih = ih0 + kh;
-      const char* in = x + static_cast<int64_t>(pixel) * ((n * s.height + ih) * s.width + iw0);
-      if (ih < 0 || ih >= s.height) {
-        std::memset(out, zero_, line);
-      } else if (inside) {
-        std::memcpy(out, in, line);
-      } else {
-        for (int64_t kw = 0; kw < s.kernel_w; ++kw) {
-          const bool outside = iw0 + kw < 0 || iw0 + kw >= s.width;
-          char* to = out + static_cast<size_t>(kw) * pixel;
-          if (outside) std::memset(to, zero_, pixel);
-          else std::memcpy(to, in + static_cast<int64_t>(pixel) * kw, pixel);
-        }
-      }
+  const int64_t pixel = s.channels * static_cast<int64_t>(element_), row = row_ * static_cast<int64_t>(element_);
+  const int64_t line = pixel * s.kernel_w, used = line * s.kernel_h, per_image = s.out_height * s.out_width;
+  while (begin < end) {
+    const int64_t n = begin / per_image, oh = begin % per_image / s.out_width, from = begin % s.out_width;
+    const int64_t to = std::min(s.out_width, from + end - begin);
+    for (int64_t kh = 0; kh < s.kernel_h; ++kh) {
+      const int64_t ih = oh * s.stride_h - s.pad_top + kh;
+      const char* in = ih < 0 || ih >= s.height ? nullptr : x + (n * s.height + ih) * s.width * pixel;
+      fill_line<Line>(in, rows + kh * line, from, to, static_cast<size_t>(line));
     }
-    for (size_t i = used; i < row_bytes; ++i) rows[i] = 0;
-    if (++ow == s.out_width) {
-      ow = 0;
-      if (++oh == s.out_height) oh = 0, ++n;
-    }
+    for (int64_t i = 0; used < row && i < to - from; ++i)
+      std::memset(rows + i * row + used, 0, static_cast<size_t>(row - used));
+    rows += (to - from) * row;
+    begin += to - from;
   }
 }
 

@@ -22,6 +22,8 @@ class Unfold {
 
  private:
   template <size_t Line>
+  void fill_line(const char* in, char* out, int64_t from, int64_t to, size_t line) const;
+  template <size_t Line>
   void fill_lines(const char* x, char* rows, int64_t begin, int64_t end) const;
   kernels::ConvShape shape_;
   size_t element_;
