@@ -56,7 +56,7 @@ svg { display: block; width: 100%; height: auto; font-family: inherit; }
 .matrix { width: 100%; max-width: 520px; margin: 0 auto; table-layout: fixed; }
 .matrix th, .matrix td { border: 0; padding: 2px; text-align: center; }
 .matrix th { font-size: 12.5px; font-weight: 500; color: var(--soft); }
-.matrix th.side, .matrix th:first-child { text-align: right; padding-right: 10px; }
+.matrix th.side, .matrix th:first-child { text-align: right; padding-right: 10px; width: 24%; overflow: hidden; text-overflow: ellipsis; }
 .matrix th.top { vertical-align: bottom; height: 74px; }
 .matrix th.top span { writing-mode: vertical-rl; transform: rotate(180deg); display: inline-block; line-height: 1; }
 .cell { display: block; min-width: 34px; height: 40px; line-height: 40px; border-radius: 6px; font-size: 13.5px;
