@@ -1,5 +1,4 @@
-#include <algorithm>
-
+#include "base/nearest.hpp"
 #include "graph/op.hpp"
 
 // The visible list of ops. Each line declares make_op_Name(), which the op's own file defines.
@@ -30,21 +29,6 @@ const std::map<std::string, Maker, std::less<>>& makers() {
   return table;
 }
 
-size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      size_t above = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1])});
-      diagonal = above;
-    }
-  }
-  return row[b.size()];
-}
-
 }  // namespace
 
 std::unique_ptr<Op> make_op(std::string_view domain, std::string_view type) {
@@ -62,15 +46,9 @@ std::vector<std::unique_ptr<Op>> all_ops() {
 }
 
 std::vector<std::string> similar_ops(std::string_view type) {
-  std::vector<std::pair<size_t, std::string>> ranked;
-  for (auto& op : all_ops()) {
-    size_t distance = edit_distance(type, op->type());
-    if (distance <= std::max<size_t>(2, type.size() / 3)) ranked.emplace_back(distance, op->type());
-  }
-  std::sort(ranked.begin(), ranked.end());
-  std::vector<std::string> names;
-  for (size_t i = 0; i < ranked.size() && i < 3; ++i) names.push_back(ranked[i].second);
-  return names;
+  std::vector<std::string> types;
+  for (auto& op : all_ops()) types.push_back(op->type());
+  return nearest_words(type, types);
 }
 
 }  // namespace hone
