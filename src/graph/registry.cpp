@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "base/nearest.hpp"
 #include "graph/op.hpp"
 
@@ -46,9 +48,15 @@ std::vector<std::unique_ptr<Op>> all_ops() {
 }
 
 std::vector<std::string> similar_ops(std::string_view type) {
-  std::vector<std::string> types;
-  for (auto& op : all_ops()) types.push_back(op->type());
-  return nearest_words(type, types);
+  std::vector<std::pair<size_t, std::string>> ranked;
+  for (auto& op : all_ops()) {
+    size_t distance = edit_distance(type, op->type());
+    if (distance <= std::max<size_t>(2, type.size() / 3)) ranked.emplace_back(distance, op->type());
+  }
+  std::sort(ranked.begin(), ranked.end());
+  std::vector<std::string> names;
+  for (size_t i = 0; i < ranked.size() && i < 3; ++i) names.push_back(ranked[i].second);
+  return names;
 }
 
 }  // namespace hone
