@@ -32,6 +32,7 @@ void check_cpu(const Graph& graph, uint64_t seed, double absolute, int64_t batch
 }
 
 const std::vector<std::string> our_kernels = {"native_conv", "native_gemm", "native_depthwise"};
+const std::vector<std::string> onednn_kernels = {"onednn_deep_conv"};
 
 std::string conv_text(Random& random, bool integer) {
   int64_t group = random.pick<int64_t>({1, 1, 1, 2}), in = group * random.integer(1, 20), out = group * random.integer(1, 20);
@@ -82,6 +83,7 @@ TEST(CpuDevice, IntegerConvolutionsMatchTheReferenceWithinOneStep) {
     SCOPED_TRACE(text);
     check_cpu(parse_text(text), seed, 0.0301);
     check_cpu(parse_text(text), seed, 0.0301, 2, our_kernels);
+    check_cpu(parse_text(text), seed, 0.0301, 2, onednn_kernels);
   }
 }
 

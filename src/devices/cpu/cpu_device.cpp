@@ -133,6 +133,8 @@ class Builder {
   }
 
   std::shared_ptr<const Plan> build() {
+    // A primitive keeps the number of threads that OpenMP had when it was made.
+    OneOmpThread single;
     Graph& graph = plan_->graph;
     for (const auto& node : graph.nodes()) {
       if (is_view(*node)) continue;
