@@ -219,7 +219,6 @@ class Builder {
     plan_->weights += step.kernel->weight_bytes();
     plan_->work.push_back(std::move(step));
     plan_->infos.push_back(std::move(info));
-    nodes_.push_back(&node);
   }
 
   /// Inputs and outputs of the graph get the caller's memory.
@@ -290,7 +289,6 @@ class Builder {
   std::unordered_map<const Value*, int> slot_;
   std::vector<Group> groups_;
   std::vector<int> merged_;
-  std::vector<const Node*> nodes_;
 };
 
 bool all_static(const Graph& graph) {

@@ -12,6 +12,9 @@
 /// How our own kernels are called from nodes.
 namespace hone::cpu {
 
+/// The element types that elementwise and pooling kernels take.
+inline bool byte_or_float(DType type) { return type == DType::f32 || type == DType::u8 || type == DType::i8; }
+
 /// The activation in the terms of the kernels; false when they have none of that name.
 bool native_activation(const ops::FusedActivation& activation, kernels::Activation& result);
 kernels::Operand operand(DType type, const ops::QuantParams& params);

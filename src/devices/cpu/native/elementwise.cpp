@@ -11,8 +11,6 @@ namespace hone::cpu {
 
 namespace {
 
-bool byte_or_float(DType type) { return type == DType::f32 || type == DType::u8 || type == DType::i8; }
-
 /// A node as inner op, quantization and activation, whether Fused or plain.
 struct View {
   const Op* op;

@@ -59,8 +59,6 @@ class NativeGlobalAverage : public Kernel {
   kernels::Target y_;
 };
 
-bool byte_or_float(DType type) { return type == DType::f32 || type == DType::u8 || type == DType::i8; }
-
 template <class PoolOp>
 kernels::PoolShape pool_shape(const Node& node, const PoolOp& op) {
   Dims x = dims_of(node.input(0)), y = dims_of(node.output());
