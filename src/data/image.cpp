@@ -159,24 +159,4 @@ std::string encode_jpeg(const Tensor& image, int quality) {
 
 std::string encode_png(const Tensor& image) { return encode(image, ".png", {cv::IMWRITE_PNG_COMPRESSION, 6}); }
 
-Tensor resize_image(const Tensor& image, int height, int width) {
-  require_image(image, "resize");
-  if (height < 1 || width < 1)
-    throw Error("resize", fmt::format("expected a size of at least 1x1, got {}x{}", width, height));
-  use_single_threaded_opencv();
-  if (image.dim(0) == height && image.dim(1) == width) return image;
-  // One axis at a time where one shrinks and the other grows; OpenCV's area mode only averages when both shrink.
-  cv::Mat source = view_of(image);
-  cv::Mat shrunk = source;
-  cv::Size smaller(std::min(width, source.cols), std::min(height, source.rows));
-  if (smaller != source.size()) cv::resize(source, shrunk, smaller, 0, 0, cv::INTER_AREA);
-  Tensor result = make_image(height, width);
-  cv::Mat view = view_of(result);
-  if (smaller == view.size())
-    shrunk.copyTo(view);
-  else
-    cv::resize(shrunk, view, view.size(), 0, 0, cv::INTER_LINEAR);
-  return result;
-}
-
 }  // namespace hone

@@ -38,8 +38,8 @@ ImageSize image_size(const std::filesystem::path& path);
 std::string encode_jpeg(const Tensor& image, int quality = 92);
 std::string encode_png(const Tensor& image);
 
-/// To height x width, not keeping the aspect: area averaging in a direction that shrinks, else linear
-/// (half-pixel centers). image is u8 [H, W, 3].
+/// To height x width, not keeping the aspect: linear with half-pixel centers, antialiased in a direction that shrinks,
+/// as the Resize of shipped models computes it (rounded to 8 bits). image is u8 [H, W, 3].
 Tensor resize_image(const Tensor& image, int height, int width);
 
 /// Throws Error unless image is a u8 [H, W, 3] tensor with at least one pixel.

@@ -1,11 +1,14 @@
 #include "data/image.hpp"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include <cmath>
 #include <cstring>
 
 #include "data/image_cache.hpp"
+#include "graph/graph.hpp"
+#include "graph/text.hpp"
 #include "temporary_folder.hpp"
 
 namespace hone {
@@ -155,6 +158,30 @@ TEST(Image, ResizeAveragesWhenShrinking) {
   EXPECT_EQ(wide.dims(), (Dims{10, 80, 3}));
   EXPECT_EQ(wide.data<uint8_t>()[0], 255);
   EXPECT_THAT(error_of([&] { resize_image(image, 0, 3); }), HasSubstr("at least 1x1"));
+}
+
+/// What a shipped model computes from the same pixels: ONNX Resize, antialiased.
+Tensor resized_by_the_graph(const Tensor& image, int64_t height, int64_t width) {
+  Graph graph = parse_text(fmt::format(R"(graph "resize" {{
+    input %x: f32[H, W, 3]
+    const %sizes: i64[2] = [{}, {}]
+    %y = Resize(%x, _, _, %sizes) {{mode="linear", antialias=1, axes=[0, 1]}}
+    output "y" = %y
+  }})", height, width));
+  Tensor x(DType::f32, image.dims());
+  std::copy_n(image.data<uint8_t>().data(), image.size(), x.mutable_data<float>().data());
+  return evaluate(graph, std::vector<Tensor>{x})[0];
+}
+
+TEST(Image, ResizeIsThatOfShippedModels) {
+  Tensor image = random_image(37, 53, 8);
+  for (auto [height, width] : {std::pair{20, 30}, {37, 11}, {80, 90}, {9, 100}, {1, 1}}) {
+    Tensor expected = resized_by_the_graph(image, height, width), actual = resize_image(image, height, width);
+    double worst = 0;
+    for (int64_t i = 0; i < actual.size(); ++i)
+      worst = std::max(worst, std::abs(double{expected.data<float>()[i]} - actual.data<uint8_t>()[i]));
+    EXPECT_LT(worst, 0.502) << height << "x" << width;
+  }
 }
 
 TEST(Image, LinearResizeUsesHalfPixelCenters) {
