@@ -5,7 +5,7 @@
 #include <numeric>
 
 #include "graph/ops/nn/conv.hpp"
-#include "graph/ops/nn/max_pool.hpp"
+#include "graph/ops/nn/pooling/max_pool.hpp"
 #include "graph/ops/nn/window.hpp"
 
 // Expected numbers come from PyTorch 1.13 (layers) and from the tests of the ONNX specification (Resize).

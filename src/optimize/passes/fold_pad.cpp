@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <limits>
 
-#include "graph/ops/nn/average_pool.hpp"
+#include "graph/ops/nn/pooling/average_pool.hpp"
 #include "graph/ops/nn/conv.hpp"
-#include "graph/ops/nn/max_pool.hpp"
+#include "graph/ops/nn/pooling/max_pool.hpp"
 #include "graph/ops/shape/pad.hpp"
 #include "optimize/match.hpp"
 #include "optimize/passes/passes.hpp"

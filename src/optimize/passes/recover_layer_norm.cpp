@@ -2,7 +2,7 @@
 // layer_norm(x, 1) * c => layer_norm(x, c)        layer_norm(x, s) + c => layer_norm(x, s, c)
 #include <algorithm>
 
-#include "graph/ops/nn/layer_normalization.hpp"
+#include "graph/ops/nn/normalization/layer_normalization.hpp"
 #include "graph/ops/reduce/reduction.hpp"
 #include "optimize/match.hpp"
 #include "optimize/passes/passes.hpp"

@@ -1,6 +1,6 @@
 // batch_norm(x) => x * a + c        a = gamma / sqrt(variance + epsilon), c = beta - a * mean; for those with nothing
 // to fold into
-#include "graph/ops/nn/batch_normalization.hpp"
+#include "graph/ops/nn/normalization/batch_normalization.hpp"
 #include "optimize/fold_affine.hpp"
 #include "optimize/match.hpp"
 #include "optimize/passes/passes.hpp"

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "graph/ops/nn/batch_normalization.hpp"
+#include "graph/ops/nn/normalization/batch_normalization.hpp"
 #include "graph/ops/nn/conv.hpp"
 #include "graph/ops/nn/gemm.hpp"
 

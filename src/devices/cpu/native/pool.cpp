@@ -4,8 +4,8 @@
 
 #include "devices/cpu/kernels.hpp"
 #include "devices/cpu/native/common.hpp"
-#include "graph/ops/nn/average_pool.hpp"
-#include "graph/ops/nn/max_pool.hpp"
+#include "graph/ops/nn/pooling/average_pool.hpp"
+#include "graph/ops/nn/pooling/max_pool.hpp"
 #include "graph/ops/nn/window.hpp"
 
 namespace hone::cpu {

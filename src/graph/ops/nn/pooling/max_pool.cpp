@@ -1,8 +1,8 @@
-#include "graph/ops/nn/max_pool.hpp"
+#include "graph/ops/nn/pooling/max_pool.hpp"
 
 #include <limits>
 
-#include "graph/ops/nn/pool.hpp"
+#include "graph/ops/nn/pooling/pool.hpp"
 
 namespace hone::ops {
 

@@ -1,4 +1,4 @@
-#include "graph/ops/nn/lrn.hpp"
+#include "graph/ops/nn/normalization/lrn.hpp"
 
 #include <cmath>
 

@@ -1,6 +1,6 @@
-#include "graph/ops/nn/global_max_pool.hpp"
+#include "graph/ops/nn/pooling/global_max_pool.hpp"
 
-#include "graph/ops/nn/global_pool.hpp"
+#include "graph/ops/nn/pooling/global_pool.hpp"
 
 namespace hone::ops {
 

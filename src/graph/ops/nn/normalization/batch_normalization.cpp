@@ -1,4 +1,4 @@
-#include "graph/ops/nn/batch_normalization.hpp"
+#include "graph/ops/nn/normalization/batch_normalization.hpp"
 
 #include <array>
 #include <cmath>

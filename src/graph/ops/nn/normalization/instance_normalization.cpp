@@ -1,7 +1,7 @@
-#include "graph/ops/nn/instance_normalization.hpp"
+#include "graph/ops/nn/normalization/instance_normalization.hpp"
 
 #include "graph/ops/nn/compute.hpp"
-#include "graph/ops/nn/normalize.hpp"
+#include "graph/ops/nn/normalization/normalize.hpp"
 #include "graph/ops/shape/move.hpp"
 
 namespace hone::ops {

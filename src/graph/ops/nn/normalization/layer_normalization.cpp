@@ -1,8 +1,8 @@
-#include "graph/ops/nn/layer_normalization.hpp"
+#include "graph/ops/nn/normalization/layer_normalization.hpp"
 
 #include "graph/ops/elementwise.hpp"
 #include "graph/ops/nn/compute.hpp"
-#include "graph/ops/nn/normalize.hpp"
+#include "graph/ops/nn/normalization/normalize.hpp"
 #include "graph/ops/shape/move.hpp"
 
 namespace hone::ops {

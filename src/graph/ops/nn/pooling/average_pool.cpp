@@ -1,7 +1,7 @@
-#include "graph/ops/nn/average_pool.hpp"
+#include "graph/ops/nn/pooling/average_pool.hpp"
 
 #include "graph/ops/nn/compute.hpp"
-#include "graph/ops/nn/pool.hpp"
+#include "graph/ops/nn/pooling/pool.hpp"
 
 namespace hone::ops {
 

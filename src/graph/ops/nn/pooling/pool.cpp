@@ -1,4 +1,4 @@
-#include "graph/ops/nn/pool.hpp"
+#include "graph/ops/nn/pooling/pool.hpp"
 
 #include <algorithm>
 
