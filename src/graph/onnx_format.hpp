@@ -16,10 +16,15 @@ namespace opset {
 constexpr Field domain = 1, version = 2;
 }
 namespace graph {
-constexpr Field node = 1, name = 2, initializer = 5, input = 11, output = 12, sparse_initializer = 15;
+constexpr Field node = 1, name = 2, initializer = 5, input = 11, output = 12, value_info = 13,
+                sparse_initializer = 15;
+}
+namespace function {
+constexpr Field name = 1, input = 4, output = 5, node = 7, opset_import = 9, domain = 10, default_attribute = 11,
+                overload = 13;
 }
 namespace node {
-constexpr Field input = 1, output = 2, name = 3, op_type = 4, attribute = 5, domain = 7;
+constexpr Field input = 1, output = 2, name = 3, op_type = 4, attribute = 5, domain = 7, overload = 8;
 }
 namespace attribute {
 constexpr Field name = 1, f = 2, i = 3, s = 4, t = 5, g = 6, floats = 7, ints = 8, strings = 9, tensors = 10,

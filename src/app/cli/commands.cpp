@@ -11,6 +11,7 @@ const std::vector<Command>& commands() {
       {"run", "classify images", add_run},
       {"inspect", "show what is in a model file", add_inspect},
       {"report", "write report.html about a trained model", add_report},
+      {"conformance", "run the ONNX backend tests", add_conformance},
       {"generate", "render a data set to try things on", add_generate},
       {"doctor", "check this machine and this build", add_doctor},
       {"devices", "list the devices that models run on", add_devices},

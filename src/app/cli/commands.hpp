@@ -29,6 +29,7 @@ Action add_bench(CLI::App& app);
 Action add_run(CLI::App& app);
 Action add_inspect(CLI::App& app);
 Action add_report(CLI::App& app);
+Action add_conformance(CLI::App& app);
 Action add_generate(CLI::App& app);
 Action add_doctor(CLI::App& app);
 Action add_devices(CLI::App& app);

@@ -28,15 +28,6 @@ struct TensorDef {
   bool segmented = false;
 };
 
-std::string element_name(int64_t type) {
-  static const char* const names[] = {"undefined",      "float32",  "uint8",        "int8",           "uint16",
-                                      "int16",          "int32",    "int64",        "string",         "bool",
-                                      "float16",        "float64",  "uint32",       "uint64",         "complex64",
-                                      "complex128",     "bfloat16", "float8e4m3fn", "float8e4m3fnuz", "float8e5m2",
-                                      "float8e5m2fnuz", "uint4",    "int4",         "float4e2m1"};
-  return type >= 0 && type < static_cast<int64_t>(std::size(names)) ? names[type] : "unknown";
-}
-
 DType element_type(const TensorDef& def) {
   auto dtype = static_cast<DType>(def.data_type >= 0 && def.data_type < 256 ? def.data_type : 0);
   if (dtype != DType::string && size_of(dtype) == 0)
@@ -211,6 +202,16 @@ void read_field(WireReader& message, TensorDef& def, std::string& name) {
 }
 
 }  // namespace
+
+std::string element_name(int64_t type) {
+  static const char* const names[] = {"undefined",      "float32",  "uint8",        "int8",           "uint16",
+                                      "int16",          "int32",    "int64",        "string",         "bool",
+                                      "float16",        "float64",  "uint32",       "uint64",         "complex64",
+                                      "complex128",     "bfloat16", "float8e4m3fn", "float8e4m3fnuz", "float8e5m2",
+                                      "float8e5m2fnuz", "uint4",    "int4",         "float4e2m1",     "float8e8m0",
+                                      "uint2",          "int2"};
+  return type >= 0 && type < static_cast<int64_t>(std::size(names)) ? names[type] : "unknown";
+}
 
 NamedTensor read_tensor(WireReader message, ExternalFiles& files, const std::string& what) {
   TensorDef def;
