@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstring>
@@ -64,8 +65,18 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
   return file;
 }
 
+std::shared_ptr<const MappedFile> MappedFile::from_memory(std::span<const std::byte> bytes, const std::string& name) {
+  std::shared_ptr<MappedFile> file(new MappedFile);
+  file->memory_.reset(new std::byte[std::max<size_t>(bytes.size(), 1)]);
+  std::copy(bytes.begin(), bytes.end(), file->memory_.get());
+  file->data_ = file->memory_.get();
+  file->size_ = bytes.size();
+  file->path_ = name;
+  return file;
+}
+
 MappedFile::~MappedFile() {
-  if (data_) ::munmap(const_cast<std::byte*>(data_), size_);
+  if (data_ && !memory_) ::munmap(const_cast<std::byte*>(data_), size_);
 }
 
 void write_file(const std::filesystem::path& path, const std::function<void(const FileAppend&)>& produce) {

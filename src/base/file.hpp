@@ -14,6 +14,8 @@ class MappedFile {
  public:
   /// Throws Error when the file is missing, not regular or unreadable. An empty file maps to an empty span.
   static std::shared_ptr<const MappedFile> open(const std::filesystem::path& path);
+  /// A file that exists in memory only: a copy of `bytes`. `name` stands for its path in errors.
+  static std::shared_ptr<const MappedFile> from_memory(std::span<const std::byte> bytes, const std::string& name);
   ~MappedFile();
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;
@@ -21,9 +23,11 @@ class MappedFile {
   std::span<const std::byte> bytes() const { return {data_, size_}; }
   std::string_view text() const { return {reinterpret_cast<const char*>(data_), size_}; }
   const std::filesystem::path& path() const { return path_; }
+  bool in_memory() const { return memory_ != nullptr; }
 
  private:
   MappedFile() = default;
+  std::unique_ptr<std::byte[]> memory_;  ///< of from_memory()
   const std::byte* data_ = nullptr;
   size_t size_ = 0;
   std::filesystem::path path_;

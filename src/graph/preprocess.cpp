@@ -126,6 +126,12 @@ std::optional<Preprocess> attached_preprocess(const Graph& graph) {
   return parse_preprocess(it->second);
 }
 
+bool takes_images(const Graph& graph) {
+  if (graph.inputs().size() != 1) return false;
+  const Type& type = graph.inputs()[0]->type;
+  return type.dtype == DType::u8 && type.shape.rank() == 4 && type.shape[3] == Dim(3);
+}
+
 void set_labels(Graph& graph, const std::vector<std::string>& labels) {
   std::string text;
   for (const std::string& label : labels) text += (text.empty() ? "" : "\n") + label;

@@ -28,6 +28,9 @@ std::optional<Preprocess> attached_preprocess(const Graph& graph);
 std::string to_string(const Preprocess& preprocess);
 Preprocess parse_preprocess(const std::string& text);
 
+/// True for a model with one input, u8 [N, height, width, 3]: decoded images.
+bool takes_images(const Graph& graph);
+
 /// Class names, kept in the metadata key `labels`, one a line.
 void set_labels(Graph& graph, const std::vector<std::string>& labels);
 std::vector<std::string> get_labels(const std::map<std::string, std::string>& metadata);

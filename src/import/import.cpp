@@ -90,8 +90,10 @@ const std::vector<ImportFormat>& import_formats() {
   return list;
 }
 
-Graph import_model(const std::filesystem::path& path) {
-  auto file = MappedFile::open(path);
+namespace {
+
+Graph import_file(const std::shared_ptr<const MappedFile>& file) {
+  const std::filesystem::path& path = file->path();
   std::string extension = lower_extension(path), readable;
   for (const Format& format : formats()) {
     bool named = std::find(format.about.extensions.begin(), format.about.extensions.end(), extension) !=
@@ -103,6 +105,14 @@ Graph import_model(const std::filesystem::path& path) {
   refuse_foreign(*file, formats()[0].about.name);
   throw Error(fmt::format("'{}'", path.string()), "is of no format that Hone reads; it reads " + readable,
               "convert the model to ONNX first");
+}
+
+}  // namespace
+
+Graph import_model(const std::filesystem::path& path) { return import_file(MappedFile::open(path)); }
+
+Graph import_model(std::span<const std::byte> bytes, const std::string& name) {
+  return import_file(MappedFile::from_memory(bytes, name));
 }
 
 }  // namespace hone

@@ -7,10 +7,10 @@
 #include <fmt/format.h>
 
 #include "app/support/latency.hpp"
-#include "app/support/split_model.hpp"
 #include "base/error.hpp"
 #include "base/interrupt.hpp"
 #include "data/random.hpp"
+#include "graph/split_preprocess.hpp"
 #include "run/session.hpp"
 
 namespace hone::app {

@@ -1,7 +1,6 @@
 #include "app/support/classifier.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <condition_variable>
 #include <cstring>
 #include <mutex>
@@ -10,13 +9,13 @@
 
 #include <fmt/format.h>
 
-#include "app/support/split_model.hpp"
 #include "base/cpu.hpp"
 #include "base/error.hpp"
 #include "base/interrupt.hpp"
 #include "base/log.hpp"
-#include "data/metrics.hpp"
+#include "graph/split_preprocess.hpp"
 #include "import/import.hpp"
+#include "run/scores.hpp"
 
 namespace hone::app {
 
@@ -122,13 +121,8 @@ Classifier::Classifier(const Graph& model, std::vector<std::string> labels, cons
     prepare_ = load(parts->prepare, single);
   }
   if (network.outputs().empty()) throw Error("graph '" + model.name + "'", "has no output");
-  const Type& scores = network.outputs()[0].value->type;
-  bool row = scores.dtype == DType::f32 && scores.shape.rank() >= 2 && scores.shape[1].known();
-  for (int i = 2; row && i < scores.shape.rank(); ++i) row = scores.shape[static_cast<size_t>(i)] == Dim(1);
-  if (!row)
-    throw Error("output '" + network.outputs()[0].name + "'",
-                "is " + to_string(scores) + ", expected f32[N, classes] of a classifier");
-  classes_ = static_cast<int>(scores.shape[1].value);
+  const GraphOutput& scores = network.outputs()[0];
+  classes_ = class_count({scores.name, scores.value->dtype(), scores.value->shape()});
   if (!labels_.empty() && static_cast<int>(labels_.size()) != classes_)
     throw Error("labels", fmt::format("{} class names for a model with {} classes", labels_.size(), classes_),
                 "give a file with one name a class to --labels");
@@ -187,18 +181,6 @@ LoadedModel load_image_model(const std::filesystem::path& path, const ImageFlags
     attach_preprocess(model.graph, flags.preprocess(model.graph));
   }
   return model;
-}
-
-std::vector<float> to_probabilities(std::span<const float> scores) {
-  double sum = 0;
-  bool nonnegative = true;
-  for (float score : scores) {
-    sum += score;
-    nonnegative = nonnegative && score >= 0;
-  }
-  // Probabilities that went through 8 bits do not add up to exactly 1.
-  if (nonnegative && std::abs(sum - 1) < 0.02) return {scores.begin(), scores.end()};
-  return softmax(scores);
 }
 
 }  // namespace hone::app

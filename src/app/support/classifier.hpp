@@ -59,7 +59,4 @@ struct LoadedModel {
 };
 LoadedModel load_image_model(const std::filesystem::path& path, const ImageFlags& flags);
 
-/// A probability for each class: scores that already are probabilities stay, others go through softmax.
-std::vector<float> to_probabilities(std::span<const float> scores);
-
 }  // namespace hone::app

@@ -121,12 +121,6 @@ Preprocess ImageFlags::preprocess(const Graph& model) const {
   return result;  // attach_preprocess() says what is wrong with any other input
 }
 
-bool takes_images(const Graph& model) {
-  if (model.inputs().size() != 1) return false;
-  const Type& type = model.inputs()[0]->type;
-  return type.dtype == DType::u8 && type.shape.rank() == 4 && type.shape[3] == Dim(3);
-}
-
 bool ImageFlags::ready_for_images(const Graph& model) const {
   if (!takes_images(model)) return false;
   if (std::string option = given(); !option.empty())

@@ -44,7 +44,5 @@ struct ImageFlags {
 
 /// "224" or "192x256" (height x width).
 ImageSize parse_size(const std::string& option, const std::string& text);
-/// True for an input u8 [N, height, width, 3].
-bool takes_images(const Graph& model);
 
 }  // namespace hone::app

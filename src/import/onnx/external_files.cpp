@@ -9,13 +9,17 @@ namespace hone::onnx {
 
 namespace fs = std::filesystem;
 
-ExternalFiles::ExternalFiles(const fs::path& model)
-    : folder_(model.parent_path().empty() ? "." : model.parent_path()) {}
+ExternalFiles::ExternalFiles(const fs::path& model) {
+  if (!model.empty()) folder_ = model.parent_path().empty() ? "." : model.parent_path();
+}
 
 std::shared_ptr<const MappedFile> ExternalFiles::open(const std::string& location, const std::string& place) {
   auto known = files_.find(location);
   if (known != files_.end()) return known->second;
   const char* remedy = "a model may only read data files in its own folder; move the file there and export again";
+  if (folder_.empty())
+    throw Error(place, fmt::format("has its data in the file '{}', but the model was read from memory", location),
+                "read the model from a file, or export it with its data inside");
   fs::path relative(location);
   if (location.empty() || location.find('\0') != std::string::npos)
     throw Error(place, "names no external data file", "export the model again");

@@ -1,6 +1,6 @@
-#include "app/support/split_model.hpp"
+#include "graph/split_preprocess.hpp"
 
-namespace hone::app {
+namespace hone {
 
 namespace {
 
@@ -57,4 +57,4 @@ Graph preprocess_only(const Preprocess& preprocess) {
   return graph;
 }
 
-}  // namespace hone::app
+}  // namespace hone

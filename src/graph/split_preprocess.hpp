@@ -4,7 +4,7 @@
 #include "graph/graph.hpp"
 #include "graph/preprocess.hpp"
 
-namespace hone::app {
+namespace hone {
 
 /// A model that takes images, in two.
 struct SplitModel {
@@ -18,4 +18,4 @@ std::optional<SplitModel> split_after_resize(const Graph& model);
 /// The preprocessing alone: an image u8 [N, height, width, 3] of any size to f32 [N, 3, H, W].
 Graph preprocess_only(const Preprocess& preprocess);
 
-}  // namespace hone::app
+}  // namespace hone

@@ -1,0 +1,83 @@
+#pragma once
+#include <list>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <new>
+#include <string>
+#include <utility>
+
+#include <hone/hone.hpp>
+
+#include "base/error.hpp"
+#include "graph/graph.hpp"
+#include "plan/plan.hpp"
+#include "tensor/tensor.hpp"
+
+/// What the files of this folder share. In them a plain name such as Tensor is the public one (hone::v0::Tensor), and
+/// hone::Tensor the internal one: HONE_BUILD_API makes the version namespace an ordinary one.
+namespace hone::v0 {
+
+struct Tensor::Impl {
+  hone::Tensor tensor;
+  bool read_only = false;
+};
+
+struct TensorAccess {
+  static Tensor wrap(hone::Tensor tensor, bool read_only = false) {
+    Tensor result;
+    result.impl_ = std::make_shared<Tensor::Impl>(Tensor::Impl{std::move(tensor), read_only});
+    return result;
+  }
+  /// An undefined one for an undefined tensor.
+  static const hone::Tensor& get(const Tensor& tensor) {
+    static const hone::Tensor none;
+    return tensor.impl_ ? tensor.impl_->tensor : none;
+  }
+};
+
+struct Model::Impl {
+  hone::Graph graph;
+  ModelOptions options;
+  std::vector<Port> inputs, outputs;
+  std::vector<std::string> labels;
+
+  Impl(hone::Graph model, const ModelOptions& given);
+  /// The model compiled for inferences with this many threads (0: one per processor). Weights are shared by all users.
+  std::shared_ptr<hone::PlanSource> source(int threads);
+
+ private:
+  std::mutex mutex_;
+  std::map<int, std::shared_ptr<hone::PlanSource>> sources_;
+};
+
+struct ModelAccess {
+  using Impl = Model::Impl;
+  static const std::shared_ptr<Model::Impl>& get(const Model& model) { return model.impl_; }
+  static Model wrap(std::shared_ptr<Model::Impl> impl) {
+    Model model;
+    model.impl_ = std::move(impl);
+    return model;
+  }
+};
+
+/// What a Model means; shared by its copies, sessions and streams.
+using LoadedModel = ModelAccess::Impl;
+
+/// Runs f; whatever the library throws leaves it as the public Error.
+template <class F>
+decltype(auto) translated(F&& f) {
+  try {
+    return std::forward<F>(f)();
+  } catch (const Error&) {
+    throw;
+  } catch (const hone::Error& error) {
+    throw Error(error.place(), error.problem(), error.remedy());
+  } catch (const std::bad_alloc&) {
+    throw Error("memory", "there is not enough of it", "use smaller inputs, fewer streams or a machine with more memory");
+  } catch (const std::exception& error) {
+    throw Error("hone", std::string("internal error: ") + error.what(), "please report it");
+  }
+}
+
+}  // namespace hone::v0

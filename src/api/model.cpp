@@ -1,0 +1,83 @@
+#include <hone/model.hpp>
+
+#include "api/access.hpp"
+#include "devices/devices.hpp"
+#include "graph/preprocess.hpp"
+#include "import/import.hpp"
+
+namespace hone::v0 {
+
+namespace {
+
+std::vector<Port> public_ports(const std::vector<hone::Port>& ports) {
+  std::vector<Port> result;
+  for (const hone::Port& port : ports) {
+    Port same{port.name, static_cast<DType>(port.dtype), {}};
+    same.shape.ranked = port.shape.ranked;
+    for (const hone::Dim& dim : port.shape.dims) same.shape.dims.push_back({dim.value, dim.symbol});
+    result.push_back(std::move(same));
+  }
+  return result;
+}
+
+size_t find_port(const std::vector<Port>& ports, std::string_view name, const char* kind) {
+  std::vector<std::string> names;
+  for (size_t i = 0; i < ports.size(); ++i) {
+    if (ports[i].name == name) return i;
+    names.push_back(ports[i].name);
+  }
+  std::string known;
+  for (const std::string& other : names) known += (known.empty() ? "'" : ", '") + other + "'";
+  throw Error(std::string(kind) + " '" + std::string(name) + "'", "the model has none of this name",
+              "its " + std::string(kind) + "s are: " + known);
+}
+
+}  // namespace
+
+std::vector<DeviceInfo> devices() {
+  return translated([] {
+    std::vector<DeviceInfo> result;
+    for (const hone::DeviceInfo& device : hone::list_devices()) result.push_back({device.name, device.description});
+    return result;
+  });
+}
+
+Model::Impl::Impl(hone::Graph model, const ModelOptions& given) : graph(std::move(model)), options(given) {
+  if (options.threads < 0)
+    throw hone::Error("ModelOptions::threads", "is " + std::to_string(options.threads) + ", expected 0 or more");
+  auto loaded = source(options.threads);
+  inputs = public_ports(loaded->inputs());
+  outputs = public_ports(loaded->outputs());
+  labels = hone::get_labels(graph.metadata);
+}
+
+std::shared_ptr<hone::PlanSource> Model::Impl::source(int threads) {
+  std::lock_guard lock(mutex_);
+  auto& slot = sources_[threads];
+  if (!slot) {
+    hone::DeviceOptions device;
+    device.device = options.device;
+    device.threads = threads;
+    slot = hone::load(graph, device);
+  }
+  return slot;
+}
+
+Model::Model(const std::filesystem::path& file, const ModelOptions& options)
+    : impl_(translated([&] { return std::make_shared<Impl>(hone::import_model(file), options); })) {}
+
+Model Model::from_memory(std::span<const std::byte> bytes, const ModelOptions& options) {
+  return translated([&] {
+    return ModelAccess::wrap(std::make_shared<Impl>(hone::import_model(bytes, "model in memory"), options));
+  });
+}
+
+const std::vector<Port>& Model::inputs() const noexcept { return impl_->inputs; }
+const std::vector<Port>& Model::outputs() const noexcept { return impl_->outputs; }
+size_t Model::input_index(std::string_view name) const { return find_port(impl_->inputs, name, "input"); }
+size_t Model::output_index(std::string_view name) const { return find_port(impl_->outputs, name, "output"); }
+const std::map<std::string, std::string>& Model::metadata() const noexcept { return impl_->graph.metadata; }
+const std::vector<std::string>& Model::labels() const noexcept { return impl_->labels; }
+const ModelOptions& Model::options() const noexcept { return impl_->options; }
+
+}  // namespace hone::v0
