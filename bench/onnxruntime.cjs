@@ -6,6 +6,8 @@
 'use strict';
 const fs = require('fs');
 const path = require('path');
+// Before the runtime is loaded: what Node itself holds.
+const base = process.resourceUsage().maxRSS / 1024;
 const ort = require('onnxruntime-node');
 
 const arrays = {
@@ -48,7 +50,7 @@ async function main() {
   job.inputs.forEach((input, i) => { feeds[input.name || session.inputNames[i]] = tensor(input); });
   let results = await session.run(feeds);
   const first = Number(process.hrtime.bigint() - begin) / 1e6;
-  const report = {version: ort.env.versions ? ort.env.versions.node : '', load_and_first_ms: first};
+  const report = {version: ort.env.versions ? ort.env.versions.node : '', load_and_first_ms: first, base_rss_mb: base};
   if (job.outputs) {
     report.outputs = session.outputNames.map((name, i) => {
       const value = results[name];

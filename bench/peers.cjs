@@ -1,5 +1,5 @@
-// The comparison behind scripts/bench-peers: for each model and thread count, rounds of `hone bench` and ONNX Runtime
-// in turn, each in a process of its own; the figures are medians of the rounds' medians.
+// The comparison behind scripts/bench-peers: for each model, precision, batch and thread count, rounds of `hone bench` and ONNX
+// Runtime in turn, each in a process of its own; the figures are medians of the rounds' medians. HONE_PROGRAM: another hone.
 'use strict';
 const {execFileSync} = require('child_process');
 const fs = require('fs');
@@ -7,77 +7,137 @@ const os = require('os');
 const path = require('path');
 
 const root = path.join(__dirname, '..');
-const hone = path.join(root, 'build/release/bin/hone');
+const hone = process.env.HONE_PROGRAM || path.join(root, 'build/release/bin/hone');
+const data = process.env.HONE_DATA || path.join(root, '../shared');
+const exported = ['resnet18', 'resnet50', 'mobilenet_v2', 'mobilenet_v3_large', 'squeezenet1_1', 'efficientnet_b0', 'shufflenet_v2_x1_0',
+  'googlenet', 'densenet121', 'vgg16', 'inception_v3', 'regnet_y_400mf', 'convnext_tiny', 'vit_b_16', 'lraspp_mnv3', 'deeplabv3_mnv3',
+  'fcn_resnet50', 'ssdlite320_raw', 'ssdlite320_full', 'ssd300_vgg16'];
+const few = ['resnet18', 'resnet50', 'mobilenet_v2', 'squeezenet1_1'];
+
+function fail(message) {
+  console.error(`bench-peers: ${message}`);
+  process.exit(2);
+}
 
 function parse(argv) {
-  const options = {models: [], threads: [1, 2], seconds: 2, rounds: 5, json: false, batch: 1};
+  const options = {models: [], threads: [1, 2], batch: [1], precision: ['fp32', 'int8'], seconds: 2, rounds: 5, json: false, all: false};
   for (let i = 0; i < argv.length; ++i) {
+    const numbers = () => argv[++i].split(',').map(Number);
     if (argv[i] === '--json') options.json = true;
-    else if (argv[i] === '--threads') options.threads = argv[++i].split(',').map(Number);
+    else if (argv[i] === '--all') options.all = true;
+    else if (argv[i] === '--threads') options.threads = numbers();
+    else if (argv[i] === '--batch') options.batch = numbers();
+    else if (argv[i] === '--precision') options.precision = argv[++i].split(',');
     else if (argv[i] === '--seconds') options.seconds = Number(argv[++i]);
     else if (argv[i] === '--rounds') options.rounds = Number(argv[++i]);
-    else if (argv[i] === '--batch') options.batch = Number(argv[++i]);
-    else if (argv[i].startsWith('-')) { console.error(`bench-peers: unknown option ${argv[i]}`); process.exit(2); }
-    else options.models.push(argv[i]);
+    else if (argv[i].startsWith('-')) fail(`unknown option ${argv[i]}`);
+    else options.models.push(path.resolve(argv[i]));
   }
   return options;
 }
 
-// The models of the data folder's exporter, FP32 and, quantized by Hone with random images, INT8.
-function defaultModels() {
-  const data = process.env.HONE_DATA || path.join(root, '../shared');
-  const exporter = path.join(data, 'tools/export_models.py');
-  const folder = path.join(root, 'build/peers/models');
-  const names = ['resnet18', 'resnet50', 'mobilenet_v2', 'squeezenet1_1'];
-  if (names.some(name => !fs.existsSync(path.join(folder, name + '.onnx')))) {
-    if (!fs.existsSync(exporter)) {
-      console.error('bench-peers: no models given and no export_models.py; pass ONNX files as arguments');
-      process.exit(2);
-    }
-    execFileSync('/usr/bin/python3', [exporter, folder, ...names], {stdio: 'inherit'});
-  }
+function onnxFiles(folder) {
+  if (!fs.existsSync(folder)) return [];
+  return fs.readdirSync(folder, {withFileTypes: true}).flatMap(entry => {
+    const file = path.join(folder, entry.name);
+    return entry.isDirectory() ? onnxFiles(file) : entry.name.endsWith('.onnx') ? [file] : [];
+  });
+}
+
+// The models of the data folder's exporter (--all: every one of them, and the real models in the data folder).
+function defaultModels(all) {
+  const exporter = path.join(data, 'tools/export_models.py'), folder = path.join(root, 'build/peers/models');
   const models = [];
-  for (const name of names) {
-    const fp32 = path.join(folder, name + '.onnx'), int8 = path.join(folder, name + '.int8.onnx');
-    if (!fs.existsSync(int8)) execFileSync(hone, ['quantize', fp32, '--random-data', '-o', int8], {stdio: 'ignore'});
-    models.push(fp32, int8);
+  for (const name of all ? exported : few) {
+    const file = path.join(folder, name + '.onnx');
+    if (!fs.existsSync(file)) {
+      if (!fs.existsSync(exporter)) fail('no models given and no export_models.py; pass ONNX files as arguments');
+      try {
+        execFileSync('/usr/bin/python3', [exporter, folder, name], {stdio: ['ignore', 'ignore', 'ignore']});
+      } catch (error) {
+        console.error(`bench-peers: export_models.py cannot write ${name} here; left out`);
+        continue;
+      }
+    }
+    models.push(file);
   }
-  return models;
+  return all ? models.concat(onnxFiles(path.join(data, 'models'))) : models;
+}
+
+// The model quantized by Hone with random images: the same file for both.
+function quantized(model) {
+  const folder = path.join(root, 'build/peers/int8'), file = path.join(folder, path.basename(model, '.onnx') + '.int8.onnx');
+  fs.mkdirSync(folder, {recursive: true});
+  if (!fs.existsSync(file)) {
+    try {
+      execFileSync(hone, ['quantize', model, '--random-data', '-o', file], {stdio: ['ignore', 'ignore', 'pipe']});
+    } catch (error) {
+      console.error(`bench-peers: ${path.basename(model)} cannot be quantized; left out\n  ${String(error.stderr).trim()}`);
+      return null;
+    }
+  }
+  return file;
 }
 
 const median = list => { const sorted = [...list].sort((a, b) => a - b); return sorted[sorted.length >> 1]; };
+const geometricMean = list => Math.exp(list.reduce((sum, value) => sum + Math.log(value), 0) / list.length);
 
-function measure(model, threads, options, scratch) {
+function measure(model, threads, batch, options, scratch) {
   const ours = [], theirs = [];
-  let inputs, first;
   for (let round = 0; round < options.rounds; ++round) {
-    const report = JSON.parse(execFileSync(hone, ['bench', model, '--threads', threads, '--batch', options.batch, '--seconds',
-      options.seconds, '--json'], {maxBuffer: 1 << 28}));
-    inputs = report.inputs;
-    ours.push(report.median_ms);
+    ours.push(JSON.parse(execFileSync(hone, ['bench', model, '--threads', threads, '--batch', batch, '--seconds', options.seconds, '--json'],
+      {maxBuffer: 1 << 28, stdio: ['ignore', 'pipe', 'pipe']})));
     const job = path.join(scratch, 'job.json');
-    fs.writeFileSync(job, JSON.stringify({model, threads, inputs, seconds: options.seconds}));
-    const peer = JSON.parse(execFileSync('node', [path.join(__dirname, 'onnxruntime.cjs'), job]));
-    theirs.push(peer.median_ms);
-    first = peer;
+    fs.writeFileSync(job, JSON.stringify({model, threads, inputs: ours[round].inputs, seconds: options.seconds}));
+    theirs.push(JSON.parse(execFileSync('node', [path.join(__dirname, 'onnxruntime.cjs'), job], {stdio: ['ignore', 'pipe', 'pipe']})));
   }
-  const a = median(ours), b = median(theirs);
-  return {model: path.basename(model, '.onnx'), threads, hone_ms: a, onnxruntime_ms: b, ratio: b / a, version: first.version};
+  const of = (list, pick) => median(list.map(pick));
+  const row = {model: path.basename(model, '.onnx'), threads, batch, version: theirs[0].version};
+  row.hone_ms = of(ours, r => r.median_ms), row.onnxruntime_ms = of(theirs, r => r.median_ms);
+  row.ratio = row.onnxruntime_ms / row.hone_ms;
+  row.hone_start_ms = of(ours, r => r.load_ms + r.first_ms), row.onnxruntime_start_ms = of(theirs, r => r.load_and_first_ms);
+  row.start_ratio = row.onnxruntime_start_ms / row.hone_start_ms;
+  // What Node itself holds before the model is loaded is not the peer's.
+  row.hone_memory_mb = of(ours, r => r.peak_memory_mb), row.onnxruntime_memory_mb = of(theirs, r => r.max_rss_mb - r.base_rss_mb);
+  row.memory_ratio = row.hone_memory_mb / row.onnxruntime_memory_mb;
+  return row;
 }
 
 const options = parse(process.argv.slice(2));
-if (options.models.length === 0) options.models = defaultModels();
 const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'hone-peers-'));
 const rows = [];
-for (const model of options.models)
-  for (const threads of options.threads) {
-    const row = measure(path.resolve(model), threads, options, scratch);
-    rows.push(row);
-    if (!options.json)
-      console.log(`| ${row.model} | ${threads} | ${row.hone_ms.toFixed(3)} | ${row.onnxruntime_ms.toFixed(3)} | ${row.ratio.toFixed(2)} |`);
-    else console.error(`${row.model} ${threads} threads: ${row.ratio.toFixed(2)}`);
+for (const plain of options.models.length ? options.models : defaultModels(options.all))
+  for (const precision of options.precision) {
+    const model = precision === 'int8' && !plain.endsWith('.int8.onnx') ? quantized(plain) : plain;
+    if (!model || (precision === 'fp32' && plain.endsWith('.int8.onnx'))) continue;
+    for (const batch of options.batch)
+      for (const threads of options.threads) {
+        let row;
+        try {
+          row = {precision, ...measure(model, threads, batch, options, scratch)};
+        } catch (error) {
+          console.error(`bench-peers: ${path.basename(model)}, batch ${batch}: ${String(error.stderr || error).trim()}`);
+          break;  // a model for one batch size only
+        }
+        rows.push(row);
+        const ms = value => value.toFixed(value < 10 ? 3 : 2);
+        const line = `| ${row.model} | ${threads} | ${batch} | ${ms(row.hone_ms)} | ${ms(row.onnxruntime_ms)} | ${row.ratio.toFixed(2)} | ` +
+          `${row.start_ratio.toFixed(1)} | ${row.memory_ratio.toFixed(2)} |`;
+        (options.json ? console.error : console.log)(line);
+      }
   }
-const mean = Math.exp(rows.reduce((sum, row) => sum + Math.log(row.ratio), 0) / rows.length);
-if (options.json) console.log(JSON.stringify({geometric_mean: mean, rows}, null, 1));
-else console.log(`geometric mean of ONNX Runtime / Hone: ${mean.toFixed(2)}  (model | threads | Hone ms | ONNX Runtime ms | ratio)`);
 fs.rmSync(scratch, {recursive: true});
+const summary = {};
+for (const precision of options.precision) {
+  const some = rows.filter(row => row.precision === precision);
+  if (some.length === 0) continue;
+  summary[precision] = {geometric_mean: geometricMean(some.map(row => row.ratio)), lowest: Math.min(...some.map(row => row.ratio)),
+    below_level: some.filter(row => row.ratio < 1).map(row => `${row.model} (${row.threads} threads, batch ${row.batch})`)};
+}
+if (options.json) console.log(JSON.stringify({summary, rows}, null, 1));
+else {
+  console.log('model | threads | batch | Hone ms | ONNX Runtime ms | speed ratio | start ratio | memory ratio (Hone / peer)');
+  for (const [precision, s] of Object.entries(summary))
+    console.log(`${precision}: geometric mean of ONNX Runtime / Hone ${s.geometric_mean.toFixed(2)}, lowest ${s.lowest.toFixed(2)}` +
+      (s.below_level.length ? `; below level: ${s.below_level.join(', ')}` : ''));
+}
