@@ -7,67 +7,13 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "data/dataset.hpp"
+#include "data/formats/csv_parser.hpp"
 #include "data/names.hpp"
 
 namespace hone {
 
 namespace {
-struct Row {
-  int64_t line = 0;  ///< where it starts, from 1
-  std::vector<std::string> fields;
-};
-
-/// RFC 4180: fields in double quotes may hold commas, line ends and doubled quotes.
-class CsvParser {
- public:
-  explicit CsvParser(std::string_view text) : text_(text) {
-    if (text_.starts_with("\xEF\xBB\xBF")) text_.remove_prefix(3);
-  }
-
-  std::optional<Row> next() {
-    while (position_ < text_.size() && (text_[position_] == '\n' || text_[position_] == '\r')) advance();
-    if (position_ >= text_.size()) return std::nullopt;
-    Row row{line_, {}};
-    for (bool more = true; more;) {
-      row.fields.push_back(field());
-      more = position_ < text_.size() && text_[position_] == ',';
-      if (more) advance();
-    }
-    return row;
-  }
-
- private:
-  void advance() { line_ += text_[position_++] == '\n'; }
-
-  std::string field() {
-    std::string value;
-    bool quoted_field = position_ < text_.size() && text_[position_] == '"';
-    if (quoted_field) advance();
-    while (position_ < text_.size()) {
-      char c = text_[position_];
-      if (quoted_field && c == '"') {
-        advance();
-        if (position_ < text_.size() && text_[position_] == '"') {
-          value += '"';
-          advance();
-        } else {
-          quoted_field = false;
-        }
-        continue;
-      }
-      if (!quoted_field && (c == ',' || c == '\n' || c == '\r')) break;
-      value += c;
-      advance();
-    }
-    return value;
-  }
-
-  std::string_view text_;
-  size_t position_ = 0;
-  int64_t line_ = 1;
-};
-
-std::optional<size_t> find_column(const Row& header, std::initializer_list<const char*> names) {
+std::optional<size_t> find_column(const CsvRow& header, std::initializer_list<const char*> names) {
   for (const char* name : names)
     for (size_t i = 0; i < header.fields.size(); ++i)
       if (to_lower(header.fields[i]) == name) return i;
@@ -90,7 +36,7 @@ struct LabelledFile {
 std::vector<LabelledFile> read_rows(const std::filesystem::path& csv) {
   std::string text = read_text_file(csv);
   CsvParser parser(text);
-  std::optional<Row> header = parser.next();
+  std::optional<CsvRow> header = parser.next();
   if (!header)
     throw Error(quoted(csv), "the file is empty", "expected a header such as file,label and one line an image");
   std::optional<size_t> file = find_column(*header, {"file", "filename", "path", "image"});
@@ -100,7 +46,7 @@ std::vector<LabelledFile> read_rows(const std::filesystem::path& csv) {
                 fmt::format("no column '{}' in the header ({})", file ? "label" : "file", name_list(header->fields)),
                 "expected a header with the columns file and label (or label0)");
   std::vector<LabelledFile> files;
-  while (std::optional<Row> row = parser.next()) {
+  while (std::optional<CsvRow> row = parser.next()) {
     if (row->fields.size() <= std::max(*file, *label) || row->fields[*file].empty())
       throw Error(
           fmt::format("{} line {}", quoted(csv), row->line),
@@ -148,7 +94,9 @@ Dataset read_csv_labels(const std::filesystem::path& csv, const std::vector<std:
       }
       label = static_cast<int>(found - dataset.classes.begin());
     }
-    dataset.samples.push_back({std::move(file.path), label});
+    dataset.samples.emplace_back();
+    dataset.samples.back().path = std::move(file.path);
+    dataset.samples.back().label = label;
   }
   return dataset;
 }

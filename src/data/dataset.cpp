@@ -104,7 +104,11 @@ Dataset read_classes(const fs::path& root) {
   Dataset dataset;
   for (const fs::path& folder : entries.folders) {
     for (fs::path& image : images_below(folder))
-      dataset.samples.push_back({std::move(image), static_cast<int>(dataset.classes.size())});
+      {
+      dataset.samples.emplace_back();
+      dataset.samples.back().path = std::move(image);
+      dataset.samples.back().label = static_cast<int>(dataset.classes.size());
+    }
     dataset.classes.push_back(folder.filename().string());
   }
   if (dataset.samples.empty())
@@ -205,7 +209,9 @@ Splits read_given_splits(const fs::path& root, const fs::path& train, const fs::
   relabel(splits.validation, splits.train.classes, validation, fmt::format("{}", quoted(train)));
   if (options.check) {
     // One pass over both, so that there is one progress bar.
-    Dataset both{splits.train.classes, splits.train.samples};
+    Dataset both;
+    both.classes = splits.train.classes;
+    both.samples = splits.train.samples;
     both.samples.insert(both.samples.end(), splits.validation.samples.begin(), splits.validation.samples.end());
     splits.skipped = check_images(both, check);
     std::set<fs::path> bad;
@@ -228,9 +234,18 @@ Splits read_given_splits(const fs::path& root, const fs::path& train, const fs::
 
 std::vector<int64_t> Dataset::class_counts() const {
   std::vector<int64_t> counts(classes.size(), 0);
-  for (const Sample& sample : samples)
-    if (sample.label >= 0 && sample.label < static_cast<int>(counts.size()))
-      ++counts[static_cast<size_t>(sample.label)];
+  auto count = [&](int label) {
+    if (label >= 0 && label < static_cast<int>(counts.size())) ++counts[static_cast<size_t>(label)];
+  };
+  for (const Sample& sample : samples) {
+    if (task == Task::detection || task == Task::instance_segmentation) {
+      for (const Annotation& object : sample.objects) count(object.label);
+    } else if (task == Task::multi_label) {
+      for (int label : sample.labels) count(label);
+    } else {
+      count(sample.label);
+    }
+  }
   return counts;
 }
 

@@ -1,23 +1,62 @@
 #pragma once
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
 
 #include "base/progress.hpp"
+#include "data/annotation.hpp"
 #include "data/image_cache.hpp"
+#include "data/problems.hpp"
 
 namespace hone {
 
+/// What the annotation of a data set is for.
+enum class Task { classification, multi_label, detection, instance_segmentation, segmentation, anomaly };
+const char* name_of(Task task);  ///< "classification", "multi-label", "detection", ...
+/// Throws Error for an unknown name, naming the known ones.
+Task parse_task(const std::string& name);
+
+/// The part of a data set that its author put a sample in.
+enum class Part { none, train, validation, test };
+const char* name_of(Part part);
+
+/// One image with its annotation; which of the fields are used depends on the task.
 struct Sample {
-  std::filesystem::path path;
-  int label = -1;  ///< index into Dataset::classes; -1: not labelled
+  std::filesystem::path path;  ///< of the image; a name such as "sheet_3.png#17" when `pixels` holds it
+  int label = -1;              ///< index into Dataset::classes; -1: not labelled
+  std::vector<int> labels;     ///< multi-label: all that hold, ascending
+  std::vector<Annotation> objects;
+  std::filesystem::path mask;  ///< one class a pixel; see read_mask(). Anomaly: what is not 0 is anomalous
+  Tensor pixels;               ///< u8 [H, W, 3] or [H, W] (gray) where the format has no file an image; else not defined
+  ImageSize size;              ///< 0x0 when the reader had no need to know
+  Part part = Part::none;
 };
+
+/// The image of a sample, from its file or its pixels. Throws Error as decode_image does.
+Tensor image_of(const Sample& sample);
+
+/// How the pixel values of mask files become class indices.
+struct MaskCoding {
+  std::array<uint8_t, 256> class_of{};                ///< by pixel value; mask_ignore: not counted
+  std::vector<std::array<uint8_t, 3>> colors;         ///< RGB of each class; empty: the values themselves are indices
+};
+/// The value of pixels that belong to no class, in what read_mask() gives.
+inline constexpr uint8_t mask_ignore = 255;
 
 struct Dataset {
   std::vector<std::string> classes;
   std::vector<Sample> samples;
-  /// Samples of each class, in the order of `classes`.
+  Task task = Task::classification;
+  /// False when the files name no classes and `classes` are numbers in words.
+  bool named = true;
+  std::string format;  ///< name of the reader, such as "coco"
+  std::string found;   ///< one line: why that reader, and what lay where
+  MaskCoding masks;
+  Problems problems;  ///< what was wrong with single files, boxes and labels, and what was done about it
+
+  /// Samples of each class, in the order of `classes`; for objects, how many of them. Not for segmentation.
   std::vector<int64_t> class_counts() const;
 };
 
@@ -30,6 +69,7 @@ struct Skipped {
 struct Splits {
   Dataset train;
   Dataset validation;            ///< the same classes as train
+  Dataset test;                  ///< when the data set has one of its own; may be empty
   std::vector<Skipped> skipped;  ///< unreadable images, sorted by path
   std::string description;       ///< one line: "6 classes, 1896 train and 379 validation images (folders train, val)"
 };
