@@ -56,34 +56,67 @@ std::vector<std::string> names_of_nodes(const Graph& graph) {
   return names;
 }
 
-IgnoreList::IgnoreList(const Graph& graph, const QuantizeOptions& options,
-                       const std::vector<std::string>& original_names)
+OriginalNames original_names(const Graph& model) {
+  OriginalNames result{names_of_nodes(model), {}};
+  for (auto& node : model.nodes()) result.types.push_back(node->op().type());
+  return result;
+}
+
+IgnoreList::IgnoreList(const Graph& graph, const QuantizeOptions& options, const OriginalNames& original)
     : options_(options) {
-  std::vector<std::string> names = names_of_nodes(graph);
-  auto any_of = [](const std::vector<std::string>& texts, const std::string& pattern) {
-    return std::any_of(texts.begin(), texts.end(), [&](auto& text) { return matches_pattern(pattern, text); });
-  };
-  for (const std::string& pattern : options.ignored_nodes) {
-    if (any_of(names, pattern)) continue;
-    names.insert(names.end(), original_names.begin(), original_names.end());
-    if (any_of(original_names, pattern))
-      warn("quantize: ignored node '" + pattern + "' became part of another node when the model was optimized");
-    else
-      throw Error("ignored node '" + pattern + "'", "the model has no node of that name",
-                  suggestion(pattern, std::move(names), "print the model to see its names"));
+  for (const std::string& text : options.ignored_patterns) {
+    try {
+      patterns_.emplace_back(text, std::regex::ECMAScript | std::regex::optimize);
+    } catch (const std::regex_error& error) {
+      throw Error("ignored pattern '" + text + "'", fmt::format("is no regular expression: {}", error.what()));
+    }
   }
-  for (const std::string& type : options.ignored_op_types)
+  check_names(original, names_of_nodes(graph));
+  check_types(graph, original);
+}
+
+void IgnoreList::check_names(const OriginalNames& original, std::vector<std::string> names) const {
+  auto check = [&](const char* kind, const std::string& wanted, auto matches) {
+    if (std::any_of(names.begin(), names.end(), matches)) return;
+    if (std::any_of(original.names.begin(), original.names.end(), matches)) {
+      warn(fmt::format("quantize: {} '{}' became part of another node when the model was optimized", kind, wanted));
+      return;
+    }
+    std::vector<std::string> all = names;
+    all.insert(all.end(), original.names.begin(), original.names.end());
+    throw Error(fmt::format("{} '{}'", kind, wanted), "the model has no node of that name",
+                suggestion(wanted, std::move(all), "print the model to see its names"));
+  };
+  for (const std::string& pattern : options_.ignored_nodes)
+    check("ignored node", pattern, [&](const std::string& name) { return matches_pattern(pattern, name); });
+  for (size_t i = 0; i < patterns_.size(); ++i)
+    check("ignored pattern", options_.ignored_patterns[i],
+          [&](const std::string& name) { return std::regex_match(name, patterns_[i]); });
+}
+
+void IgnoreList::check_types(const Graph& graph, const OriginalNames& original) const {
+  std::vector<std::string> types = original.types;
+  for (auto& node : graph.nodes()) types.push_back(node->op().type());
+  for (const std::string& type : options_.ignored_op_types) {
+    std::string place = "ignored op type '" + type + "'";
     if (!make_op("", type) && !make_op("hone", type))
-      throw Error("ignored op type '" + type + "'", "there is no such op",
+      throw Error(place, "there is no such op",
                   suggestion(type, similar_ops(type), "op types are those of ONNX, such as Conv"));
+    if (std::find(types.begin(), types.end(), type) == types.end())
+      throw Error(place, "the model has no node of that type",
+                  suggestion(type, types, "print the model to see its op types"));
+  }
 }
 
 bool IgnoreList::contains(const Node& node) const {
   const auto& types = options_.ignored_op_types;
   if (std::find(types.begin(), types.end(), node.op().type()) != types.end()) return true;
-  if (any_match(options_.ignored_nodes, node.name)) return true;
-  return std::any_of(node.outputs().begin(), node.outputs().end(),
-                     [&](const Value* output) { return any_match(options_.ignored_nodes, output->name); });
+  auto ignored = [&](const std::string& name) {
+    return any_match(options_.ignored_nodes, name) ||
+           std::any_of(patterns_.begin(), patterns_.end(), [&](auto& p) { return std::regex_match(name, p); });
+  };
+  return ignored(node.name) || std::any_of(node.outputs().begin(), node.outputs().end(),
+                                           [&](const Value* output) { return ignored(output->name); });
 }
 
 }  // namespace hone

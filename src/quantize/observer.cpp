@@ -1,71 +1,90 @@
 #include "quantize/observer.hpp"
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include <fmt/format.h>
 
+#include "base/cpu.hpp"
 #include "base/error.hpp"
 #include "base/interrupt.hpp"
+#include "base/threads.hpp"
 
 namespace hone {
 
 namespace {
 
-void check_inputs(const Graph& graph, const std::vector<Tensor>& tensors, int sample) {
-  const auto& inputs = graph.inputs();
-  std::string place = fmt::format("calibration sample {}", sample);
-  if (tensors.size() != inputs.size())
-    throw Error(place, fmt::format("has {} tensors, the model has {} inputs", tensors.size(), inputs.size()));
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    const Tensor& tensor = tensors[i];
-    if (!tensor.defined()) throw Error(place, fmt::format("has no tensor for input '{}'", inputs[i]->name));
-    if (tensor.dtype() != inputs[i]->dtype() || !matches(inputs[i]->shape(), tensor.dims()))
-      throw Error(place,
-                  fmt::format("tensor for input '{}' is {}{}, expected {}", inputs[i]->name, name_of(tensor.dtype()),
-                              to_string(tensor.dims()), to_string(inputs[i]->type)),
-                  "prepare calibration images as the model's inputs are prepared");
-  }
+std::string producer_place(const Graph& graph, const std::string& name) {
+  const Value* value = graph.find_value(name);
+  return value && value->producer() ? value->producer()->place() : "input '" + name + "'";
 }
 
-std::string producer_place(const Value& value) {
-  return value.producer() ? value.producer()->place() : "input '" + value.name + "'";
+// The part of a graph that makes these values. The number of outputs cannot shrink: those too many repeat the first.
+Graph with_outputs(Graph graph, const std::vector<Value*>& wanted) {
+  size_t before = graph.outputs().size();
+  for (size_t i = 0; i < std::max(before, wanted.size()); ++i) {
+    if (i < before) graph.set_output(i, wanted[i < wanted.size() ? i : 0]);
+    else graph.add_output("", wanted[i]);
+  }
+  graph.remove_dead();
+  return graph;
+}
+
+// visit(channel, begin of its elements, how many) for each run of elements of one channel
+template <class Visit>
+void each_run(const Tensor& tensor, int axis, Visit visit) {
+  int64_t outer = 1, count = tensor.dim(axis), inner = 1;
+  for (int i = 0; i < axis; ++i) outer *= tensor.dim(i);
+  for (int i = axis + 1; i < tensor.rank(); ++i) inner *= tensor.dim(i);
+  const float* data = tensor.data<float>().data();
+  for (int64_t o = 0; o < outer; ++o)
+    for (int64_t c = 0; c < count; ++c, data += inner) visit(static_cast<size_t>(c), data, inner);
 }
 
 // sums[c] += map(x) over the elements x of channel c
 template <class Map>
 void add_channels(ChannelSums& channels, const Tensor& tensor, int axis, Map map) {
+  if (axis >= tensor.rank() || tensor.size() == 0) return;
+  channels.sums.resize(static_cast<size_t>(tensor.dim(axis)));
+  each_run(tensor, axis, [&](size_t c, const float* data, int64_t count) {
+    double sum = 0;
+    for (int64_t i = 0; i < count; ++i) sum += map(data[i]);
+    channels.sums[c] += sum;
+  });
+  channels.count += static_cast<double>(tensor.size() / tensor.dim(axis));
+}
+
+void raise_magnitudes(std::vector<float>& magnitudes, const Tensor& tensor, int axis) {
   if (axis >= tensor.rank()) return;
-  int64_t outer = 1, count = tensor.dim(axis), inner = 1;
-  for (int i = 0; i < axis; ++i) outer *= tensor.dim(i);
-  for (int i = axis + 1; i < tensor.rank(); ++i) inner *= tensor.dim(i);
-  channels.sums.resize(static_cast<size_t>(count));
+  magnitudes.resize(static_cast<size_t>(tensor.dim(axis)));
+  each_run(tensor, axis, [&](size_t c, const float* data, int64_t count) {
+    for (int64_t i = 0; i < count; ++i) magnitudes[c] = std::max(magnitudes[c], std::fabs(data[i]));
+  });
+}
+
+// The extremes of each image, where the first size counts them.
+void add_extremes(Observation& observation, const Tensor& tensor, int images) {
+  int64_t parts = tensor.rank() > 1 && tensor.dim(0) == images ? images : 1, length = tensor.size() / parts;
   const float* data = tensor.data<float>().data();
-  for (int64_t o = 0; o < outer; ++o)
-    for (int64_t c = 0; c < count; ++c, data += inner) {
-      double sum = 0;
-      for (int64_t i = 0; i < inner; ++i) sum += map(data[i]);
-      channels.sums[static_cast<size_t>(c)] += sum;
-    }
-  channels.count += static_cast<double>(outer * inner);
+  for (int64_t part = 0; part < parts && length > 0; ++part, data += length) {
+    auto [low, high] = std::minmax_element(data, data + length);
+    observation.low_sum += *low;
+    observation.high_sum += *high;
+    ++observation.batches;
+  }
 }
 
-void learn(const Value& value, const Observed& wanted, const Tensor& tensor, int sample, Observation& observation) {
-  if (tensor.dtype() != DType::f32)
-    throw Error(producer_place(value), fmt::format("ran as {}, expected f32", name_of(tensor.dtype())));
+// False when a number is NaN or infinite.
+bool learn(const Observed& wanted, const Tensor& tensor, int images, Observation& observation) {
   // The means need finite values too, so the histogram is filled for both.
-  if (!observation.histogram.add(tensor.data<float>()))
-    throw Error(producer_place(value), fmt::format("yields NaN or infinity for calibration sample {}", sample),
-                "check the model in fp32 and the preprocessing of the calibration data");
+  if (!observation.histogram.add(tensor.data<float>())) return false;
+  if (wanted.range) add_extremes(observation, tensor, images);
   if (wanted.mean_axis >= 0) add_channels(observation.channels, tensor, wanted.mean_axis, [](float x) { return x; });
+  if (wanted.magnitude_axis >= 0) raise_magnitudes(observation.magnitudes, tensor, wanted.magnitude_axis);
   observation.dims = tensor.dims();
+  return true;
 }
-
-int images_in(const std::vector<Tensor>& tensors) {
-  return tensors.empty() || tensors[0].rank() < 2 ? 1 : static_cast<int>(std::max<int64_t>(1, tensors[0].dim(0)));
-}
-
-// Enough for the means of rounding errors, and small enough to keep.
-constexpr size_t most_kept = 64, most_kept_bytes = 256 << 20;
 
 }  // namespace
 
@@ -75,84 +94,111 @@ std::vector<double> ChannelSums::means() const {
   return means;
 }
 
-Observer::Observer(const Graph& graph, ObservationPlan plan, const MakeRunner& make_runner)
-    : graph_(graph), plan_(std::move(plan)) {
-  Graph probed = graph.clone();
-  add_probes(probed);
-  output_count_ = probed.outputs().size();
-  run_ = make_runner(probed);
+std::optional<Range> Observation::mean_range() const {
+  if (batches == 0) return std::nullopt;
+  return Range{low_sum / batches, high_sum / batches};
 }
 
-void Observer::add_probes(Graph& probed) {
-  for (auto& [value, wanted] : plan_) {
+ObservationPlan in_graph_order(const Graph& graph, const std::map<std::string, Observed>& wanted) {
+  ObservationPlan plan;
+  auto take = [&](const Value* value) {
+    auto found = wanted.find(value->name);
+    if (found != wanted.end()) plan.push_back(*found);
+  };
+  for (const Value* input : graph.inputs()) take(input);
+  for (auto& node : graph.nodes())
+    for (const Value* output : node->outputs()) take(output);
+  return plan;
+}
+
+Probe::Probe(const Graph& graph, const std::vector<std::string>& values, const MakeRunner& make_runner) {
+  Graph probed = graph.clone();
+  std::vector<Value*> wanted;
+  for (const std::string& name : values) {
+    Value* value = probed.find_value(name);
     if (value->is_input()) {
-      size_t index = 0;
-      while (probed.inputs()[index]->name != value->name) ++index;
-      probes_.push_back({true, index});
+      const auto& inputs = probed.inputs();
+      places_.push_back({true, static_cast<size_t>(std::find(inputs.begin(), inputs.end(), value) - inputs.begin())});
     } else {
-      probes_.push_back({false, probed.outputs().size()});
-      probed.add_output("", probed.find_value(value->name));
+      places_.push_back({false, wanted.size()});
+      wanted.push_back(value);
     }
   }
+  if (wanted.empty()) return;
+  Graph part = with_outputs(std::move(probed), wanted);
+  output_count_ = part.outputs().size();
+  run_ = make_runner(part);
 }
 
-// The observed values, in the order of the plan.
-std::vector<Tensor> Observer::run(const std::vector<Tensor>& inputs) {
-  std::vector<Tensor> outputs = run_(inputs), values;
+std::vector<Tensor> Probe::run(const std::vector<Tensor>& inputs) {
+  std::vector<Tensor> outputs, values;
+  if (run_) outputs = run_(inputs);
   if (outputs.size() != output_count_)
     throw Error("quantize", fmt::format("the runner gave {} outputs, expected {}", outputs.size(), output_count_));
-  for (const Probe& probe : probes_) values.push_back(probe.is_input ? inputs[probe.index] : outputs[probe.index]);
+  for (const Place& place : places_) values.push_back(place.is_input ? inputs[place.index] : outputs[place.index]);
   return values;
 }
 
-void Observer::keep(const std::vector<Tensor>& inputs) {
-  size_t bytes = 0;
-  for (const Tensor& input : inputs) bytes += input.bytes();
-  if (kept_.size() >= most_kept || kept_bytes_ + bytes > most_kept_bytes) return;
-  kept_bytes_ += bytes;
-  kept_.emplace_back();
-  // The source may fill the same memory again.
-  for (const Tensor& input : inputs) kept_.back().push_back(input.clone());
-}
-
-int Observer::collect(const CalibrationSource& source, int subset_size, Progress& progress) {
-  int samples = 0;
-  progress.begin("calibrate", subset_size);
+Observations observe(const Graph& graph, const ObservationPlan& plan, const MakeRunner& make_runner, SampleStream& samples,
+                     Progress& progress, int* samples_seen) {
+  std::vector<std::string> names;
+  for (auto& [name, wanted] : plan) names.push_back(name);
+  Probe probe(graph, names, make_runner);
+  ThreadPool pool(cpu_features().cores);
+  std::vector<Observation> seen(plan.size());
+  std::vector<char> fine(plan.size(), 1);
+  int count = 0;
+  progress.begin("calibrate", samples.subset_size());
   std::vector<Tensor> inputs;
-  while (samples < subset_size) {
-    check_interrupt("quantize");
-    inputs.clear();
-    if (!source(inputs)) break;
-    check_inputs(graph_, inputs, samples + 1);
-    std::vector<Tensor> values = run(inputs);
-    for (size_t i = 0; i < plan_.size(); ++i)
-      learn(*plan_[i].first, plan_[i].second, values[i], samples + 1, seen_[plan_[i].first]);
-    keep(inputs);
-    samples += images_in(inputs);
-    progress.update(std::min(samples, subset_size));
+  for (samples.rewind(); samples.next(inputs);) {
+    std::vector<Tensor> values = probe.run(inputs);
+    for (size_t i = 0; i < plan.size(); ++i)
+      if (values[i].dtype() != DType::f32)
+        throw Error(producer_place(graph, names[i]), fmt::format("ran as {}, expected f32", name_of(values[i].dtype())));
+    pool.parallel_for(static_cast<int64_t>(plan.size()), [&](int64_t task, int) {
+      size_t i = static_cast<size_t>(task);
+      fine[i] = learn(plan[i].second, values[i], images_in(inputs), seen[i]);
+    });
+    for (size_t i = 0; i < plan.size(); ++i)
+      if (!fine[i])
+        throw Error(producer_place(graph, names[i]),
+                    fmt::format("yields NaN or infinity for calibration sample {}", count + 1),
+                    "check the model in fp32 and the preprocessing of the calibration data");
+    count += images_in(inputs);
+    progress.update(std::min(count, samples.subset_size()));
   }
   progress.end();
-  if (samples == 0)
-    throw Error("quantize", "got no calibration data", "give a folder or list with at least one readable image");
-  return samples;
+  if (samples_seen) *samples_seen = count;
+  Observations result;
+  for (size_t i = 0; i < plan.size(); ++i) result[names[i]] = std::move(seen[i]);
+  return result;
 }
 
-void Observer::measure_rounding(const std::map<const Value*, TensorQuant>& quants, Progress& progress) {
-  progress.begin("measure rounding", static_cast<int64_t>(kept_.size()));
+std::map<std::string, ChannelSums> measure_rounding(const Graph& graph, const std::map<std::string, int>& axes,
+                                                    const std::map<std::string, TensorQuant>& quants,
+                                                    const MakeRunner& make_runner, const SampleStream& samples,
+                                                    Progress& progress) {
+  std::vector<std::string> names;
+  for (auto& [name, axis] : axes) names.push_back(name);
+  Probe probe(graph, names, make_runner);
+  ThreadPool pool(cpu_features().cores);
+  std::vector<ChannelSums> sums(names.size());
+  progress.begin("measure rounding", static_cast<int64_t>(samples.kept().size()));
   int64_t done = 0;
-  for (const auto& inputs : kept_) {
+  for (const auto& inputs : samples.kept()) {
     check_interrupt("quantize");
-    std::vector<Tensor> values = run(inputs);
-    for (size_t i = 0; i < plan_.size(); ++i) {
-      auto& [value, wanted] = plan_[i];
-      if (wanted.mean_axis < 0) continue;
-      const TensorQuant& quant = quants.at(value);
-      add_channels(seen_[value].rounding, values[i], wanted.mean_axis,
-                   [&](float x) { return static_cast<double>(round_trip(x, quant)) - x; });
-    }
+    std::vector<Tensor> values = probe.run(inputs);
+    pool.parallel_for(static_cast<int64_t>(names.size()), [&](int64_t task, int) {
+      size_t i = static_cast<size_t>(task);
+      const TensorQuant& quant = quants.at(names[i]);
+      add_channels(sums[i], values[i], axes.at(names[i]), [&](float x) { return static_cast<double>(round_trip(x, quant)) - x; });
+    });
     progress.update(++done);
   }
   progress.end();
+  std::map<std::string, ChannelSums> result;
+  for (size_t i = 0; i < names.size(); ++i) result[names[i]] = std::move(sums[i]);
+  return result;
 }
 
 }  // namespace hone

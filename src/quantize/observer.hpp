@@ -1,16 +1,20 @@
 #pragma once
 #include <map>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "quantize/histogram.hpp"
 #include "quantize/quantize.hpp"
+#include "quantize/samples.hpp"
 
 namespace hone {
 
 /// What to learn about a value while the model runs on calibration data.
 struct Observed {
-  bool range = false;  ///< fill in Observation::histogram
-  int mean_axis = -1;  ///< >= 0: the mean of each channel along this axis
+  bool range = false;         ///< fill in Observation::histogram
+  int mean_axis = -1;         ///< >= 0: the mean of each channel along this axis
+  int magnitude_axis = -1;    ///< >= 0: the largest magnitude of each channel along this axis
 };
 
 /// Sums over the elements of each channel.
@@ -23,44 +27,49 @@ struct ChannelSums {
 struct Observation {
   Histogram histogram;
   ChannelSums channels;
-  ChannelSums rounding;  ///< of quantized minus exact value
-  Dims dims;             ///< sizes of the last sample
+  std::vector<float> magnitudes;  ///< largest magnitude of each channel
+  double low_sum = 0, high_sum = 0, batches = 0;  ///< sums of the extremes of each sample
+  Dims dims;                      ///< sizes of the last sample
+
+  /// The mean, over samples, of the extremes.
+  std::optional<Range> mean_range() const;
 };
 
-/// Values of a graph in the order in which it computes them, with what to learn about each.
-using ObservationPlan = std::vector<std::pair<const Value*, Observed>>;
+/// What to learn about values, by their names, in the order in which the graph computes them.
+using ObservationPlan = std::vector<std::pair<std::string, Observed>>;
+/// By the names of values.
+using Observations = std::map<std::string, Observation>;
 
-/// Runs a model on calibration data and observes values.
-class Observer {
+/// Brings `wanted` into the order in which the graph computes its values, so that the first one with NaN is named.
+ObservationPlan in_graph_order(const Graph& graph, const std::map<std::string, Observed>& wanted);
+
+/// Runs `graph` on all samples and observes values. Throws Error when there is no data and naming the first node that
+/// yields NaN or infinity; Interrupted on Ctrl-C. `samples_seen` is how many there were.
+Observations observe(const Graph& graph, const ObservationPlan& plan, const MakeRunner& make_runner, SampleStream& samples,
+                     Progress& progress, int* samples_seen = nullptr);
+
+/// Runs a graph and reads any of its values.
+class Probe {
  public:
-  Observer(const Graph& graph, ObservationPlan plan, const MakeRunner& make_runner);
-
-  /// Takes up to `subset_size` samples; returns how many there were. Throws Error when there is no data, when a tensor
-  /// does not fit its input, and naming the first node that yields NaN or infinity; Interrupted on Ctrl-C.
-  int collect(const CalibrationSource& source, int subset_size, Progress& progress);
-  /// Runs the first samples again and learns what quantizing adds to the mean of each channel of the values that have a
-  /// mean_axis. `quants` has their quantization.
-  void measure_rounding(const std::map<const Value*, TensorQuant>& quants, Progress& progress);
-
-  const Observation& operator[](const Value* value) const { return seen_.at(value); }
+  /// Only what these values need is computed.
+  Probe(const Graph& graph, const std::vector<std::string>& values, const MakeRunner& make_runner);
+  /// The values, in their order.
+  std::vector<Tensor> run(const std::vector<Tensor>& inputs);
 
  private:
-  struct Probe {  // where an observed value is found
+  struct Place {  // where a value is found
     bool is_input = false;
     size_t index = 0;
   };
-  void add_probes(Graph& probed);
-  std::vector<Tensor> run(const std::vector<Tensor>& inputs);
-  void keep(const std::vector<Tensor>& inputs);
-
-  const Graph& graph_;
-  ObservationPlan plan_;
-  std::vector<Probe> probes_;
+  std::vector<Place> places_;
   size_t output_count_ = 0;
   RunModel run_;
-  std::map<const Value*, Observation> seen_;
-  std::vector<std::vector<Tensor>> kept_;  // the first samples
-  size_t kept_bytes_ = 0;
 };
+
+/// What rounding to `quants` adds to the mean of each channel of values; `axes` has their channel axes.
+std::map<std::string, ChannelSums> measure_rounding(const Graph& graph, const std::map<std::string, int>& axes,
+                                                    const std::map<std::string, TensorQuant>& quants,
+                                                    const MakeRunner& make_runner, const SampleStream& samples,
+                                                    Progress& progress);
 
 }  // namespace hone

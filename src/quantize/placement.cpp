@@ -8,90 +8,27 @@
 
 #include <fmt/format.h>
 
-#include "graph/ops/fused/fused.hpp"
-#include "graph/ops/nn/gemm.hpp"
-#include "graph/ops/nn/resize.hpp"
-#include "graph/ops/shape/pad.hpp"
-#include "quantize/names.hpp"
-
 namespace hone {
 
 namespace {
 
-enum class Role {
-  layer,     // worth int8 by itself
-  follower,  // int8 when its neighbors are
-  fp32,
-};
-
-struct Group {  // a node and the activation that a kernel fuses into it
+struct Group {  // a node and those behind it that a kernel fuses into it
   Node* head;
-  Node* fused = nullptr;
-  Role role = Role::fp32;
+  std::vector<Node*> tail;
+  Int8Form role = Int8Form::none;
   std::string reason;  // why fp32
   bool int8 = false;
-  const std::vector<Value*>& outputs() const { return (fused ? fused : head)->outputs(); }
+  const std::vector<Value*>& outputs() const { return (tail.empty() ? head : tail.back())->outputs(); }
 };
-
-bool is_one_of(const Node& node, std::initializer_list<const char*> types) {
-  return std::any_of(types.begin(), types.end(), [&](const char* type) { return node.is(type); });
-}
-
-bool constant_f32(const Value* value) { return value && value->is_constant() && value->dtype() == DType::f32; }
 
 bool computes_floats(const Node& node) {
   return std::any_of(node.outputs().begin(), node.outputs().end(), [](Value* v) { return is_float(v->dtype()); });
 }
 
-// Output elements are input elements, or lie between them, so that the input's scale serves the output.
-bool keeps_scale(const Node& node) {
-  if (const auto* resize = node.as<ops::Resize>())
-    return resize->mode != "cubic" && resize->coordinate_transformation_mode != "tf_crop_and_resize";
-  if (const auto* pad = node.as<ops::Pad>()) {
-    // A constant other than 0 may lie outside of the range of x.
-    const Value* fill = node.input(2);
-    bool zero = !fill || (constant_f32(fill) && fill->constant().to_floats() == std::vector<float>{0});
-    return pad->mode != "constant" || zero;
-  }
-  return node.has(Trait::scale_preserving) || node.has(Trait::view);
-}
-
-bool is_layer_type(const Node& node) { return is_one_of(node, {"Conv", "ConvTranspose", "Gemm", "MatMul"}); }
-
-bool is_follower_type(const Node& node) {
-  return keeps_scale(node) || node.has(Trait::activation) ||
-         is_one_of(node, {"Add", "Sub", "Mul", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "ReduceMean",
-                          "BatchNormalization", "PRelu", "Resize"});
-}
-
-std::string why_not_layer(const Node& node) {
-  bool product = node.is("MatMul");
-  if (!product && !constant_f32(node.input(1)) && !(node.is("Gemm") && !node.input(1)->is_constant()))
-    return "its weights are not f32 constants";
-  if (node.is("Conv") || node.is("ConvTranspose")) {
-    const Value* bias = node.input(2);
-    if (bias && !constant_f32(bias)) return "its bias is not an f32 constant";
-  }
-  for (const Value* input : node.inputs())
-    if (input && input->dtype() != DType::f32)
-      return fmt::format("input '{}' is {}, expected f32", input->name, name_of(input->dtype()));
-  return activation_inputs(node).empty() ? "all its inputs are constant" : "";
-}
-
-std::string why_not_follower(const Node& node) {
-  for (const Value* output : node.outputs())
-    if (output->dtype() != DType::f32 && !(output->uses().empty()))
-      return fmt::format("output '{}' is {}, expected f32", output->name, name_of(output->dtype()));
-  auto inputs = activation_inputs(node);
-  if (inputs.empty()) return "it has no f32 activation as input";
-  if (keeps_scale(node) && !node.is("Concat") && inputs.size() != 1) return "it mixes several activations";
-  return "";
-}
-
 class Placer {
  public:
-  Placer(const Graph& graph, const QuantizeOptions& options, const std::vector<std::string>& original_names)
-      : graph_(graph), ignored_(graph, options, original_names) {}
+  Placer(const Graph& graph, const QuantizeOptions& options, const OriginalNames& original)
+      : graph_(graph), ignored_(graph, options, original) {}
 
   Placement run() {
     make_groups();
@@ -104,17 +41,18 @@ class Placer {
  private:
   void make_groups() {
     std::set<const Node*> taken;
+    auto apart = [&](const Node& node) { return ignored_.contains(node); };
     for (Node* node : graph_.node_list()) {
       if (taken.count(node)) continue;
       Group group{.head = node};
       classify(group);
-      if (group.role != Role::fp32) group.fused = fusable(*node);
-      if (group.fused) taken.insert(group.fused);
+      if (group.role != Int8Form::none) group.tail = fused_tail(graph_, *node, apart);
+      taken.insert(group.tail.begin(), group.tail.end());
       groups_.push_back(group);
     }
     for (Group& group : groups_) {
       group_of_[group.head] = &group;
-      if (group.fused) group_of_[group.fused] = &group;
+      for (const Node* node : group.tail) group_of_[node] = &group;
     }
   }
 
@@ -122,47 +60,34 @@ class Placer {
     const Node& node = *group.head;
     if (ignored_.contains(node)) {
       group.reason = "ignored on request";
-    } else if (is_layer_type(node)) {
-      group.reason = why_not_layer(node);
-      if (group.reason.empty()) group.role = Role::layer;
-    } else if (is_follower_type(node)) {
-      group.reason = why_not_follower(node);
-      if (group.reason.empty()) group.role = Role::follower;
-    } else {
-      group.reason = fmt::format("{} has no int8 form", node.op().type());
+      return;
     }
-  }
-
-  // The activation after `node` when a kernel applies it to the result before storing it.
-  Node* fusable(const Node& node) const {
-    if (!is_layer_type(node) && !is_one_of(node, {"Add", "Sub", "Mul", "BatchNormalization"})) return nullptr;
-    Value* output = node.output();
-    if (graph_.use_count(output) != 1 || output->uses().size() != 1) return nullptr;
-    Node* next = output->uses()[0].node;
-    ops::FusedActivation activation;
-    if (ignored_.contains(*next) || !ops::fusable_activation(*next, activation)) return nullptr;
-    return next;
+    Int8Verdict verdict = int8_form(node);
+    group.role = verdict.form;
+    group.reason = verdict.reason;
   }
 
   // Forward: who could be int8 because of where its inputs come from. Backward: whose result is wanted as int8.
   void propagate() {
     std::set<const Value*> available;
     for (const Group& group : groups_)
-      if (group.role == Role::layer)
+      if (group.role == Int8Form::layer)
         for (size_t i : activation_inputs(*group.head)) available.insert(group.head->input(i));
     std::set<const Group*> eligible;
     for (const Group& group : groups_) {
-      if (group.role == Role::fp32) continue;
+      if (group.role == Int8Form::none) continue;
       auto inputs = activation_inputs(*group.head);
-      bool all = std::all_of(inputs.begin(), inputs.end(),
-                             [&](size_t i) { return available.count(group.head->input(i)) > 0; });
-      if (group.role == Role::follower && !all) continue;
+      auto is_available = [&](size_t i) { return available.count(group.head->input(i)) > 0; };
+      // To quantize one part before a Concat is cheaper than to dequantize the others.
+      bool follows = group.head->is("Concat") ? std::any_of(inputs.begin(), inputs.end(), is_available)
+                                              : std::all_of(inputs.begin(), inputs.end(), is_available);
+      if (group.role == Int8Form::follower && !follows) continue;
       eligible.insert(&group);
       for (const Value* output : group.outputs()) available.insert(output);
     }
     for (auto it = groups_.rbegin(); it != groups_.rend(); ++it) {
-      if (it->role == Role::layer) it->int8 = true;
-      if (it->role != Role::follower) continue;
+      if (it->role == Int8Form::layer) it->int8 = true;
+      if (it->role != Int8Form::follower) continue;
       if (!eligible.count(&*it)) {
         it->reason = "its inputs do not come from int8 nodes";
       } else {
@@ -186,9 +111,18 @@ class Placer {
       if (group.int8 && group.head == node && is_layer_type(*node) && constant_f32(node->input(1)))
         result_.layers.push_back(node);
       if (group.int8) result_.int8.insert(node);
+      if (group.int8 && group.head == node) add_unit(group);
       if (computes_floats(*node))
         result_.nodes.push_back({node->name, node->op().type(), group.int8, group.int8 ? "" : group.reason});
     }
+  }
+
+  // What accuracy control may turn back to fp32 as one.
+  void add_unit(const Group& group) {
+    if (!keeps_scale(*group.head)) result_.units.push_back(group.head);
+    // The constants of a tail stay as they are: the kernel works in floats there.
+    if (group.tail.empty() || !group.tail[0]->is("Add"))
+      for (size_t i : constant_operands(*group.head)) result_.constant_inputs.push_back({group.head, static_cast<int>(i)});
   }
 
   // ---- scale classes ----
@@ -231,8 +165,7 @@ class Placer {
       if (!group.int8 || !group.head->is("Concat")) continue;
       for (size_t i = 0; i < group.head->inputs().size(); ++i) {
         Value* input = group.head->input(i);
-        if (constant_f32(input)) result_.constant_inputs.push_back({group.head, static_cast<int>(i)});
-        else if (is_private(input, group.head)) merge(input, group.head->output(), false);
+        if (!constant_f32(input) && is_private(input, group.head)) merge(input, group.head->output(), false);
       }
     }
   }
@@ -265,7 +198,7 @@ class Placer {
   // The right factor of a matrix product is i8 in every integer kernel.
   bool only_second_factor(const Value& value, const Class& shared) const {
     return std::all_of(value.uses().begin(), value.uses().end(), [&](const Use& use) {
-      return (use.index == 1 && is_one_of(*use.node, {"MatMul", "Gemm"})) || stays_inside(use, shared);
+      return (use.index == 1 && (use.node->is("MatMul") || use.node->is("Gemm"))) || stays_inside(use, shared);
     });
   }
 
@@ -279,36 +212,9 @@ class Placer {
 
 }  // namespace
 
-std::vector<size_t> activation_inputs(const Node& node) {
-  bool all = is_one_of(node, {"Add", "Sub", "Mul", "Concat", "MatMul"});
-  size_t count = all ? node.inputs().size() : node.is("Gemm") ? 2 : 1;
-  // Ops that copy elements may take several activations (Where); they are refused, not misread.
-  if (!all && keeps_scale(node)) count = node.inputs().size();
-  std::vector<size_t> inputs;
-  for (size_t i = 0; i < std::min(count, node.inputs().size()); ++i) {
-    const Value* value = node.input(i);
-    if (value && !value->is_constant() && value->dtype() == DType::f32) inputs.push_back(i);
-  }
-  return inputs;
-}
-
-bool is_activation_input(const Node& node, int index) {
-  auto inputs = activation_inputs(node);
-  return std::find(inputs.begin(), inputs.end(), static_cast<size_t>(index)) != inputs.end();
-}
-
-int weight_axis(const Node& node) {
-  const Value* weights = node.input(1);
-  int rank = weights->constant().rank();
-  if (node.is("Conv")) return 0;
-  if (node.is("ConvTranspose")) return 1;
-  if (const auto* gemm = node.as<ops::Gemm>()) return gemm->transB ? 0 : 1;
-  return rank == 2 ? 1 : -1;
-}
-
 Placement place_quantizers(const Graph& graph, const QuantizeOptions& options,
-                           const std::vector<std::string>& original_names) {
-  return Placer(graph, options, original_names).run();
+                           const OriginalNames& original) {
+  return Placer(graph, options, original).run();
 }
 
 }  // namespace hone

@@ -5,6 +5,8 @@
 #include <vector>
 
 #include "graph/graph.hpp"
+#include "quantize/int8_ops.hpp"
+#include "quantize/names.hpp"
 #include "quantize/quantize.hpp"
 
 namespace hone {
@@ -23,8 +25,10 @@ struct Placement {
   std::vector<NodeReport> nodes;     ///< every node that computes floats
   std::vector<ScaleClass> classes;   ///< of quantized values, in order
   std::map<const Value*, int> class_of;
-  /// Constant inputs of int8 Concats, quantized as the output's class.
+  /// Constant inputs of int8 nodes: those of Concats are quantized as the output's class, others by their own range.
   std::vector<Use> constant_inputs;
+  /// Int8 nodes that compute something, in order: what can be turned back to fp32 one by one.
+  std::vector<Node*> units;
 
   const ScaleClass& class_for(const Value* value) const { return classes[static_cast<size_t>(class_of.at(value))]; }
 };
@@ -33,15 +37,8 @@ struct Placement {
 /// concatenations, activations ... do when all their inputs come from int8 nodes and an int8 node uses their result;
 /// hence preprocessing before the first layer, the final logits and everything else stay fp32. An activation that a
 /// kernel fuses into the node before it has no quantizer in between. Throws Error for an ignored name that matches
-/// nothing in `graph` or `original_names`.
+/// nothing in `graph` or `original`.
 Placement place_quantizers(const Graph& graph, const QuantizeOptions& options,
-                           const std::vector<std::string>& original_names);
-
-/// True when input `index` of `node` carries activations that an int8 node wants quantized.
-bool is_activation_input(const Node& node, int index);
-/// Inputs of a node that carry activations to be quantized (float, not constant).
-std::vector<size_t> activation_inputs(const Node& node);
-/// The axis of the output channels of a layer's constant weights (input 1); -1: one scale for all.
-int weight_axis(const Node& node);
+                           const OriginalNames& original);
 
 }  // namespace hone

@@ -20,8 +20,21 @@ using MakeRunner = std::function<RunModel(const Graph&)>;
 using CalibrationSource = std::function<bool(std::vector<Tensor>&)>;
 
 enum class ActivationScheme {
-  asymmetric,  ///< u8; a zero point where values can be negative
-  symmetric,   ///< zero point 0: u8 where nothing is negative, else i8
+  asymmetric,  ///< u8; a zero point where values can be negative (the preset "mixed")
+  symmetric,   ///< zero point 0: u8 where nothing is negative, else i8 (the preset "performance")
+};
+
+/// Weights in 7 bits, for processors without VNNI: their u8 x i8 products are added in pairs in 16 bits, which saturate.
+enum class SaturationFix {
+  automatic,    ///< in all layers when the target device has no VNNI
+  none,
+  first_layer,  ///< only where the model begins
+  all,
+};
+
+enum class ModelType {
+  general,
+  transformer,  ///< asymmetric activations, and SmoothQuant
 };
 
 struct QuantizeOptions {
@@ -29,21 +42,40 @@ struct QuantizeOptions {
   double percentile = 99.99;  ///< for RangeMethod::percentile, above 50, at most 100
   ActivationScheme activations = ActivationScheme::asymmetric;
   int subset_size = 300;  ///< calibration samples (batch entries) to use at most
+  ModelType model_type = ModelType::general;
   /// Takes the mean error of each output channel off the bias: Nagel et al. 2019, "Data-Free Quantization", 4.2, with
   /// measured input means.
   bool bias_correction = true;
-  /// Weights in 7 bits: for processors without VNNI, whose u8 x i8 products saturate at 16 bits.
-  bool reduce_range = false;
+  /// The same, measured layer by layer in the quantized model itself (see methods/bias_correction.hpp). Slower.
+  bool full_bias_correction = false;
+  /// Cross-layer equalization (see methods/equalize.hpp).
+  bool equalize = false;
+  /// SmoothQuant (see methods/smooth.hpp); on for transformers unless `smooth_alpha` is 0.
+  double smooth_alpha = -1;  ///< -1: 0.5 for transformers, else off; 0: off; up to 1
+  /// Learned rounding of weights (see methods/adaround.hpp). Slow.
+  bool adaptive_rounding = false;
+  int rounding_iterations = 1000;
+  /// Statistics of the batch normalizations that could not be folded are measured again in the quantized model.
+  bool batch_norm_statistics = false;
+  SaturationFix saturation_fix = SaturationFix::automatic;
+  /// Where the model will run: "auto" or "cpu" (this processor), "cpu-sse", "cpu-avx2", "cpu-avx512", "cpu-vnni", "any"
+  /// (no assumption, so 7 bits).
+  std::string target_device = "auto";
   /// Node names, or names of their outputs, that stay fp32; `*` stands for any text.
   std::vector<std::string> ignored_nodes;
+  std::vector<std::string> ignored_patterns;  ///< the same as regular expressions that match the whole name
   std::vector<std::string> ignored_op_types;  ///< such as "Resize"
 };
+
+/// Throws Error for a target device that does not exist. True when weights need 7 bits there.
+bool saturates(const std::string& target_device);
 
 /// What became of a node. A node that is fused with its predecessor (conv + relu) shares its fate.
 struct NodeReport {
   std::string name, op;
   bool quantized = false;
   std::string reason;  ///< why it stays fp32
+  double macs = 0;     ///< multiplications of a calibration sample in convolutions and matrix products; 0 for other ops
 };
 
 /// How a value is represented.
@@ -59,12 +91,17 @@ struct QuantizeReport {
   std::vector<ValueReport> values;  ///< quantized activations, in order
   int samples = 0;                  ///< calibration samples used
   int biases_corrected = 0;
+  int channels_equalized = 0, layers_smoothed = 0, batch_norms_measured = 0, layers_rounded = 0;
+  bool seven_bits = false;  ///< weights use 7 bits
   double seconds = 0;
+
+  /// The share of all multiplications of convolutions and matrix products that is in int8.
+  double int8_share() const;
 };
 
 /// A quantized copy of `model`. The copy is optimized first (batch norm folded and so on), so calibration, ranges and
 /// names are about that form. Deterministic. Throws Error when the options are wrong, the model is quantized already
-/// or has nothing that can be quantized, an ignored name matches nothing, the calibration data is missing or does not
+/// or has nothing that can be quantized, an ignored name or type matches nothing, the calibration data is missing or does not
 /// fit, or weights or activations are not finite; Interrupted on Ctrl-C.
 Graph quantize(const Graph& model, const CalibrationSource& calibration, const MakeRunner& make_runner,
                const QuantizeOptions& options = {}, QuantizeReport* report = nullptr,

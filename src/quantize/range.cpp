@@ -7,6 +7,8 @@ namespace hone {
 
 namespace {
 
+const char* const method_names[] = {"min_max", "percentile", "mse", "mean_min_max", "entropy"};
+
 // A scale below this is a constant zero (or noise around it); its inverse would overflow.
 constexpr double smallest_scale = 1e-30;
 
@@ -106,11 +108,32 @@ Range mse_range(const Histogram& histogram, bool symmetric) {
 
 }  // namespace
 
-Range choose_range(const Histogram& histogram, RangeMethod method, double percentile, bool symmetric) {
+const char* name_of(RangeMethod method) { return method_names[static_cast<size_t>(method)]; }
+
+std::optional<RangeMethod> range_method_from_name(std::string_view name) {
+  for (RangeMethod method : range_methods())
+    if (name == name_of(method)) return method;
+  return std::nullopt;
+}
+
+std::span<const RangeMethod> range_methods() {
+  static const RangeMethod all[] = {RangeMethod::min_max, RangeMethod::percentile, RangeMethod::mse,
+                                    RangeMethod::mean_min_max, RangeMethod::entropy};
+  return all;
+}
+
+Range choose_range(const Histogram& histogram, RangeMethod method, double percentile, bool symmetric,
+                   std::optional<Range> mean) {
   if (histogram.count() == 0) return {};
   Range range{histogram.min(), histogram.max()};
   if (method == RangeMethod::percentile) range = percentile_range(histogram, percentile);
   if (method == RangeMethod::mse) range = mse_range(histogram, symmetric);
+  if (method == RangeMethod::mean_min_max && mean) range = *mean;
+  if (method == RangeMethod::entropy) {
+    // Of 256 steps, each sign has half.
+    double top = entropy_threshold(histogram, range.low < 0 ? 128 : 256);
+    range = {std::max(range.low, -top), std::min(range.high, top)};
+  }
   range = {std::min(0.0, range.low), std::max(0.0, range.high)};
   if (symmetric && range.low < 0) {
     range.high = std::max(range.high, -range.low);

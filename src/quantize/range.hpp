@@ -1,4 +1,8 @@
 #pragma once
+#include <optional>
+#include <span>
+#include <string_view>
+
 #include "quantize/histogram.hpp"
 #include "tensor/dtype.hpp"
 
@@ -9,7 +13,15 @@ enum class RangeMethod {
   min_max,     ///< everything that was seen
   percentile,  ///< between two percentiles, so that rare outliers saturate
   mse,         ///< the range with the least expected squared error (rounding inside, saturation outside)
+  mean_min_max,  ///< the mean, over samples, of what each one reached
+  entropy,  ///< least Kullback-Leibler divergence: Migacz 2017, "8-bit Inference with TensorRT", GTC
 };
+
+/// "min_max", "percentile", ... and back; nullopt for an unknown name.
+const char* name_of(RangeMethod method);
+std::optional<RangeMethod> range_method_from_name(std::string_view name);
+/// All of them, in the order of the enumeration.
+std::span<const RangeMethod> range_methods();
 
 /// Real numbers that a quantized type has to represent.
 struct Range {
@@ -26,8 +38,13 @@ struct TensorQuant {
 
 /// The range of the values in `histogram`, always with 0 in it. `percentile` (50 to 100] is the share of values, in
 /// percent, below the upper and above the lower end. With `symmetric`, a range with negative values has
-/// low == -high.
-Range choose_range(const Histogram& histogram, RangeMethod method, double percentile, bool symmetric);
+/// low == -high. `mean` is the range for RangeMethod::mean_min_max, what was seen if absent.
+Range choose_range(const Histogram& histogram, RangeMethod method, double percentile, bool symmetric,
+                   std::optional<Range> mean = std::nullopt);
+
+/// The largest magnitude that RangeMethod::entropy keeps: of all thresholds, the one at which the distribution of
+/// magnitudes, clipped, differs least from its form in `levels` steps. Zeros do not count.
+double entropy_threshold(const Histogram& histogram, int levels);
 
 /// u8 with zero point 0 when nothing is negative. Otherwise u8 with a zero point, or, when `symmetric`, i8 with zero
 /// point 0. The range is widened to hold 0, which every real padding needs exactly.

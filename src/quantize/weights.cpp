@@ -170,12 +170,13 @@ Tensor quantize_bias(const std::vector<float>& bias, float input_scale, const st
   return result;
 }
 
-std::vector<double> mean_output_error(const Node& layer, const QuantizedWeights& quantized, const Observation& input) {
+std::vector<double> mean_output_error(const Node& layer, const QuantizedWeights& quantized, const Observation& input,
+                                      const ChannelSums* rounding) {
   const Tensor& weights = layer.input(1)->constant();
   InputMeans means{input.channels.means(), input.channels.means()};
   if (means.exact.empty()) return {};
-  if (input.rounding.sums.size() == means.exact.size())
-    for (size_t c = 0; c < means.exact.size(); ++c) means.quantized[c] += input.rounding.sums[c] / input.rounding.count;
+  if (rounding && rounding->sums.size() == means.exact.size())
+    for (size_t c = 0; c < means.exact.size(); ++c) means.quantized[c] += rounding->sums[c] / rounding->count;
   Slices slices(weights.dims(), quantized.axis);
   auto before = weights.data<float>();
   auto after = quantized.values.data<int8_t>();

@@ -104,12 +104,14 @@ class QuantizeModel : public testing::TestWithParam<Model> {};
 
 TEST_P(QuantizeModel, IsCloseToFp32) {
   Net net = GetParam().make();
-  for (RangeMethod range : {RangeMethod::min_max, RangeMethod::percentile, RangeMethod::mse})
+  for (RangeMethod range : range_methods())
     for (ActivationScheme scheme : {ActivationScheme::asymmetric, ActivationScheme::symmetric}) {
       QuantizeOptions options{.range = range, .activations = scheme};
       Graph quantized = run(net, options);
       double quality = sqnr(net.graph, quantized, samples(net.graph, 16, 99));
-      EXPECT_GT(quality, GetParam().least_sqnr) << static_cast<int>(range) << " " << static_cast<int>(scheme);
+      // These two cut tails off on purpose, and noise is nearly all tail.
+      bool cuts = range == RangeMethod::mean_min_max || range == RangeMethod::entropy;
+      EXPECT_GT(quality, GetParam().least_sqnr - (cuts ? 8 : 0)) << static_cast<int>(range) << " " << static_cast<int>(scheme);
     }
 }
 

@@ -27,7 +27,7 @@ struct QuantizeCommandOptions {
   QuantizeOptions quantize;
   ImageFlags image;
   DeviceFlags device;
-  bool random_data = false, no_bias_correction = false, json = false;
+  bool random_data = false, no_bias_correction = false, reduce_range = false, json = false;
 
   void add(CLI::App& app) {
     app.add_option("MODEL", model, "FP32 model file")->required();
@@ -41,7 +41,7 @@ struct QuantizeCommandOptions {
     app.add_option("--ignore", quantize.ignored_nodes, "node that stays FP32 (* matches any text); repeatable")->default_str("");
     app.add_option("--ignore-op", quantize.ignored_op_types, "op type that stays FP32; repeatable")->default_str("");
     app.add_flag("--no-bias-correction", no_bias_correction, "leave biases as they are");
-    app.add_flag("--reduce-range", quantize.reduce_range, "weights in 7 bits, for processors without VNNI");
+    app.add_flag("--reduce-range", reduce_range, "weights in 7 bits, for processors without VNNI");
     app.add_flag("--json", json, "print JSON");
     image.add(app);
     device.add(app);
@@ -50,6 +50,7 @@ struct QuantizeCommandOptions {
   QuantizeOptions settings() const {
     QuantizeOptions result = quantize;
     result.bias_correction = !no_bias_correction;
+    if (reduce_range) result.saturation_fix = SaturationFix::all;
     if (range == "mse") result.range = RangeMethod::mse;
     else if (range == "minmax") result.range = RangeMethod::min_max;
     else if (range == "percentile") result.range = RangeMethod::percentile;

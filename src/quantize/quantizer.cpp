@@ -1,0 +1,161 @@
+#include "quantize/quantizer.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "base/error.hpp"
+#include "base/interrupt.hpp"
+#include "graph/cost.hpp"
+#include "optimize/pass_manager.hpp"
+#include "quantize/build.hpp"
+#include "quantize/layer.hpp"
+#include "quantize/methods/batch_norm.hpp"
+#include "quantize/methods/bias_correction.hpp"
+#include "quantize/methods/equalize.hpp"
+#include "quantize/methods/smooth.hpp"
+
+namespace hone {
+
+namespace {
+
+constexpr double default_alpha = 0.5;  // Xiao et al. 2022, section 4
+
+void check_options(const QuantizeOptions& options) {
+  if (options.subset_size < 1)
+    throw Error("quantize", fmt::format("subset size is {}, expected at least 1", options.subset_size));
+  if (!(options.percentile > 50 && options.percentile <= 100))
+    throw Error("quantize", fmt::format("percentile is {}, expected more than 50 and at most 100", options.percentile));
+  if (options.smooth_alpha > 1)
+    throw Error("quantize", fmt::format("smooth_alpha is {}, expected 0 to 1", options.smooth_alpha));
+  if (options.rounding_iterations < 1)
+    throw Error("quantize", fmt::format("rounding iterations are {}, expected at least 1", options.rounding_iterations));
+  saturates(options.target_device);
+}
+
+void refuse_quantized(const Graph& graph) {
+  for (auto& node : graph.nodes()) {
+    std::string type = node->op().type();
+    if (type == "QuantizeLinear" || type == "DequantizeLinear" || type == "DynamicQuantizeLinear" ||
+        type.starts_with("QLinear") || type.ends_with("Integer"))
+      throw Error(node->place(), "the model is already quantized", "quantize the fp32 model it was made from");
+  }
+}
+
+void require_layers(const Placement& placement) {
+  if (!placement.int8.empty()) return;
+  std::map<std::string, int> reasons;
+  for (const NodeReport& node : placement.nodes) ++reasons[fmt::format("{}: {}", node.op, node.reason)];
+  std::string text;
+  for (auto& [reason, count] : reasons) text += fmt::format("{}{} x {}", text.empty() ? "" : ", ", count, reason);
+  if (text.empty()) text = "it has no nodes that compute floats";
+  throw Error("quantize", fmt::format("nothing in the model can be quantized ({})", text),
+              "int8 needs at least one Conv, ConvTranspose, Gemm or MatMul with f32 input");
+}
+
+}  // namespace
+
+Quantizer::Quantizer(const Graph& model, const CalibrationSource& calibration, const MakeRunner& make_runner,
+                     const QuantizeOptions& options, Progress& progress, bool revertible)
+    : options_(options), calibration_(calibration), make_runner_(make_runner), original_(original_names(model)),
+      graph_(model.clone()) {
+  check_options(options_);
+  refuse_quantized(model);
+  PassOptions passes;
+  if (options_.batch_norm_statistics) passes.disabled = {"split_batch_norm"};
+  optimize(graph_, passes);
+  require_layers(place_quantizers(graph_, options_, original_));
+  for (const Node* layer : constant_layers(graph_))
+    for (size_t input : {1, 2}) check_finite(*layer, input);
+  samples_ = std::make_unique<SampleStream>(graph_, calibration_, options_.subset_size);
+  prepare(progress);
+  placement_ = place_quantizers(graph_, options_, original_);
+  observe_values(revertible, progress);
+  count_macs();
+}
+
+void Quantizer::prepare(Progress& progress) {
+  if (options_.equalize) prepared_.channels_equalized = equalize(graph_);
+  double alpha = options_.smooth_alpha;
+  if (alpha < 0) alpha = options_.model_type == ModelType::transformer ? default_alpha : 0;
+  std::map<std::string, int> inputs = alpha > 0 ? smoothable_inputs(graph_) : std::map<std::string, int>();
+  if (inputs.empty()) return;
+  std::map<std::string, Observed> wanted;
+  for (auto& [name, axis] : inputs) wanted[name].magnitude_axis = axis;
+  std::map<std::string, std::vector<float>> magnitudes;
+  // The samples that are kept are enough for magnitudes; the others come once only.
+  samples_->kept_only(true);
+  for (auto& [name, seen] : observe(graph_, in_graph_order(graph_, wanted), make_runner_, *samples_, progress))
+    magnitudes[name] = seen.magnitudes;
+  samples_->kept_only(false);
+  prepared_.layers_smoothed = smooth(graph_, magnitudes, alpha);
+}
+
+void Quantizer::observe_values(bool revertible, Progress& progress) {
+  std::map<std::string, Observed> wanted;
+  for (const ScaleClass& shared : placement_.classes) {
+    wanted[shared.representative->name].range = true;
+    // With fewer int8 nodes, another member may become the representative.
+    if (revertible)
+      for (const Value* member : shared.members) wanted[member->name].range = true;
+  }
+  for (const Node* layer : placement_.layers) {
+    int axis = input_channel_axis(*layer);
+    if (options_.bias_correction && axis >= 0) wanted[layer_input(*layer)->name].mean_axis = axis;
+  }
+  observations_ = observe(graph_, in_graph_order(graph_, wanted), make_runner_, *samples_, progress, &prepared_.samples);
+}
+
+void Quantizer::count_macs() {
+  Graph sized = graph_.clone();
+  const std::vector<Tensor>& sample = samples_->kept()[0];
+  for (size_t i = 0; i < sample.size(); ++i)
+    sized.set_input_type(sized.inputs()[i], {sample[i].dtype(), Shape(sample[i].dims())});
+  sized.infer();
+  for (auto& node : sized.nodes())
+    if (is_layer_type(*node)) macs_[node->name] = node_flops(*node) / 2;
+}
+
+double Quantizer::macs(const std::string& node) const {
+  auto found = macs_.find(node);
+  return found == macs_.end() ? 0 : found->second;
+}
+
+std::vector<std::string> Quantizer::units() const {
+  std::vector<std::string> names;
+  for (const Node* node : placement_.units) names.push_back(node->name);
+  return names;
+}
+
+const ChannelSums* Quantizer::rounding(const std::string& value, const TensorQuant& quant) const {
+  auto found = rounding_.find(value);
+  return found != rounding_.end() && found->second.first == quant ? &found->second.second : nullptr;
+}
+
+void Quantizer::measure(const std::map<std::string, TensorQuant>& quants, const std::map<std::string, int>& axes,
+                        Progress& progress) {
+  std::map<std::string, int> missing;
+  for (auto& [name, axis] : axes)
+    if (!rounding(name, quants.at(name))) missing[name] = axis;
+  if (missing.empty()) return;
+  for (auto& [name, sums] : measure_rounding(graph_, missing, quants, make_runner_, *samples_, progress))
+    rounding_[name] = {quants.at(name), std::move(sums)};
+}
+
+Graph Quantizer::build(const QuantizeOptions& options, const std::set<std::string>& reverted, QuantizeReport* report,
+                       Progress& progress) {
+  check_options(options);
+  QuantizeOptions all = options;
+  all.ignored_nodes.insert(all.ignored_nodes.end(), reverted.begin(), reverted.end());
+  QuantizeReport filled = prepared_;
+  Graph graph = Build(*this, all, filled).run(progress);
+  if (options.batch_norm_statistics)
+    filled.batch_norms_measured = measure_batch_norms(graph, make_runner_, *samples_, progress);
+  if (options.full_bias_correction)
+    filled.biases_corrected = correct_biases(graph, graph_, make_runner_, *samples_, progress);
+  for (NodeReport& node : filled.nodes) node.macs = macs(node.name);
+  if (report) *report = std::move(filled);
+  return graph;
+}
+
+}  // namespace hone

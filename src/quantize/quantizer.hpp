@@ -1,0 +1,62 @@
+#pragma once
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "quantize/observer.hpp"
+#include "quantize/placement.hpp"
+#include "quantize/samples.hpp"
+#include "quantize/weights.hpp"
+
+namespace hone {
+
+/// A model that was calibrated once and can be quantized in several ways: what quantize(), accuracy control and sweeps
+/// share. `calibration` and `make_runner` are used during the life of the object.
+class Quantizer {
+ public:
+  /// Optimizes a copy of the model, prepares its weights as the options say (equalization, SmoothQuant) and observes
+  /// activations. With `revertible`, units() can be kept in fp32 later on. Throws as quantize() does.
+  Quantizer(const Graph& model, const CalibrationSource& calibration, const MakeRunner& make_runner,
+            const QuantizeOptions& options, Progress& progress, bool revertible = false);
+
+  /// A quantized graph. `options` may differ from those of the constructor in the range method, the activation scheme
+  /// and the ignored nodes (if revertible); `reverted` are names of units() that stay fp32.
+  Graph build(const QuantizeOptions& options, const std::set<std::string>& reverted, QuantizeReport* report,
+              Progress& progress);
+
+  /// The fp32 model whose numbers the quantized ones stand for.
+  const Graph& exact() const { return graph_; }
+  /// Int8 nodes that compute something, by name, in order.
+  std::vector<std::string> units() const;
+  /// Multiplications of a node for one calibration sample; 0 when it is no convolution or matrix product.
+  double macs(const std::string& node) const;
+  const SampleStream& samples() const { return *samples_; }
+  const MakeRunner& make_runner() const { return make_runner_; }
+
+ private:
+  friend class Build;
+  void prepare(Progress& progress);
+  void observe_values(bool revertible, Progress& progress);
+  void count_macs();
+  /// Mean rounding error of the channels of values, measured unless known from an earlier build.
+  const ChannelSums* rounding(const std::string& value, const TensorQuant& quant) const;
+  void measure(const std::map<std::string, TensorQuant>& quants, const std::map<std::string, int>& axes,
+               Progress& progress);
+
+  QuantizeOptions options_;
+  const CalibrationSource& calibration_;
+  const MakeRunner& make_runner_;
+  OriginalNames original_;
+  Graph graph_;
+  std::unique_ptr<SampleStream> samples_;
+  Placement placement_;  // of graph_, with the options of the constructor
+  Observations observations_;
+  std::map<std::string, double> macs_;
+  QuantizeReport prepared_;  // what the constructor adds to each report
+  std::map<std::string, std::pair<TensorQuant, ChannelSums>> rounding_;
+  std::map<std::string, QuantizedWeights> learned_;  // by layer: adaptive rounding
+};
+
+}  // namespace hone

@@ -1,0 +1,38 @@
+#pragma once
+#include <vector>
+
+#include "graph/graph.hpp"
+#include "quantize/quantize.hpp"
+
+namespace hone {
+
+/// Calibration data: its first samples are kept, for methods that need to see some more than once; the rest streams.
+class SampleStream {
+ public:
+  /// Reads what is kept. Throws Error when there is no data, or a tensor does not fit its input.
+  SampleStream(const Graph& model, const CalibrationSource& source, int subset_size);
+
+  /// Sets of input tensors, read already.
+  const std::vector<std::vector<Tensor>>& kept() const { return kept_; }
+  /// Starts again at the first sample. Those that are not kept come once only.
+  void rewind() { next_ = 0; }
+  /// The next set of tensors; false when there are no more, or the subset is complete.
+  bool next(std::vector<Tensor>& inputs);
+  /// While on, next() ends with the last kept sample.
+  void kept_only(bool on) { kept_only_ = on; }
+  int subset_size() const { return subset_size_; }
+
+ private:
+  bool read(std::vector<Tensor>& inputs);
+  const Graph& model_;
+  const CalibrationSource& source_;
+  int subset_size_, samples_ = 0;  // read so far
+  std::vector<std::vector<Tensor>> kept_;
+  size_t next_ = 0;
+  bool kept_only_ = false;
+};
+
+/// Images in a set of tensors: the first size of the first one.
+int images_in(const std::vector<Tensor>& tensors);
+
+}  // namespace hone
