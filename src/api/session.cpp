@@ -1,5 +1,7 @@
 #include <hone/session.hpp>
 
+#include <cstring>
+
 #include "api/runner.hpp"
 
 namespace hone::v0 {
@@ -17,14 +19,25 @@ void Runner::run(std::span<const Tensor> inputs, std::span<Tensor> outputs) {
   session_.run(inputs_, outputs_);
   for (size_t i = 0; i < outputs.size(); ++i) {
     if (!outputs[i].defined() || outputs_[i].dtype() == hone::DType::string) {
-      outputs[i] = TensorAccess::wrap(std::move(outputs_[i]));
+      // The caller may write to it and give it back as room: never the memory of an input or of a constant.
+      const auto& owner = outputs_[i].owner();
+      bool own = outputs_[i].dtype() == hone::DType::string || (owner.get() == outputs_[i].raw() && owner.use_count() == 1);
+      outputs[i] = TensorAccess::wrap(own ? std::move(outputs_[i]) : outputs_[i].clone());
       outputs_[i] = {};
-    } else if (outputs_[i].raw() != outputs[i].raw() || outputs_[i].dims() != outputs[i].dims()) {
-      std::string result = name_of(static_cast<DType>(outputs_[i].dtype())) + hone::to_string(outputs_[i].dims());
-      outputs_[i] = {};
-      throw hone::Error("output '" + model_->outputs[i].name + "'", "is " + result + ", got a " + to_string(outputs[i]) + " for it",
-                        "give a tensor of that type and these sizes, or an undefined one");
+      continue;
     }
+    const hone::Tensor& result = outputs_[i];
+    const hone::Tensor& wanted = TensorAccess::get(outputs[i]);
+    if (result.raw() == wanted.raw()) continue;
+    if (result.dtype() == wanted.dtype() && result.dims() == wanted.dims()) {
+      // Plans whose sizes depend on data make their outputs themselves.
+      if (result.bytes() > 0) std::memcpy(outputs[i].mutable_raw(), result.raw(), result.bytes());
+      continue;
+    }
+    std::string made = name_of(static_cast<DType>(result.dtype())) + hone::to_string(result.dims());
+    outputs_[i] = {};
+    throw hone::Error("output '" + model_->outputs[i].name + "'", "is " + made + ", got a " + to_string(outputs[i]) + " for it",
+                      "give a tensor of that type and these sizes, or an undefined one");
   }
 }
 

@@ -1,0 +1,67 @@
+# What `cmake --install` and `cpack -G DEB` put where. The tree is relocatable: programs find the library by $ORIGIN, the CMake
+# package and hone.pc find everything relative to themselves.
+include(CMakePackageConfigHelpers)
+
+file(RELATIVE_PATH HONE_BIN_TO_LIB ${CMAKE_INSTALL_FULL_BINDIR} ${CMAKE_INSTALL_FULL_LIBDIR})
+set(HONE_CMAKE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/hone)
+set(HONE_PKGCONFIG_DIR ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+
+foreach(program hone hone_trainer)
+  if(TARGET ${program})
+    set_target_properties(${program} PROPERTIES INSTALL_RPATH "$ORIGIN/${HONE_BIN_TO_LIB}")
+    install(TARGETS ${program} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT programs)
+  endif()
+endforeach()
+
+set_target_properties(libhone PROPERTIES INSTALL_RPATH "$ORIGIN")
+install(TARGETS libhone EXPORT hone-targets
+  LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT library NAMELINK_COMPONENT development)
+install(EXPORT hone-targets NAMESPACE hone:: DESTINATION ${HONE_CMAKE_DIR} COMPONENT development)
+install(DIRECTORY ${CMAKE_SOURCE_DIR}/include/hone ${CMAKE_BINARY_DIR}/include/hone
+  DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development FILES_MATCHING PATTERN "*.hpp")
+install(DIRECTORY ${CMAKE_SOURCE_DIR}/examples/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples COMPONENT development)
+install(FILES ${CMAKE_SOURCE_DIR}/docs/api.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT development)
+foreach(license LICENSE COPYING)
+  if(EXISTS ${CMAKE_SOURCE_DIR}/${license})
+    install(FILES ${CMAKE_SOURCE_DIR}/${license} DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT library)
+  endif()
+endforeach()
+
+configure_package_config_file(${CMAKE_SOURCE_DIR}/cmake/hone-config.cmake.in ${CMAKE_BINARY_DIR}/hone-config.cmake
+  INSTALL_DESTINATION ${HONE_CMAKE_DIR})
+write_basic_package_version_file(${CMAKE_BINARY_DIR}/hone-config-version.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${CMAKE_BINARY_DIR}/hone-config.cmake ${CMAKE_BINARY_DIR}/hone-config-version.cmake
+  DESTINATION ${HONE_CMAKE_DIR} COMPONENT development)
+file(RELATIVE_PATH HONE_PC_TO_PREFIX ${CMAKE_INSTALL_PREFIX}/${HONE_PKGCONFIG_DIR} ${CMAKE_INSTALL_PREFIX})
+string(REGEX REPLACE "/$" "" HONE_PC_TO_PREFIX "${HONE_PC_TO_PREFIX}")
+configure_file(${CMAKE_SOURCE_DIR}/cmake/hone.pc.in ${CMAKE_BINARY_DIR}/hone.pc @ONLY)
+install(FILES ${CMAKE_BINARY_DIR}/hone.pc DESTINATION ${HONE_PKGCONFIG_DIR} COMPONENT development)
+
+# Three packages: hone (the programs), libhone (what a program built with Hone needs), libhone-dev.
+set(CPACK_PACKAGE_NAME hone)
+set(CPACK_PACKAGE_CONTACT "The Hone developers <hone@localhost>")
+set(CPACK_PACKAGE_VERSION ${PROJECT_VERSION})
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "Computer vision from data to a fast edge application")
+set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
+set(CPACK_STRIP_FILES ON)
+set(CPACK_DEB_COMPONENT_INSTALL ON)
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_PACKAGE_SECTION science)
+set(CPACK_DEBIAN_LIBRARY_PACKAGE_NAME libhone)
+set(CPACK_DEBIAN_LIBRARY_PACKAGE_SECTION libs)
+set(CPACK_DEBIAN_LIBRARY_PACKAGE_CONTROL_EXTRA ${CMAKE_BINARY_DIR}/triggers)
+file(WRITE ${CMAKE_BINARY_DIR}/triggers "activate-noawait ldconfig\n")
+set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME libhone-dev)
+set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)
+set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SHLIBDEPS OFF)
+set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS "libhone (= ${PROJECT_VERSION})")
+set(CPACK_DEBIAN_PROGRAMS_PACKAGE_NAME hone)
+set(CPACK_COMPONENT_LIBRARY_DESCRIPTION "Runs Hone's models: the shared library.")
+set(CPACK_COMPONENT_DEVELOPMENT_DESCRIPTION "Headers, CMake package and examples of the C++ interface.")
+set(CPACK_COMPONENT_PROGRAMS_DESCRIPTION "The hone program: train, quantize, measure and run models.")
+set(CPACK_COMPONENTS_ALL library development)
+if(TARGET hone)
+  list(APPEND CPACK_COMPONENTS_ALL programs)
+endif()
+include(CPack)
