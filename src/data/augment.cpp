@@ -119,6 +119,13 @@ void validate(const AugmentOptions& options) {
   require_range("erase_max_area", options.erase_max_area, 0, 1);
 }
 
+void jitter_colors(Tensor& image, const AugmentOptions& options, Rng& rng) {
+  require_image(image, "augmentation");
+  use_single_threaded_opencv();
+  cv::Mat view = view_of(image);
+  jitter_color(view, options, rng);
+}
+
 void augment(const Tensor& image, int height, int width, const AugmentOptions& options, Rng& rng, Tensor& out) {
   require_image(image, "augmentation");
   validate(options);

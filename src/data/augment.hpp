@@ -26,6 +26,9 @@ struct AugmentOptions {
 /// random erasing (Zhong et al. 2017). Depends on nothing but the arguments. Throws Error on options out of range.
 void augment(const Tensor& image, int height, int width, const AugmentOptions& options, Rng& rng, Tensor& out);
 
+/// Only the colors of `image` (u8 [H, W, 3]), in place, by the four color strengths of `options`.
+void jitter_colors(Tensor& image, const AugmentOptions& options, Rng& rng);
+
 /// Throws Error naming the option that is out of range.
 void validate(const AugmentOptions& options);
 

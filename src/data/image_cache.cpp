@@ -17,21 +17,24 @@ ImageCache::ImageCache(CacheOptions options) : state_(std::make_unique<State>())
 ImageCache::~ImageCache() = default;
 
 Tensor ImageCache::load(const std::filesystem::path& path) {
+  return load(path.native(), [&] {
+    const CacheOptions& options = state_->options;
+    if (options.exact_height > 0 && options.exact_width > 0)
+      return resize_image(decode_image(path), options.exact_height, options.exact_width);
+    return decode_image_shrunk(path, options.short_side);
+  });
+}
+
+Tensor ImageCache::load(const std::string& name, const std::function<Tensor()>& make) {
   {
     std::lock_guard lock(state_->mutex);
-    auto found = state_->images.find(path.native());
+    auto found = state_->images.find(name);
     if (found != state_->images.end()) return found->second;
   }
-  const CacheOptions& options = state_->options;
-  Tensor image;
-  if (options.exact_height > 0 && options.exact_width > 0)
-    image = resize_image(decode_image(path), options.exact_height, options.exact_width);
-  else
-    image = decode_image_shrunk(path, options.short_side);
+  Tensor image = make();
   auto size = static_cast<int64_t>(image.bytes());
   std::lock_guard lock(state_->mutex);
-  if (state_->bytes + size <= options.byte_limit && state_->images.emplace(path.native(), image).second)
-    state_->bytes += size;
+  if (state_->bytes + size <= state_->options.byte_limit && state_->images.emplace(name, image).second) state_->bytes += size;
   return image;
 }
 

@@ -1,7 +1,9 @@
 #pragma once
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
+#include <string>
 
 #include "data/image.hpp"
 
@@ -28,6 +30,8 @@ class ImageCache {
 
   /// u8 [H, W, 3]; not to be written. Throws Error as decode_image does. Thread-safe.
   Tensor load(const std::filesystem::path& path);
+  /// Something else under a name of its own, such as a mask: what `make` gives, or what it gave before.
+  Tensor load(const std::string& name, const std::function<Tensor()>& make);
   int64_t bytes() const;   ///< decoded bytes kept now
   int64_t images() const;  ///< images kept now
   const CacheOptions& options() const;

@@ -17,6 +17,7 @@
 
 #include "base/error.hpp"
 #include "base/interrupt.hpp"
+#include "data/mask_file.hpp"
 #include "data/names.hpp"
 #include "data/workers.hpp"
 
@@ -26,6 +27,7 @@ namespace {
 /// Streams of random numbers that must not meet.
 constexpr uint64_t order_stream = 0x6F72646572;
 constexpr uint64_t augment_stream = 0x6175676D656E74;
+constexpr uint64_t size_stream = 0x73697A65;
 
 /// A batch in work. Workers claim its samples one by one; the mutex of the loader guards all but the pixels.
 struct Slot {
@@ -70,6 +72,7 @@ void validate(const Dataset& dataset, const LoaderOptions& options) {
   require("prefetch", options.prefetch, 1, 1 << 16);
   require("threads", options.threads, 0, 1024);
   if (options.augment) validate(*options.augment);
+  if (options.scene) validate(*options.scene);
   auto classes = static_cast<int>(dataset.classes.size());
   for (const Sample& sample : dataset.samples)
     if (options.balanced && (sample.label < 0 || sample.label >= classes))
@@ -82,6 +85,7 @@ struct BatchLoader::State {
   Dataset dataset;
   LoaderOptions options;
   std::shared_ptr<ImageCache> cache;
+  bool has_masks = false;  // all samples have a mask file
 
   mutable std::mutex mutex;
   std::condition_variable work;             // a sample can be claimed, or stop
@@ -109,8 +113,11 @@ struct BatchLoader::State {
 
   void run_worker();
   /// Writes the pixels of one sample and returns the index of the sample really used.
-  int prepare(const Slot& slot, size_t place);
+  int prepare(Slot& slot, size_t place);
+  void prepare_scene(Slot& slot, size_t place, int sample, const Tensor& image, Rng& rng);
   std::optional<Tensor> try_load(int sample);
+  /// The image with objects and mask scaled to it.
+  Scene scene_of(int sample, const Tensor& image) const;
 };
 
 BatchLoader::State::~State() {
@@ -178,7 +185,16 @@ std::shared_ptr<Slot> BatchLoader::State::make_slot() {
   auto begin = tail_order.begin() + static_cast<std::ptrdiff_t>(first);
   slot->order.assign(begin, begin + static_cast<std::ptrdiff_t>(count));
   slot->unfinished = count;
-  slot->batch.images = Tensor(DType::u8, {static_cast<int64_t>(count), options.height, options.width, 3});
+  ImageSize size{options.height, options.width};
+  if (options.scene) {
+    const std::vector<ImageSize>& sizes = options.scene->sizes;
+    Rng rng = Rng::of(options.seed ^ size_stream, static_cast<uint64_t>(tail_epoch), static_cast<uint64_t>(tail_number));
+    if (!sizes.empty()) size = sizes[rng.below(static_cast<uint32_t>(sizes.size()))];
+    slot->batch.objects.resize(count);
+    slot->batch.placements.resize(count);
+    if (has_masks) slot->batch.masks = Tensor(DType::u8, {static_cast<int64_t>(count), size.height, size.width});
+  }
+  slot->batch.images = Tensor(DType::u8, {static_cast<int64_t>(count), size.height, size.width, 3});
   slot->batch.labels.resize(count);
   slot->batch.indices.resize(count);
   slot->batch.epoch = tail_epoch;
@@ -216,7 +232,7 @@ void BatchLoader::State::run_worker() {
   }
 }
 
-int BatchLoader::State::prepare(const Slot& slot, size_t place) {
+int BatchLoader::State::prepare(Slot& slot, size_t place) {
   auto count = static_cast<int>(dataset.samples.size());
   int used = slot.order[place];
   std::optional<Tensor> image = try_load(used);
@@ -234,14 +250,18 @@ int BatchLoader::State::prepare(const Slot& slot, size_t place) {
                                                               ? dataset.classes[static_cast<size_t>(label)]
                                                               : std::to_string(label)),
         "check that the images are still there");
+  // By place in the epoch, not by sample: balanced sampling may draw one image several times.
+  int64_t position = slot.batch.number * options.batch_size + static_cast<int64_t>(place);
+  Rng rng =
+      Rng::of(options.seed ^ augment_stream, static_cast<uint64_t>(slot.batch.epoch), static_cast<uint64_t>(position));
+  if (options.scene) {
+    prepare_scene(slot, place, used, *image, rng);
+    return used;
+  }
   size_t bytes = static_cast<size_t>(options.height) * static_cast<size_t>(options.width) * 3;
   const auto* pixels = static_cast<const uint8_t*>(slot.batch.images.raw()) + place * bytes;
   Tensor out(DType::u8, {options.height, options.width, 3}, pixels, bytes, nullptr);
   if (options.augment) {
-    // By place in the epoch, not by sample: balanced sampling may draw one image several times.
-    int64_t position = slot.batch.number * options.batch_size + static_cast<int64_t>(place);
-    Rng rng = Rng::of(options.seed ^ augment_stream, static_cast<uint64_t>(slot.batch.epoch),
-                      static_cast<uint64_t>(position));
     augment(*image, options.height, options.width, *options.augment, rng, out);
   } else {
     Tensor resized = resize_image(*image, options.height, options.width);
@@ -250,7 +270,45 @@ int BatchLoader::State::prepare(const Slot& slot, size_t place) {
   return used;
 }
 
+void BatchLoader::State::prepare_scene(Slot& slot, size_t place, int sample, const Tensor& image, Rng& rng) {
+  ImageSize size{static_cast<int>(slot.batch.images.dim(1)), static_cast<int>(slot.batch.images.dim(2))};
+  LoadScene other = [&](int index) -> std::optional<Scene> {
+    std::optional<Tensor> pixels = try_load(index);
+    if (!pixels) return std::nullopt;
+    return scene_of(index, *pixels);
+  };
+  std::optional<Placement> placement;
+  Scene original = scene_of(sample, image);
+  Scene scene = vary(original, static_cast<int>(dataset.samples.size()), other, size, *options.scene, rng, &placement);
+  const Sample& source = dataset.samples[static_cast<size_t>(sample)];
+  if (placement && source.size.width > 0) {  // of the image on disk, not of the shrunk one
+    placement->scale_x *= static_cast<double>(image.dim(1)) / source.size.width;
+    placement->scale_y *= static_cast<double>(image.dim(0)) / source.size.height;
+  }
+  auto copy = [&](const Tensor& from, Tensor& to) {
+    std::memcpy(static_cast<uint8_t*>(to.mutable_raw()) + place * from.bytes(), from.raw(), from.bytes());
+  };
+  copy(scene.image, slot.batch.images);
+  if (slot.batch.masks.defined()) copy(scene.mask, slot.batch.masks);
+  slot.batch.objects[place] = std::move(scene.objects);
+  slot.batch.placements[place] = placement;
+}
+
+Scene BatchLoader::State::scene_of(int sample, const Tensor& image) const {
+  const Sample& source = dataset.samples[static_cast<size_t>(sample)];
+  Scene scene{image, source.objects, {}};
+  if (has_masks) {
+    scene.mask = cache->load(source.mask.native() + "#mask", [&] { return read_mask(source.mask, dataset.masks); });
+    scene.mask = resize_mask(scene.mask, static_cast<int>(image.dim(0)), static_cast<int>(image.dim(1)));
+  }
+  ImageSize shrunk{static_cast<int>(image.dim(0)), static_cast<int>(image.dim(1))};
+  if (source.objects.empty() || source.size.width < 1 || shrunk == source.size) return scene;
+  scene.objects = place_objects(source.objects, fit(source.size, shrunk, Fit::stretch), shrunk);
+  return scene;
+}
+
 std::optional<Tensor> BatchLoader::State::try_load(int sample) {
+  if (dataset.samples[static_cast<size_t>(sample)].pixels.defined()) return image_of(dataset.samples[static_cast<size_t>(sample)]);
   const std::filesystem::path& path = dataset.samples[static_cast<size_t>(sample)].path;
   {
     std::lock_guard lock(mutex);
@@ -269,7 +327,12 @@ std::optional<Tensor> BatchLoader::State::try_load(int sample) {
 CacheOptions cache_options(const LoaderOptions& options) {
   CacheOptions cache;
   cache.byte_limit = options.cache_bytes;
-  if (options.augment) {
+  if (options.scene) {
+    int largest = std::max(options.height, options.width);
+    for (const ImageSize& size : options.scene->sizes) largest = std::max({largest, size.height, size.width});
+    double zoom = std::max(options.scene->max_scale, options.scene->crop > 0 ? 1.5 : 1.0);
+    cache.short_side = static_cast<int>(std::ceil(largest * std::min(zoom, 2.0)));
+  } else if (options.augment) {
     double area = (options.augment->min_area + options.augment->max_area) / 2;
     double factor = std::clamp(1 / std::sqrt(std::max(area, 0.01)), 1.15, 2.0);
     cache.short_side = static_cast<int>(std::ceil(std::max(options.height, options.width) * factor));
@@ -287,6 +350,8 @@ BatchLoader::BatchLoader(Dataset dataset, LoaderOptions options, std::shared_ptr
   state.cache = cache ? std::move(cache) : std::make_shared<ImageCache>(cache_options(options));
   state.dataset = std::move(dataset);
   state.options = std::move(options);
+  state.has_masks = state.options.scene && std::all_of(state.dataset.samples.begin(), state.dataset.samples.end(),
+                                                       [](const Sample& sample) { return !sample.mask.empty(); });
   int threads = worker_count(state.options.threads, state.samples_per_epoch());
   for (int i = 0; i < threads; ++i) state.workers.emplace_back([&state] { state.run_worker(); });
 }

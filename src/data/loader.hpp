@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "data/augment.hpp"
+#include "data/augment/scene.hpp"
 #include "data/dataset.hpp"
 #include "data/image_cache.hpp"
 
@@ -14,6 +15,10 @@ struct Batch {
   Tensor images;             ///< u8 [N, height, width, 3]
   std::vector<int> labels;   ///< N
   std::vector<int> indices;  ///< N indices into Dataset::samples
+  std::vector<std::vector<Annotation>> objects;  ///< N, in pixels of the batch's images; with LoaderOptions::scene
+  Tensor masks;                                  ///< u8 [N, height, width], mask_ignore where no class is; with scene and masks
+  /// N: where each sample's image lies in the batch's, to bring answers back; nullopt for a mosaic. With scene.
+  std::vector<std::optional<Placement>> placements;
   int64_t epoch = 0;
   int64_t number = 0;  ///< within the epoch, from 0
 };
@@ -23,6 +28,7 @@ struct LoaderOptions {
   int height = 0;  ///< of the images in a batch; required
   int width = 0;
   std::optional<AugmentOptions> augment;  ///< none: resize_image of the whole image
+  std::optional<SceneOptions> scene;      ///< images with their objects and masks, instead of `augment`
   bool shuffle = false;
   bool balanced =
       false;  ///< every class equally often (implies shuffle); each image of a class as often as another, within 1

@@ -114,4 +114,14 @@ Tensor read_mask(const std::filesystem::path& path, const MaskCoding& coding) {
   return classes;
 }
 
+Tensor resize_mask(const Tensor& mask, int height, int width) {
+  if (mask.dim(0) == height && mask.dim(1) == width) return mask;
+  use_single_threaded_opencv();
+  Tensor result(DType::u8, {height, width});
+  cv::Mat source(static_cast<int>(mask.dim(0)), static_cast<int>(mask.dim(1)), CV_8U, const_cast<void*>(mask.raw()));
+  cv::Mat target(height, width, CV_8U, result.mutable_raw());
+  cv::resize(source, target, target.size(), 0, 0, cv::INTER_NEAREST);
+  return result;
+}
+
 }  // namespace hone

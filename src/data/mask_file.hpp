@@ -12,4 +12,7 @@ Tensor read_mask_values(const std::filesystem::path& path);
 /// Class indices u8 [H, W], mask_ignore where there is none. Colors that belong to no class count as ignored.
 Tensor read_mask(const std::filesystem::path& path, const MaskCoding& coding);
 
+/// Nearest, u8 [H, W]; the same tensor when the size fits.
+Tensor resize_mask(const Tensor& mask, int height, int width);
+
 }  // namespace hone

@@ -47,11 +47,11 @@ ConfusionMatrix::ConfusionMatrix(int classes) : classes_(classes) {
   counts_.assign(static_cast<size_t>(classes) * static_cast<size_t>(classes), 0);
 }
 
-void ConfusionMatrix::add(int truth, int predicted) {
+void ConfusionMatrix::add(int truth, int predicted, int64_t count) {
   if (truth < 0 || truth >= classes_ || predicted < 0 || predicted >= classes_)
     throw Error("confusion matrix", fmt::format("truth {} and prediction {} must be below the number of classes, {}",
                                                 truth, predicted, classes_));
-  ++counts_[static_cast<size_t>(truth) * static_cast<size_t>(classes_) + static_cast<size_t>(predicted)];
+  counts_[static_cast<size_t>(truth) * static_cast<size_t>(classes_) + static_cast<size_t>(predicted)] += count;
 }
 
 int64_t ConfusionMatrix::at(int truth, int predicted) const {

@@ -19,7 +19,7 @@ class ConfusionMatrix {
  public:
   explicit ConfusionMatrix(int classes);
   /// Throws Error when an index is not a class.
-  void add(int truth, int predicted);
+  void add(int truth, int predicted, int64_t count = 1);
   int classes() const { return classes_; }
   int64_t at(int truth, int predicted) const;
   int64_t total() const;

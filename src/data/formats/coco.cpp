@@ -159,10 +159,12 @@ class FileReader {
 
   void read_images() {
     const Json& images = list("images");
-    for (size_t i = 0; i < images.size(); ++i) {
+    std::vector<std::pair<int64_t, size_t>> order;  // as pycocotools takes them, so that ties are broken alike
+    for (size_t i = 0; i < images.size(); ++i) order.emplace_back(identifier(images[i], "id", place("images", i)), i);
+    std::sort(order.begin(), order.end());
+    for (auto [id, i] : order) {
       const Json& name = field(images[i], "file_name", place("images", i));
       if (!name.is_string()) throw Error(place("images", i), "file_name is no text");
-      int64_t id = identifier(images[i], "id", place("images", i));
       std::string hint = file_.stem.substr(file_.stem.rfind('_') == std::string::npos ? 0 : file_.stem.rfind('_') + 1);
       const FolderFile* image = folder_.locate_image(name.get<std::string>(), file_.directory, hint);
       if (!image) {

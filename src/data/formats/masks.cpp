@@ -221,7 +221,8 @@ void find_binary(Dataset& dataset) {
 
 Dataset read(const Folder& folder, const ReadRequest& request) {
   Dataset dataset;
-  for (const Pair& pair : mask_families(folder)[request.candidate.where]) {
+  std::map<std::string, std::vector<Pair>> families = mask_families(folder);
+  for (const Pair& pair : families[request.candidate.where]) {
     Sample sample;
     sample.path = folder.full(pair.image->path);
     sample.mask = folder.full(pair.mask->path);
