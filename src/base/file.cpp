@@ -9,6 +9,8 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <map>
+#include <mutex>
 
 #include "base/error.hpp"
 
@@ -32,7 +34,39 @@ struct TemporaryFile {
     if (!path.empty()) ::unlink(path.c_str());
   }
 };
+
+/// The mappings that exist, by address: dropping pages of any other memory would lose its contents.
+struct Mappings {
+  std::mutex mutex;
+  std::map<uintptr_t, size_t> sizes;
+};
+Mappings& mappings() {
+  static Mappings* all = new Mappings;  // never destroyed: files may be held by objects that go later
+  return *all;
+}
+
+/// The whole pages within [begin, end).
+void drop_pages(uintptr_t begin, uintptr_t end) {
+  auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  begin = (begin + page - 1) / page * page;
+  end = end / page * page;
+  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+}
 }  // namespace
+
+void MappedFile::give_back(const void* data, size_t bytes) {
+  auto begin = reinterpret_cast<uintptr_t>(data);
+  std::lock_guard lock(mappings().mutex);
+  auto next = mappings().sizes.upper_bound(begin);
+  if (next == mappings().sizes.begin()) return;
+  auto [first, size] = *std::prev(next);
+  if (begin < first + size && bytes <= first + size - begin) drop_pages(begin, begin + bytes);
+}
+
+void MappedFile::give_back_all() {
+  std::lock_guard lock(mappings().mutex);
+  for (auto [first, size] : mappings().sizes) drop_pages(first, first + size);
+}
 
 std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& path) {
   int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
@@ -59,6 +93,8 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
       fail(path, "cannot map the file", error);
     }
     file->data_ = static_cast<const std::byte*>(address);
+    std::lock_guard lock(mappings().mutex);
+    mappings().sizes[reinterpret_cast<uintptr_t>(address)] = file->size_;
   } else {
     ::close(descriptor);
   }
@@ -76,7 +112,10 @@ std::shared_ptr<const MappedFile> MappedFile::from_memory(std::span<const std::b
 }
 
 MappedFile::~MappedFile() {
-  if (data_ && !memory_) ::munmap(const_cast<std::byte*>(data_), size_);
+  if (!data_ || memory_) return;
+  std::lock_guard lock(mappings().mutex);
+  mappings().sizes.erase(reinterpret_cast<uintptr_t>(data_));
+  ::munmap(const_cast<std::byte*>(data_), size_);
 }
 
 void write_file(const std::filesystem::path& path, const std::function<void(const FileAppend&)>& produce) {

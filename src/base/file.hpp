@@ -24,6 +24,10 @@ class MappedFile {
   std::string_view text() const { return {reinterpret_cast<const char*>(data_), size_}; }
   const std::filesystem::path& path() const { return path_; }
   bool in_memory() const { return memory_ != nullptr; }
+  /// Says that the memory at `data` will not be read soon. Where it is part of a file mapped by open(), its pages stop
+  /// counting as this process's memory (reading them later brings them back); other memory is left alone.
+  static void give_back(const void* data, size_t bytes);
+  static void give_back_all();  ///< every mapped file as a whole
 
  private:
   MappedFile() = default;
