@@ -38,18 +38,11 @@ std::vector<Tensor> evaluate_node(const Node& node, std::span<const Tensor* cons
   return outputs;
 }
 
-std::vector<Tensor> evaluate(const Graph& graph, std::span<const Tensor> inputs) {
-  if (inputs.size() != graph.inputs().size())
-    throw Error("graph '" + graph.name + "'", "got " + std::to_string(inputs.size()) + " inputs, expected " +
-                                                  std::to_string(graph.inputs().size()));
+namespace {
+
+std::vector<Tensor> run_nodes(const Graph& graph, std::span<const Tensor> inputs) {
   std::unordered_map<const Value*, Tensor> values;
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    const Value* input = graph.inputs()[i];
-    if (inputs[i].dtype() != input->dtype() || !matches(input->shape(), inputs[i].dims()))
-      throw Error("input '" + input->name + "'", std::string("got ") + name_of(inputs[i].dtype()) +
-                                                     to_string(inputs[i].dims()) + ", expected " + to_string(input->type));
-    values[input] = inputs[i];
-  }
+  for (size_t i = 0; i < inputs.size(); ++i) values[graph.inputs()[i]] = inputs[i];
   std::unordered_map<const Value*, size_t> uses_left;
   for (auto& node : graph.nodes())
     for (const Value* input : node->inputs())
@@ -68,6 +61,30 @@ std::vector<Tensor> evaluate(const Graph& graph, std::span<const Tensor> inputs)
   for (const GraphOutput& output : graph.outputs())
     results.push_back(output.value->is_constant() ? output.value->constant() : values.at(output.value));
   return results;
+}
+
+void check_count(const Graph& graph, std::span<const Tensor> inputs) {
+  if (inputs.size() != graph.inputs().size())
+    throw Error("graph '" + graph.name + "'", "got " + std::to_string(inputs.size()) + " inputs, expected " +
+                                                  std::to_string(graph.inputs().size()));
+}
+
+}  // namespace
+
+std::vector<Tensor> evaluate(const Graph& graph, std::span<const Tensor> inputs) {
+  check_count(graph, inputs);
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const Value* input = graph.inputs()[i];
+    if (inputs[i].dtype() != input->dtype() || !matches(input->shape(), inputs[i].dims()))
+      throw Error("input '" + input->name + "'", std::string("got ") + name_of(inputs[i].dtype()) +
+                                                     to_string(inputs[i].dims()) + ", expected " + to_string(input->type));
+  }
+  return run_nodes(graph, inputs);
+}
+
+std::vector<Tensor> evaluate_body(const Graph& body, std::span<const Tensor> inputs) {
+  check_count(body, inputs);
+  return run_nodes(body, inputs);
 }
 
 }  // namespace hone

@@ -156,5 +156,7 @@ void infer_node(Node& node);
 std::vector<Tensor> evaluate_node(const Node& node, std::span<const Tensor* const> inputs);
 /// Runs the whole graph by reference evaluation: the oracle. Inputs in the order of graph.inputs().
 std::vector<Tensor> evaluate(const Graph& graph, std::span<const Tensor> inputs);
+/// The same for a body of a control-flow node, whose stored types may be those of other sizes: they are not checked.
+std::vector<Tensor> evaluate_body(const Graph& body, std::span<const Tensor> inputs);
 
 }  // namespace hone

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "base/error.hpp"
+#include "graph/ops/control/control.hpp"
 
 namespace hone {
 
@@ -127,6 +128,21 @@ void inferred(const Graph& graph) {
   }
 }
 
+void bodies(const Graph& graph) {
+  for (auto& node : graph.nodes()) {
+    const ops::ControlOp* control = ops::control_op(*node);
+    if (!control) continue;
+    for (const auto& body : control->bodies()) {
+      if (!body) broken(node->place(), "has no body");
+      try {
+        verify(*body);
+      } catch (const Error& error) {
+        throw Error(error.place() + " in " + node->place(), error.problem(), error.remedy());
+      }
+    }
+  }
+}
+
 struct Rule {
   const char* name;
   void (*check)(const Graph&);
@@ -141,6 +157,7 @@ constexpr Rule rules[] = {
     {"values know their uses", uses},
     {"nodes have the inputs and outputs of their op", counts},
     {"values have types", typed},
+    {"bodies are sound graphs", bodies},
     {"types are what the shape rules say", inferred},
 };
 

@@ -154,7 +154,7 @@ TEST(Import, ZeroSizesAndUnknownRanks) {
   model.node({"Relu", {"x"}, {"y"}, {}, "a"}).node({"Relu", {"any"}, {"z"}, {}, "b"});
   model.initializer("empty", Tensor(DType::f32, {0}));
   Graph graph = model.import();
-  EXPECT_EQ(to_string(graph.inputs()[0]->type), "f32[0, 3]");
+  EXPECT_EQ(to_string(graph.inputs()[0]->type), "f32[?, 3]");  // 0 is how some exporters say "any"
   EXPECT_FALSE(graph.inputs()[1]->shape().ranked);
   EXPECT_EQ(graph.find_value("empty")->constant().size(), 0);
 }
@@ -183,10 +183,10 @@ TEST(Import, UnknownAttributesWarnOnce) {
 TEST(Import, NewerOpsetsWarn) {
   std::vector<std::string> messages;
   set_log_sink([&](LogLevel, const std::string& text) { messages.push_back(text); });
-  relu_model(23).import();
+  relu_model(25).import();
   set_log_sink([](LogLevel, const std::string&) {});
   ASSERT_EQ(messages.size(), 1u);
-  EXPECT_THAT(messages[0], HasSubstr("uses opset 23"));
+  EXPECT_THAT(messages[0], HasSubstr("uses opset 25"));
 }
 
 TEST(Import, NamesAreMadeValidText) {
@@ -237,26 +237,7 @@ TEST(ImportErrors, UnknownDomainsAndAllMissingOps) {
   EXPECT_THAT(text, HasSubstr("ops that are missing in all: Zzzzz (1), com.microsoft.FusedThing (1)"));
 }
 
-TEST(ImportErrors, ControlFlow) {
-  OnnxBuilder model;
-  std::string branch = message([](PbfWriter& out) {
-    out.add_string(onnx::attribute::name, "then_branch");
-    out.add_message(onnx::attribute::g, std::string());
-    out.add_enum(onnx::attribute::type, static_cast<int>(onnx::AttributeType::graph));
-  });
-  model.input("x", Shape{2}).output("y").node({"If", {"x"}, {"y"}, {}, "choice"}, branch);
-  EXPECT_THAT(import_error(model),
-              HasSubstr("node 'choice': If holds a subgraph; control flow (If, Loop, Scan) is not supported yet"));
-}
-
-TEST(ImportErrors, ModelFunctions) {
-  OnnxBuilder model = relu_model();
-  PbfWriter(model.extra).add_message(onnx::model::functions, std::string());
-  EXPECT_THAT(import_error(model), HasSubstr("defines functions of its own"));
-}
-
 TEST(ImportErrors, Opsets) {
-  EXPECT_THAT(import_error(relu_model(6)), HasSubstr("uses opset 6, expected 7 to 22"));
   EXPECT_THAT(import_error(relu_model(0)), HasSubstr("does not say which opset it uses"));
 }
 

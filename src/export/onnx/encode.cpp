@@ -4,6 +4,7 @@
 
 #include "base/error.hpp"
 #include "graph/onnx_format.hpp"
+#include "tensor/int4.hpp"
 
 namespace hone::onnx {
 
@@ -46,6 +47,15 @@ std::string encode_attribute(const std::string& name, const Attribute& value) {
   return bytes;
 }
 
+std::string encode_graph_attribute(const std::string& name, const std::string& graph) {
+  std::string bytes;
+  Writer out(bytes);
+  out.add_string(attribute::name, name);
+  out.add_message(attribute::g, graph);
+  out.add_enum(attribute::type, static_cast<int32_t>(AttributeType::graph));
+  return bytes;
+}
+
 std::string encode_shape(const Shape& shape) {
   std::string bytes;
   Writer out(bytes);
@@ -77,6 +87,7 @@ std::string encode_node(const StandardNode& node) {
       throw Error("node '" + node.name + "'", "attribute '" + name + "' " + error.problem());
     }
   }
+  for (auto& [name, graph] : node.graphs) out.add_message(node::attribute, encode_graph_attribute(name, graph));
   return bytes;
 }
 
@@ -113,7 +124,9 @@ std::string encode_tensor_head(const std::string& name, const Tensor& tensor) {
 
 std::string encode_tensor(const std::string& name, const Tensor& tensor) {
   std::string bytes = encode_tensor_head(name, tensor);
-  if (tensor.dtype() != DType::string)
+  if (is_4_bit(tensor.dtype()))
+    Writer(bytes).add_bytes(tensor::raw_data, pack_4_bit(tensor));
+  else if (tensor.dtype() != DType::string)
     Writer(bytes).add_bytes(tensor::raw_data, static_cast<const char*>(tensor.raw()), tensor.bytes());
   return bytes;
 }

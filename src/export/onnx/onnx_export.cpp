@@ -1,6 +1,9 @@
 #include "export/onnx/onnx_export.hpp"
 
+#include <map>
+#include <algorithm>
 #include <optional>
+#include <tuple>
 
 #include <fmt/format.h>
 #include <protozero/pbf_writer.hpp>
@@ -11,6 +14,8 @@
 #include "export/onnx/encode.hpp"
 #include "export/onnx/standard_form.hpp"
 #include "graph/onnx_format.hpp"
+#include "graph/ops/control/control.hpp"
+#include "tensor/int4.hpp"
 
 namespace hone::onnx {
 
@@ -59,7 +64,7 @@ class PartsMaker {
   explicit PartsMaker(const Graph& graph) : graph_(graph), names_(graph) {}
 
   Parts make() {
-    for (auto& node : graph_.nodes()) add(standard_form(*node, names_), *node);
+    for (auto& node : graph_.nodes()) add(*node);
     for (const GraphOutput& output : graph_.outputs()) {
       check_typed(fmt::format("output '{}'", output.name), output.value->type);
       if (output.value->is_constant()) add_constant(output.value);
@@ -80,27 +85,97 @@ class PartsMaker {
   }
 
  private:
-  void add(const StandardForm& form, const Node& node) {
+  void add(const Node& node) {
     for (const Value* input : node.inputs())
       if (input && input->is_constant()) add_constant(input);
+    StandardForm form = standard_form(node, names_);
+    add_bodies(form, node, names_);
     for (auto& [name, tensor] : form.constants) parts_.initializers.push_back({name, tensor});
     for (const StandardNode& standard : form.nodes) add_node(standard);
   }
 
-  void add_node(const StandardNode& node) { parts_.nodes += whole_field(graph::node, encode_node(node)); }
+  void add_bodies(StandardForm& form, const Node& node, const Names& names) {
+    const ops::ControlOp* control = ops::control_op(node);
+    if (!control) return;
+    std::vector<std::string> captures;
+    for (size_t i = control->own_inputs(node.inputs().size()); i < node.inputs().size(); ++i)
+      captures.push_back(names.of(node.input(i)));
+    for (auto& [name, value] : get_attributes(*control))
+      if (auto* body = std::get_if<std::shared_ptr<Graph>>(&value))
+        form.nodes[0].graphs[name] = encode_body(**body, names, captures);
+  }
+
+  /// A GraphProto. Large constants go to the main graph, which bodies see, beside all other weights.
+  std::string encode_body(const Graph& body, const Names& around, std::span<const std::string> captures) {
+    Names names(body, around, captures);
+    std::string nodes, ends;
+    for (const Value* constant : body.constants()) {
+      if (body.use_count(constant) == 0) continue;
+      if (constant->dtype() == DType::string || constant->constant().bytes() < smallest_external)
+        ends += whole_field(graph::initializer, encode_tensor(names.of(constant), constant->constant()));
+      else
+        names.set(constant, hoisted(names.of(constant), constant->constant()));
+    }
+    auto put = [&](const StandardNode& node) {
+      opset_ = std::max(opset_, needed_opset(node));
+      nodes += whole_field(graph::node, encode_node(node));
+    };
+    for (auto& node : body.nodes()) {
+      StandardForm form = standard_form(*node, names);
+      add_bodies(form, *node, names);
+      for (auto& [name, tensor] : form.constants) ends += whole_field(graph::initializer, encode_tensor(name, tensor));
+      for (const StandardNode& standard : form.nodes) put(standard);
+    }
+    for (size_t i = 0; i + captures.size() < body.inputs().size(); ++i) {
+      const Value* input = body.inputs()[i];
+      check_typed(fmt::format("input '{}' of a body", input->name), input->type);
+      ends += whole_field(graph::input, encode_value(names.of(input), input->type));
+    }
+    std::unordered_set<const Value*> listed;
+    for (const GraphOutput& output : body.outputs()) {
+      check_typed(fmt::format("output '{}' of a body", output.name), output.value->type);
+      std::string name = names.of(output.value);
+      // Other runtimes want each output of a body to come from a node of it.
+      if (!output.value->producer() || !listed.insert(output.value).second) {
+        std::string copy = names.fresh(output.name + "_copy");
+        put({"Identity", copy, {name}, {copy}, {}});
+        name = copy;
+      }
+      ends += whole_field(graph::output, encode_value(name, output.value->type));
+    }
+    return nodes + whole_field(graph::name, body.name.empty() ? "body" : body.name) + ends;
+  }
+
+  /// The initializer of the main graph with this content: bodies have their own constants that share memory with others.
+  const std::string& hoisted(const std::string& name, const Tensor& tensor) {
+    auto [it, fresh] = hoisted_.emplace(std::tuple{tensor.raw(), tensor.dtype(), tensor.dims()}, name);
+    if (fresh) parts_.initializers.push_back({name, tensor});
+    return it->second;
+  }
+
+  void add_node(const StandardNode& node) {
+    opset_ = std::max(opset_, needed_opset(node));
+    parts_.nodes += whole_field(graph::node, encode_node(node));
+  }
 
   void add_constant(const Value* value) {
-    if (written_.insert(value).second) parts_.initializers.push_back({names_.of(value), value->constant()});
+    if (!written_.insert(value).second) return;
+    const Tensor& tensor = value->constant();
+    if (tensor.dtype() == DType::string || tensor.bytes() < smallest_external)
+      parts_.initializers.push_back({names_.of(value), tensor});
+    else
+      names_.set(value, hoisted(names_.of(value), tensor));
   }
 
   void make_frame() {
     protozero::pbf_writer head(parts_.head);
-    head.add_int64(model::ir_version, written_ir_version);
+    // The versions of the file format and of the ops came out together: 11 with 23, 12 with 24.
+    head.add_int64(model::ir_version, written_ir_version + std::max<int64_t>(opset_ - 22, 0));
     head.add_string(model::producer_name, "hone");
     std::string opset;
     protozero::pbf_writer opset_out(opset);
     opset_out.add_string(opset::domain, "");
-    opset_out.add_int64(opset::version, graph_opset);
+    opset_out.add_int64(opset::version, opset_);
     parts_.tail = whole_field(model::opset_import, opset);
     for (auto& [key, value] : graph_.metadata) parts_.tail += whole_field(model::metadata, encode_entry(key, value));
   }
@@ -108,7 +183,9 @@ class PartsMaker {
   const Graph& graph_;
   Names names_;
   Parts parts_;
+  int64_t opset_ = graph_opset;
   std::unordered_set<const Value*> written_;
+  std::map<std::tuple<const void*, DType, Dims>, std::string> hoisted_;  ///< names of initializers by content
 };
 
 /// The initializer as a field of the graph that begins at `position` of the file. Its data comes to lie at a multiple
@@ -117,6 +194,7 @@ Piece inline_initializer(const Initializer& initializer, uint64_t position) {
   const Tensor& tensor = initializer.tensor;
   std::string head = encode_tensor_head(initializer.name, tensor);
   if (tensor.dtype() == DType::string) return {whole_field(graph::initializer, head), nullptr};
+  if (is_4_bit(tensor.dtype())) return {whole_field(graph::initializer, encode_tensor(initializer.name, tensor)), nullptr};
   std::string data_head = field_head(tensor::raw_data, tensor.bytes());
   size_t alignment = size_of(tensor.dtype());
   for (size_t blanks = 0;; ++blanks) {
@@ -143,7 +221,8 @@ std::vector<Piece> external_pieces(const Parts& parts, const std::string& file_n
   uint64_t offset = 0;
   for (const Initializer& initializer : parts.initializers) {
     const Tensor& tensor = initializer.tensor;
-    if (tensor.dtype() == DType::string || tensor.bytes() < smallest_external) {
+    // Packed elements are not the bytes in memory.
+    if (tensor.dtype() == DType::string || is_4_bit(tensor.dtype()) || tensor.bytes() < smallest_external) {
       pieces.push_back({whole_field(graph::initializer, encode_tensor(initializer.name, tensor)), nullptr});
       continue;
     }

@@ -3,30 +3,43 @@
 #include <fmt/format.h>
 
 #include "base/error.hpp"
+#include "graph/onnx_format.hpp"
 #include "graph/ops/activation/swish.hpp"
+#include "graph/ops/control/control.hpp"
 
 namespace hone::onnx {
 
 // ---- names ----
 
 bool Names::claim(const Value* value, const std::string& name) {
-  if (names_.count(value) || !taken_.insert(name).second) return false;
+  if (names_.count(value) || !taken_->names.insert(name).second) return false;
   names_.emplace(value, name);
   return true;
 }
 
-Names::Names(const Graph& graph) {
+Names::Names(const Graph& graph) : taken_(std::make_shared<Taken>()) {
   for (const Value* input : graph.inputs()) claim(input, input->name);
   std::unordered_set<std::string> outputs;
   for (const GraphOutput& output : graph.outputs()) {
     std::string place = "output '" + output.name + "'";
     if (!outputs.insert(output.name).second) throw Error(place, "is the name of two outputs", "rename one of them");
-    if (taken_.count(output.name) && of(output.value) != output.name)
+    if (taken_->names.count(output.name) && of(output.value) != output.name)
       throw Error(place, "has the name of an input", "rename one of them");
   }
   for (const GraphOutput& output : graph.outputs())
     if (output.value->producer()) claim(output.value, output.name);
-  taken_.insert(outputs.begin(), outputs.end());
+  taken_->names.insert(outputs.begin(), outputs.end());
+  name_the_rest(graph);
+}
+
+Names::Names(const Graph& body, const Names& around, std::span<const std::string> captures) : taken_(around.taken_) {
+  size_t own = body.inputs().size() - captures.size();
+  for (size_t i = 0; i < captures.size(); ++i) names_.emplace(body.inputs()[own + i], captures[i]);
+  for (size_t i = 0; i < own; ++i) names_.emplace(body.inputs()[i], fresh(body.inputs()[i]->name));
+  name_the_rest(body);
+}
+
+void Names::name_the_rest(const Graph& graph) {
   auto name = [&](const Value* value) {
     if (value && !names_.count(value)) names_.emplace(value, fresh(value->name));
   };
@@ -45,7 +58,8 @@ const std::string& Names::of(const Value* value) const {
 
 std::string Names::fresh(const std::string& wanted) {
   std::string candidate = wanted;
-  while (!taken_.insert(candidate).second) candidate = fmt::format("{}_{}", wanted, ++serial_[wanted]);
+  while (!taken_->names.insert(candidate).second)
+    candidate = fmt::format("{}_{}", wanted, ++taken_->serial[wanted]);
   return candidate;
 }
 
@@ -90,9 +104,26 @@ StandardForm standard_form(const Node& node, Names& names) {
                 "export the graph as it was before it was compiled");
   }
   StandardNode same{node.op().type(), node.name, {}, {}, get_attributes(node.op())};
-  for (const Value* input : node.inputs()) same.inputs.push_back(names.of(input));
+  const ops::ControlOp* control = ops::control_op(node);
+  size_t inputs = control ? control->own_inputs(node.inputs().size()) : node.inputs().size();
+  for (size_t i = 0; i < inputs; ++i) same.inputs.push_back(names.of(node.input(i)));
+  if (control) {
+    same.attributes.erase("captures");
+    std::erase_if(same.attributes, [](auto& entry) { return std::holds_alternative<std::shared_ptr<Graph>>(entry.second); });
+  }
   for (const Value* output : node.outputs()) same.outputs.push_back(names.of(output));
   return {{std::move(same)}, {}};
+}
+
+int64_t needed_opset(const StandardNode& node) {
+  static const std::pair<const char*, int64_t> newer[] = {
+      {"Attention", 23}, {"RMSNormalization", 23}, {"RotaryEmbedding", 23}, {"TensorScatter", 24}};
+  constexpr size_t lengths_of_padded = 6;  // the input of Attention that came with 24
+  if (node.op == "Attention" && node.inputs.size() > lengths_of_padded && !node.inputs[lengths_of_padded].empty())
+    return 24;
+  for (auto& [op, opset] : newer)
+    if (node.op == op) return opset;
+  return graph_opset;
 }
 
 }  // namespace hone::onnx
