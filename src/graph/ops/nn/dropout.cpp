@@ -20,7 +20,9 @@ void Dropout::infer(InferContext& context) const {
 
 void Dropout::evaluate(EvalContext& context) const {
   const Tensor& x = context.in(0);
-  if (context.has(2) && context.in(2).scalar_as_double() != 0)
+  bool training = context.has(2) && context.in(2).scalar_as_double() != 0;
+  double ratio = context.has(1) ? context.in(1).scalar_as_double() : 0.5;
+  if (training && ratio != 0)
     context.fail("training_mode is true, this is inference", "export the model in evaluation mode");
   context.set(0, x);
   if (context.output_count() < 2) return;

@@ -3,7 +3,7 @@
 
 namespace hone::ops {
 
-/// Inference: y = x, mask all true. Inputs: x, ratio (optional), training_mode (optional; must be false).
+/// Inference: y = x, mask all true. Inputs: x, ratio (optional), training_mode (optional; must be false, or ratio 0).
 struct Dropout : OpOf<Dropout> {
   std::optional<int64_t> seed;
 
