@@ -159,4 +159,15 @@ std::string encode_jpeg(const Tensor& image, int quality) {
 
 std::string encode_png(const Tensor& image) { return encode(image, ".png", {cv::IMWRITE_PNG_COMPRESSION, 6}); }
 
+Tensor resize_linear(const Tensor& image, int height, int width) {
+  require_image(image, "resize");
+  if (height < 1 || width < 1)
+    throw Error("resize", fmt::format("expected a size of at least 1x1, got {}x{}", width, height));
+  use_single_threaded_opencv();
+  Tensor result = make_image(height, width);
+  cv::Mat view = view_of(result);
+  cv::resize(view_of(image), view, view.size(), 0, 0, cv::INTER_LINEAR);
+  return result;
+}
+
 }  // namespace hone

@@ -42,6 +42,9 @@ std::string encode_png(const Tensor& image);
 /// as the Resize of shipped models computes it (rounded to 8 bits). image is u8 [H, W, 3].
 Tensor resize_image(const Tensor& image, int height, int width);
 
+/// The same, linear in both directions whatever the scale (no averaging): how most detectors were trained to see.
+Tensor resize_linear(const Tensor& image, int height, int width);
+
 /// Throws Error unless image is a u8 [H, W, 3] tensor with at least one pixel.
 void require_image(const Tensor& image, const char* place);
 

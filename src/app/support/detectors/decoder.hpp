@@ -1,0 +1,57 @@
+#pragma once
+#include <array>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "data/augment/scene.hpp"
+#include "data/metrics/detection.hpp"
+#include "graph/graph.hpp"
+
+namespace hone::app {
+
+/// How an image becomes the input f32 [1, 3, H, W] of a plain model: resized (linear), swapped to BGR or not, then
+/// (x - mean) / std with x in 0..255 and channels counted after the swap.
+struct InputRule {
+  std::array<float, 3> mean{0, 0, 0}, std{1, 1, 1};
+  bool bgr = false;
+  Fit fit = Fit::stretch;
+  int fill = 114;  ///< what lies outside a letterboxed image
+};
+
+/// The outputs of one inference, by name in the order of the model.
+using Outputs = std::vector<std::pair<std::string, Tensor>>;
+
+/// Makes boxes of what a family of detectors computes: one file and one line in the list each.
+struct Decoder {
+  const char* name;
+  const char* summary;
+  InputRule input;
+  double nms_iou;  ///< boxes of one class that overlap more are one object
+  const std::vector<std::string>& (*classes)();
+  /// By the shapes of the outputs only, so that a renamed or quantized model is known too.
+  bool (*recognizes)(const Graph& model);
+  /// Boxes in pixels of the network's input, before NMS, with scores of at least `least_score`.
+  std::vector<Detection> (*decode)(const Outputs& outputs, const ImageSize& input, double least_score);
+};
+
+const std::vector<Decoder>& decoders();
+/// By name (throws Error with near names), or the one that recognizes the model; nullptr: none does.
+const Decoder* find_decoder(const std::string& name, const Graph& model);
+
+/// The best boxes of each class, by score, that overlap no better one by more than `iou`; at most `most`.
+std::vector<Detection> suppress(std::vector<Detection> detections, double iou, size_t most = 300);
+
+/// The image of a sample as the network's input; `placement` gets where it lies there.
+Tensor network_input(const Tensor& image, const ImageSize& size, const InputRule& rule, Placement& placement);
+
+const std::vector<std::string>& coco_classes();
+const std::vector<std::string>& face_classes();
+/// Sizes of an output that are known; 0 where they are not.
+std::vector<Dims> output_dims(const Graph& model);
+float sigmoid(float x);
+
+// Each in the file of its name.
+extern const Decoder yolox_decoder, nanodet_decoder, fastestdet_decoder, ultraface_decoder, yunet_decoder;
+
+}  // namespace hone::app

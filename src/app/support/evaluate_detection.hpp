@@ -1,0 +1,52 @@
+#pragma once
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "app/support/detectors/decoder.hpp"
+#include "app/support/format.hpp"
+#include "base/progress.hpp"
+#include "data/dataset.hpp"
+#include "data/metrics/detection.hpp"
+#include "data/metrics/segmentation.hpp"
+#include "devices/devices.hpp"
+
+namespace hone::app {
+
+/// Which samples of a data set with parts are used: those of validation, else of test, else all; or the part named ("train",
+/// "val", "test", "all"). Throws Error for a part that has no samples.
+void keep_part(Dataset& dataset, const std::string& part);
+
+struct DetectionEvaluation {
+  CocoScores coco;
+  VocScores voc;
+  int64_t images = 0, objects = 0;
+  double seconds = 0;
+  std::vector<Skipped> skipped;
+};
+
+/// Runs a detector with a raw head over the images and compares its boxes, at the size of each image, with the objects.
+DetectionEvaluation evaluate_detection(const Graph& model, const Decoder& decoder, const Dataset& data, const DeviceOptions& device,
+                                       double least_score, Progress& progress);
+Json to_json(const DetectionEvaluation& evaluation, const Dataset& data);
+std::string to_text(const DetectionEvaluation& evaluation, const Dataset& data);
+
+struct SegmentationEvaluation {
+  SegmentationMatrix matrix{1};
+  int64_t images = 0;
+  double seconds = 0;
+  std::vector<Skipped> skipped;
+};
+
+/// The input rule of a segmenter that is known by its input and output shapes (deeplabv3 257x257 of VOC, ESPNet of CamVid), or
+/// nullopt.
+std::optional<InputRule> segmenter_rule(const Graph& model);
+/// Classes of a segmenter's output f32 [N, classes, H, W]; 0 when the model has none such.
+int segmenter_classes(const Graph& model);
+/// Runs a segmenter over the images; each pixel of a mask is compared with the class of the largest score there.
+SegmentationEvaluation evaluate_segmentation(const Graph& model, const InputRule& rule, const Dataset& data, const DeviceOptions& device,
+                                             Progress& progress);
+Json to_json(const SegmentationEvaluation& evaluation, const Dataset& data);
+std::string to_text(const SegmentationEvaluation& evaluation, const Dataset& data);
+
+}  // namespace hone::app
