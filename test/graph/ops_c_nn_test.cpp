@@ -48,24 +48,27 @@ TEST(OpsAttention, PastAndHeads) {
   // The last key and value come now, the others are the past: queries see them all up to their own position.
   Tensor past_key = f32({1, 1, 2, 2}, {1, 0, 0, 1}), past_value = f32({1, 1, 2, 1}, {1, 2});
   Tensor now_key = f32({1, 1, 1, 2}, {1, 1}), now_value = f32({1, 1, 1, 1}, {3}), last = f32({1, 1, 1, 2}, {0, 1});
-  std::vector<Tensor> y = run_outputs("Attention", {last, now_key, now_value, {}, past_key, past_value},
-                                      {{"is_causal", int64_t{1}}}, 3);
+  std::vector<Tensor> y =
+      run_outputs("Attention", {last, now_key, now_value, {}, past_key, past_value}, {{"is_causal", int64_t{1}}}, 3);
   expect_near(y[0], {2.20333628});
   expect_near(y[1], {1, 0, 0, 1, 1, 1});
   expect_near(y[2], {1, 2, 3});
   // Two heads of q share one of k and v, and rank 3 is the same with the heads in the last axis.
   Tensor two = f32({1, 2, 1, 2}, {1, 0, 0, 1});
   expect_near(run("Attention", {two, key(), value()}), {2, 2.20333628});
-  Tensor flat = run("Attention", {f32({1, 1, 4}, {1, 0, 0, 1}), f32({1, 3, 2}, {1, 0, 0, 1, 1, 1}), f32({1, 3, 1}, {1, 2, 3})},
-                    {{"q_num_heads", int64_t{2}}, {"kv_num_heads", int64_t{1}}});
+  Tensor flat =
+      run("Attention", {f32({1, 1, 4}, {1, 0, 0, 1}), f32({1, 3, 2}, {1, 0, 0, 1, 1, 1}), f32({1, 3, 1}, {1, 2, 3})},
+          {{"q_num_heads", int64_t{2}}, {"kv_num_heads", int64_t{1}}});
   EXPECT_EQ(flat.dims(), (Dims{1, 1, 2}));
   expect_near(flat, {2, 2.20333628});
 }
 
 TEST(OpsAttention, SaysWhatDoesNotFit) {
   EXPECT_THAT(failure("Attention", {query(), f32({1, 1, 3, 1}, {1, 2, 3}), value()}), HasSubstr("do not fit"));
-  EXPECT_THAT(failure("Attention", {f32({1, 1, 4}, {1, 0, 0, 1}), key(), value()}), HasSubstr("number of heads is missing"));
-  EXPECT_THAT(failure("Attention", {query(), key(), value()}, {{"qk_matmul_output_mode", int64_t{4}}}), HasSubstr("is 4"));
+  EXPECT_THAT(failure("Attention", {f32({1, 1, 4}, {1, 0, 0, 1}), key(), value()}),
+              HasSubstr("number of heads is missing"));
+  EXPECT_THAT(failure("Attention", {query(), key(), value()}, {{"qk_matmul_output_mode", int64_t{4}}}),
+              HasSubstr("is 4"));
   EXPECT_THAT(run_failure("Attention", {query(), key(), value(), f32({5, 3}, std::vector<float>(15, 0))}),
               HasSubstr("does not broadcast"));
 }
@@ -81,7 +84,8 @@ TEST(OpsAttention, RotaryEmbeddingAndCache) {
 
   Tensor cache = f32({2, 3, 1}, {1, 2, 3, 4, 5, 6}), update = f32({2, 2, 1}, {7, 8, 9, 10});
   expect_near(run("TensorScatter", {cache, update, i64({1, 0})}), {1, 7, 8, 9, 10, 6});
-  expect_near(run("TensorScatter", {cache, update, i64({2, 0})}, {{"mode", std::string("circular")}}), {8, 2, 7, 9, 10, 6});
+  expect_near(run("TensorScatter", {cache, update, i64({2, 0})}, {{"mode", std::string("circular")}}),
+              {8, 2, 7, 9, 10, 6});
   EXPECT_THAT(run_failure("TensorScatter", {cache, update, i64({2, 0})}), HasSubstr("outside the cache"));
 }
 
@@ -107,7 +111,8 @@ TEST(OpsPool, LpPoolsAndUnpool) {
   // Indices of the 4x4 that was inferred, and of the 5x5 that was pooled: both occur in files.
   expect_near(run("MaxUnpool", {pooled, indices, i64({1, 1, 5, 5})}, window), five);
   expect_near(run("MaxUnpool", {pooled, i64({6, 8, 16, 18}).reshaped({1, 1, 2, 2}), i64({1, 1, 5, 5})}, window), five);
-  EXPECT_THAT(run_failure("MaxUnpool", {pooled, i64({5, 7, 13, 16}).reshaped({1, 1, 2, 2})}, window), HasSubstr("index 16"));
+  EXPECT_THAT(run_failure("MaxUnpool", {pooled, i64({5, 7, 13, 16}).reshaped({1, 1, 2, 2})}, window),
+              HasSubstr("index 16"));
 }
 
 TEST(OpsPool, UnpoolUndoesPool) {
@@ -125,9 +130,11 @@ TEST(OpsPool, MaxRoiPool) {
   Tensor rois = f32({2, 5}, {0, 0, 0, 3, 3, 0, 2, 2, 2, 2});
   Tensor y = run("MaxRoiPool", {count_up({1, 1, 4, 4}), rois}, {{"pooled_shape", Ints{2, 2}}});
   expect_near(y, {6, 8, 14, 16, 11, 11, 11, 11});
-  EXPECT_THAT(failure("MaxRoiPool", {count_up({1, 1, 4, 4}), rois}, {{"pooled_shape", Ints{2}}}), HasSubstr("pooled_shape"));
-  EXPECT_THAT(run_failure("MaxRoiPool", {count_up({1, 1, 4, 4}), f32({1, 5}, {1, 0, 0, 1, 1})}, {{"pooled_shape", Ints{1, 1}}}),
-              HasSubstr("batch index 1"));
+  EXPECT_THAT(failure("MaxRoiPool", {count_up({1, 1, 4, 4}), rois}, {{"pooled_shape", Ints{2}}}),
+              HasSubstr("pooled_shape"));
+  EXPECT_THAT(
+      run_failure("MaxRoiPool", {count_up({1, 1, 4, 4}), f32({1, 5}, {1, 0, 0, 1, 1})}, {{"pooled_shape", Ints{1, 1}}}),
+      HasSubstr("batch index 1"));
 }
 
 TEST(OpsConv, DeformConvIsConvWithoutOffsets) {
@@ -146,7 +153,8 @@ TEST(OpsConv, DeformConvReadsBetweenPixels) {
   expect_near(run("DeformConv", {x, w, down}), {2, 3, 1.5, 2});
   Tensor mask = f32({1, 1, 2, 2}, {1, 0, 2, 1});
   expect_near(run("DeformConv", {x, w, down, {}, mask}), {2, 0, 3, 2});
-  EXPECT_THAT(run_failure("DeformConv", {x, w, mask}), HasSubstr("offset has shape [1, 1, 2, 2], expected [1, 2, 2, 2]"));
+  EXPECT_THAT(run_failure("DeformConv", {x, w, mask}),
+              HasSubstr("offset has shape [1, 1, 2, 2], expected [1, 2, 2, 2]"));
 }
 
 TEST(OpsImage, Col2ImSumsWhatOverlaps) {
@@ -172,10 +180,12 @@ TEST(OpsImage, AffineGridCenterCropPadAndDet) {
 }
 
 TEST(OpsDropout, TrainingWithoutRatioKeepsAll) {
-  std::vector<Tensor> y = run_outputs("Dropout", {f32({1, 2}), Tensor::scalar<float>(0), Tensor::scalar<bool>(true)}, {}, 2);
+  std::vector<Tensor> y =
+      run_outputs("Dropout", {f32({1, 2}), Tensor::scalar<float>(0), Tensor::scalar<bool>(true)}, {}, 2);
   expect_near(y[0], {1, 2});
   expect_near(y[1], {1, 1});
-  EXPECT_THAT(run_failure("Dropout", {f32({1, 2}), {}, Tensor::scalar<bool>(true)}), HasSubstr("training_mode is true"));
+  EXPECT_THAT(run_failure("Dropout", {f32({1, 2}), {}, Tensor::scalar<bool>(true)}),
+              HasSubstr("training_mode is true"));
 }
 
 }  // namespace

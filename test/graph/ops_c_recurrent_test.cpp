@@ -11,7 +11,8 @@ TEST(OpsRecurrent, RnnBothWays) {
   std::vector<Tensor> inputs{steps(), f32({1, 1, 1}, {0.5f}), f32({1, 1, 1}, {0.25f}), f32({1, 2}, {0.1f, 0.2f})};
   expect_near(run("RNN", inputs, forward), {0.66403677, 0.89881343});
   expect_near(run("RNN", inputs, {{"direction", std::string("reverse")}}), {0.76799891, 0.86172316});
-  inputs = {steps(), f32({2, 1, 1}, {0.5f, 0.5f}), f32({2, 1, 1}, {0.25f, 0.25f}), f32({2, 2}, {0.1f, 0.2f, 0.1f, 0.2f})};
+  inputs = {steps(), f32({2, 1, 1}, {0.5f, 0.5f}), f32({2, 1, 1}, {0.25f, 0.25f}),
+            f32({2, 2}, {0.1f, 0.2f, 0.1f, 0.2f})};
   std::vector<Tensor> both = run_outputs("RNN", inputs, {{"direction", std::string("bidirectional")}}, 2);
   EXPECT_EQ(both[0].dims(), (Dims{2, 2, 1, 1}));
   expect_near(both[0], {0.66403677, 0.76799891, 0.89881343, 0.86172316});
@@ -62,8 +63,12 @@ TEST(OpsRecurrent, ActivationsTakeTheirNumbers) {
 }
 
 TEST(OpsRecurrent, GruInBothForms) {
-  std::vector<Tensor> inputs{steps(), f32({1, 3, 1}, {0.1f, 0.2f, 0.3f}), f32({1, 3, 1}, {0.4f, 0.5f, 0.6f}),
-                             f32({1, 6}, {0.01f, 0.02f, 0.03f, 0.04f, 0.05f, 0.06f}), {}, f32({1, 1, 1}, {0.5f})};
+  std::vector<Tensor> inputs{steps(),
+                             f32({1, 3, 1}, {0.1f, 0.2f, 0.3f}),
+                             f32({1, 3, 1}, {0.4f, 0.5f, 0.6f}),
+                             f32({1, 6}, {0.01f, 0.02f, 0.03f, 0.04f, 0.05f, 0.06f}),
+                             {},
+                             f32({1, 1, 1}, {0.5f})};
   expect_near(run("GRU", inputs, forward), {0.5088114, 0.58859615});
   expect_near(run("GRU", inputs, {{"linear_before_reset", int64_t{1}}}), {0.50199853, 0.58018644});
 }
@@ -82,7 +87,8 @@ TEST(OpsRecurrent, LstmWithPeepholesAndCoupledGates) {
 
 TEST(OpsRecurrent, EveryFloatType) {
   for (DType dtype : {DType::f64, DType::f16, DType::bf16}) {
-    Tensor y = run("RNN", {steps().cast(dtype), f32({1, 1, 1}, {0.5f}).cast(dtype), f32({1, 1, 1}, {0.25f}).cast(dtype)});
+    Tensor y =
+        run("RNN", {steps().cast(dtype), f32({1, 1, 1}, {0.5f}).cast(dtype), f32({1, 1, 1}, {0.25f}).cast(dtype)});
     EXPECT_EQ(y.dtype(), dtype);
     expect_near(y, {std::tanh(0.5), std::tanh(1 + 0.25 * std::tanh(0.5))}, 0.01);
   }

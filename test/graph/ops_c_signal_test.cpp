@@ -18,7 +18,8 @@ TEST(OpsSignal, DftOfAnyLength) {
   Tensor onesided = run("DFT", {ramp(5)}, {{"onesided", int64_t{1}}});
   EXPECT_EQ(onesided.dims(), (Dims{1, 3, 2}));
   expect_near(onesided, {15, 0, -2.5, 3.4409548, -2.5, 0.8122992});
-  expect_near(run("DFT", {ramp(5), Tensor::scalar<int64_t>(4), Tensor::scalar<int64_t>(1)}), {10, 0, -2, 2, -2, 0, -2, -2});
+  expect_near(run("DFT", {ramp(5), Tensor::scalar<int64_t>(4), Tensor::scalar<int64_t>(1)}),
+              {10, 0, -2, 2, -2, 0, -2, -2});
 }
 
 TEST(OpsSignal, InverseDftUndoesIt) {
@@ -29,9 +30,11 @@ TEST(OpsSignal, InverseDftUndoesIt) {
     for (float value : x.to_floats()) wanted.insert(wanted.end(), {static_cast<double>(value), 0});
     expect_near(back, wanted, 1e-4);
     Tensor half = run("DFT", {x}, {{"onesided", int64_t{1}}});
-    Tensor real = run("DFT", {half, Tensor::scalar<int64_t>(size)}, {{"onesided", int64_t{1}}, {"inverse", int64_t{1}}});
+    Tensor real =
+        run("DFT", {half, Tensor::scalar<int64_t>(size)}, {{"onesided", int64_t{1}}, {"inverse", int64_t{1}}});
     EXPECT_EQ(real.dims(), x.dims());
-    for (int64_t i = 0; i < size; ++i) EXPECT_NEAR(real.to_floats()[static_cast<size_t>(i)], static_cast<float>(i + 1), 1e-4);
+    for (int64_t i = 0; i < size; ++i)
+      EXPECT_NEAR(real.to_floats()[static_cast<size_t>(i)], static_cast<float>(i + 1), 1e-4);
   }
 }
 
@@ -69,12 +72,13 @@ TEST(OpsSignal, Windows) {
 
 TEST(OpsSignal, MelWeightsAreTriangles) {
   auto number = [](int64_t value) { return Tensor::scalar<int64_t>(value); };
-  Tensor y = run("MelWeightMatrix", {number(2), number(16), number(8192), Tensor::scalar<float>(0), Tensor::scalar<float>(4096)});
+  Tensor y = run("MelWeightMatrix",
+                 {number(2), number(16), number(8192), Tensor::scalar<float>(0), Tensor::scalar<float>(4096)});
   EXPECT_EQ(y.dims(), (Dims{9, 2}));
   // Edges at bins 0, 0, 2, 4: the first triangle peaks at 0, the second at 2.
   EXPECT_EQ(y.to_floats()[0], 1);
-  EXPECT_THAT(run_failure("MelWeightMatrix", {number(2), number(16), number(8192), Tensor::scalar<float>(0),
-                                              Tensor::scalar<float>(1e6f)}),
+  EXPECT_THAT(run_failure("MelWeightMatrix",
+                          {number(2), number(16), number(8192), Tensor::scalar<float>(0), Tensor::scalar<float>(1e6f)}),
               HasSubstr("upper_edge_hertz"));
 }
 
@@ -85,14 +89,17 @@ TEST(OpsLoss, NegativeLogLikelihood) {
   expect_near(run("NegativeLogLikelihoodLoss", {x, labels, weights}, {{"reduction", std::string("sum")}}), {13});
   expect_near(run("NegativeLogLikelihoodLoss", {x, labels, weights}), {13.0 / 4});
   expect_near(run("NegativeLogLikelihoodLoss", {x, labels}, {{"ignore_index", int64_t{0}}}), {3});
-  EXPECT_THAT(run_failure("NegativeLogLikelihoodLoss", {x, i64({3, 0})}), HasSubstr("label 3 is outside the 3 classes"));
+  EXPECT_THAT(run_failure("NegativeLogLikelihoodLoss", {x, i64({3, 0})}),
+              HasSubstr("label 3 is outside the 3 classes"));
   EXPECT_THAT(failure("NegativeLogLikelihoodLoss", {x, i64({1})}), HasSubstr("do not fit"));
-  EXPECT_THAT(failure("NegativeLogLikelihoodLoss", {x, labels}, {{"reduction", std::string("max")}}), HasSubstr("'max'"));
+  EXPECT_THAT(failure("NegativeLogLikelihoodLoss", {x, labels}, {{"reduction", std::string("max")}}),
+              HasSubstr("'max'"));
 }
 
 TEST(OpsLoss, SoftmaxCrossEntropy) {
   Tensor x = f32({2, 3}, {1, 2, 3, 1, 1, 1});
-  std::vector<Tensor> y = run_outputs("SoftmaxCrossEntropyLoss", {x, i64({2, -100})}, {{"ignore_index", int64_t{-100}}}, 2);
+  std::vector<Tensor> y =
+      run_outputs("SoftmaxCrossEntropyLoss", {x, i64({2, -100})}, {{"ignore_index", int64_t{-100}}}, 2);
   expect_near(y[0], {0.40760596});
   expect_near(y[1], {-2.407606, -1.407606, -0.407606, -1.0986123, -1.0986123, -1.0986123});
   expect_near(run("SoftmaxCrossEntropyLoss", {f32({1, 2, 2}, {0, 0, 0, 0}), Tensor::of<int32_t>({1, 2}, {0, 1})},

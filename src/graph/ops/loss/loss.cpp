@@ -27,8 +27,8 @@ void check(Context& context, const LossFields& fields, const Shape& scores, cons
     fits = !a.known() || !b.known() || a == b;
   }
   if (!fits)
-    context.fail(fmt::format("input {} and labels {} do not fit, expected [N, C, d...] and [N, d...]", to_string(scores),
-                             to_string(labels)));
+    context.fail(fmt::format("input {} and labels {} do not fit, expected [N, C, d...] and [N, d...]",
+                             to_string(scores), to_string(labels)));
 }
 
 }  // namespace

@@ -31,7 +31,10 @@ void log_softmax(const AxisView& view, const T* x, T* y) {
 struct SoftmaxCrossEntropyLoss : OpOf<SoftmaxCrossEntropyLoss>, LossFields {
   const char* type() const override { return "SoftmaxCrossEntropyLoss"; }
   OpSpec spec() const override {
-    return {.min_inputs = 2, .max_inputs = 3, .min_outputs = 1, .max_outputs = 2,
+    return {.min_inputs = 2,
+            .max_inputs = 3,
+            .min_outputs = 1,
+            .max_outputs = 2,
             .summary = "loss = -weights[label] log(softmax(x))[label], reduced"};
   }
   void attributes(AttributeVisitor& visitor) override { visit(visitor); }

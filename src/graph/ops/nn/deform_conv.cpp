@@ -12,8 +12,8 @@ namespace hone::ops {
 
 /// A convolution whose kernel elements read at places moved by offsets, with linear interpolation (zeros outside).
 /// Inputs: x [N, C, spatial...], w [M, C / group, kernel...], offset [N, offset_group * kernel size * spatial axes,
-/// output...] (for each kernel element its shift along every axis), b [M] (optional), mask [N, offset_group * kernel size,
-/// output...] (optional: a factor).
+/// output...] (for each kernel element its shift along every axis), b [M] (optional), mask [N, offset_group * kernel
+/// size, output...] (optional: a factor).
 struct DeformConv : OpOf<DeformConv> {
   std::vector<int64_t> dilations;
   int64_t group = 1;
@@ -54,7 +54,8 @@ struct DeformConv : OpOf<DeformConv> {
         b = input_as<T>(context, 3);
       }
       if (context.has(4)) mask = input_as<T>(context, 4);
-      check_allocation(context.place(), DType::f64, {geometry.in_channels, geometry.kernel_volume(), geometry.output_plane()});
+      check_allocation(context.place(), DType::f64,
+                       {geometry.in_channels, geometry.kernel_volume(), geometry.output_plane()});
       output_as<T>(context, 0, dtype, dims, [&](T* y) {
         convolve<T>(geometry, x.dims().size() - 2, pointer<T>(x), pointer<T>(w), pointer<T>(offset),
                     b.defined() ? pointer<T>(b) : nullptr, mask.defined() ? pointer<T>(mask) : nullptr, y);
@@ -87,7 +88,8 @@ struct DeformConv : OpOf<DeformConv> {
       Dims wanted = y;
       wanted[1] = channels;
       if (context.in(input).dims() != wanted)
-        context.fail(fmt::format("{} has shape {}, expected {}", what, to_string(context.in(input).dims()), to_string(wanted)));
+        context.fail(
+            fmt::format("{} has shape {}, expected {}", what, to_string(context.in(input).dims()), to_string(wanted)));
     };
     expect(2, "offset", offset_group * geometry.kernel_volume() * axes);
     if (context.has(4)) expect(4, "mask", offset_group * geometry.kernel_volume());
@@ -165,8 +167,8 @@ struct DeformConv : OpOf<DeformConv> {
       T* out = y + n * outputs * plane;
       for (int64_t m = 0; m < outputs; ++m) std::fill(out + m * plane, out + (m + 1) * plane, b ? b[m] : T(0));
       for (int64_t i = 0; i < g.groups; ++i)
-        multiply_add(w + i * g.out_channels * depth, columns.data() + i * depth * plane, out + i * g.out_channels * plane,
-                     g.out_channels, depth, plane, plane);
+        multiply_add(w + i * g.out_channels * depth, columns.data() + i * depth * plane,
+                     out + i * g.out_channels * plane, g.out_channels, depth, plane, plane);
     }
   }
 };

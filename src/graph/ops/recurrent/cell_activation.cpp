@@ -35,9 +35,9 @@ constexpr Known known[] = {
 
 bool same_word(const std::string& a, const char* b) {
   std::string other = b;
-  return a.size() == other.size() && std::equal(a.begin(), a.end(), other.begin(), [](unsigned char x, unsigned char y) {
-           return std::tolower(x) == std::tolower(y);
-         });
+  return a.size() == other.size() &&
+         std::equal(a.begin(), a.end(), other.begin(),
+                    [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
 }
 
 const Known& find(const std::string& place, const std::string& name) {

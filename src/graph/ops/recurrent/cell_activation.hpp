@@ -9,7 +9,17 @@ namespace hone::ops {
 /// An activation function inside a recurrent cell: a name of ONNX with its numbers.
 struct CellActivation {
   enum class Kind : uint8_t {
-    relu, tanh, sigmoid, affine, leaky_relu, thresholded_relu, scaled_tanh, hard_sigmoid, elu, softsign, softplus
+    relu,
+    tanh,
+    sigmoid,
+    affine,
+    leaky_relu,
+    thresholded_relu,
+    scaled_tanh,
+    hard_sigmoid,
+    elu,
+    softsign,
+    softplus
   };
   Kind kind = Kind::tanh;
   double alpha = 0, beta = 0;
@@ -18,17 +28,28 @@ struct CellActivation {
   T operator()(T x) const {
     auto a = static_cast<T>(alpha), b = static_cast<T>(beta);
     switch (kind) {
-      case Kind::relu: return x > 0 ? x : T(0);
-      case Kind::tanh: return std::tanh(x);
-      case Kind::sigmoid: return 1 / (1 + std::exp(-x));
-      case Kind::affine: return a * x + b;
-      case Kind::leaky_relu: return x >= 0 ? x : a * x;
-      case Kind::thresholded_relu: return x > a ? x : T(0);
-      case Kind::scaled_tanh: return a * std::tanh(b * x);
-      case Kind::hard_sigmoid: return std::fmin(std::fmax(a * x + b, T(0)), T(1));
-      case Kind::elu: return x >= 0 ? x : a * std::expm1(x);
-      case Kind::softsign: return x / (1 + std::abs(x));
-      case Kind::softplus: return x > 0 ? x + std::log1p(std::exp(-x)) : std::log1p(std::exp(x));
+      case Kind::relu:
+        return x > 0 ? x : T(0);
+      case Kind::tanh:
+        return std::tanh(x);
+      case Kind::sigmoid:
+        return 1 / (1 + std::exp(-x));
+      case Kind::affine:
+        return a * x + b;
+      case Kind::leaky_relu:
+        return x >= 0 ? x : a * x;
+      case Kind::thresholded_relu:
+        return x > a ? x : T(0);
+      case Kind::scaled_tanh:
+        return a * std::tanh(b * x);
+      case Kind::hard_sigmoid:
+        return std::fmin(std::fmax(a * x + b, T(0)), T(1));
+      case Kind::elu:
+        return x >= 0 ? x : a * std::expm1(x);
+      case Kind::softsign:
+        return x / (1 + std::abs(x));
+      case Kind::softplus:
+        return x > 0 ? x + std::log1p(std::exp(-x)) : std::log1p(std::exp(x));
     }
     return x;
   }

@@ -58,7 +58,8 @@ class GruCell {
         std::copy(step.recurrent + row * width + 2 * hidden_, step.recurrent + (row + 1) * width,
                   weight_.begin() + row * hidden_);
     }
-    multiply_add(reset_h_.data(), weight_.data(), candidate_.data(), recurrence_.sizes.batch, hidden_, hidden_, hidden_);
+    multiply_add(reset_h_.data(), weight_.data(), candidate_.data(), recurrence_.sizes.batch, hidden_, hidden_,
+                 hidden_);
   }
 
   const Recurrence<T>& recurrence_;
@@ -70,7 +71,10 @@ class GruCell {
 }  // namespace
 
 OpSpec GRU::spec() const {
-  return {.min_inputs = 3, .max_inputs = 6, .min_outputs = 1, .max_outputs = 2,
+  return {.min_inputs = 3,
+          .max_inputs = 6,
+          .min_outputs = 1,
+          .max_outputs = 2,
           .summary = "h = (1 - z) g(x wh' + (r h) rh' + bh) + z h with gates z, r = f(x w' + h r' + b)"};
 }
 

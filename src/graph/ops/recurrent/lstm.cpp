@@ -63,7 +63,10 @@ class LstmCell {
 }  // namespace
 
 OpSpec LSTM::spec() const {
-  return {.min_inputs = 3, .max_inputs = 8, .min_outputs = 1, .max_outputs = 3,
+  return {.min_inputs = 3,
+          .max_inputs = 8,
+          .min_outputs = 1,
+          .max_outputs = 3,
           .summary = "c = f c + i g(x wc' + h rc' + bc), h = o h(c) with gates i, o, f = f(x w' + h r' + p c + b)"};
 }
 
@@ -78,7 +81,8 @@ void LSTM::evaluate(EvalContext& context) const {
   with_float(context, context.in(0).dtype(), [&]<class T>(T) {
     Recurrence<T> recurrence(context, *this, kind());
     LstmCell<T> cell(context, recurrence, input_forget != 0);
-    recurrence.run([&](const auto& step) { cell.step(step); }, [&](int64_t n, const auto& step) { cell.keep(n, step); });
+    recurrence.run([&](const auto& step) { cell.step(step); },
+                   [&](int64_t n, const auto& step) { cell.keep(n, step); });
     recurrence.finish(context);
     recurrence.write_state(context, 2, cell.cell_state);
   });

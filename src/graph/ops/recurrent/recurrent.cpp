@@ -27,8 +27,8 @@ std::vector<CellActivation> recurrent_activations(const std::string& place, cons
   size_t wanted = kind.activations.size() * directions;
   if (kind.activations.size() == 1 && names.size() == 2) names.resize(wanted);
   if (names.size() != wanted)
-    throw Error(place, fmt::format("has {} activations, expected {} for direction {}", names.size(), wanted,
-                                   fields.direction));
+    throw Error(
+        place, fmt::format("has {} activations, expected {} for direction {}", names.size(), wanted, fields.direction));
   return cell_activations(place, names, fields.activation_alpha, fields.activation_beta);
 }
 
@@ -57,8 +57,8 @@ void check_shapes(Context& context, const RecurrentFields& fields, int64_t gates
                   ShapeOf shape_of) {
   Dim directions = fields.directions();
   auto times = [&](int64_t factor) { return hidden.known() ? Dim(hidden.value * factor) : Dim(); };
-  std::vector<Dim> state = fields.layout ? std::vector<Dim>{batch, directions, hidden}
-                                         : std::vector<Dim>{directions, batch, hidden};
+  std::vector<Dim> state =
+      fields.layout ? std::vector<Dim>{batch, directions, hidden} : std::vector<Dim>{directions, batch, hidden};
   struct Expected {
     size_t input;
     const char* name;
@@ -76,7 +76,8 @@ void check_shapes(Context& context, const RecurrentFields& fields, int64_t gates
   for (const Expected& line : table) {
     std::optional<Shape> shape = shape_of(line.input);
     if (shape && !fits(*shape, line.dims))
-      context.fail(fmt::format("{} has shape {}, expected {}", line.name, to_string(*shape), to_string(Shape(line.dims))));
+      context.fail(
+          fmt::format("{} has shape {}, expected {}", line.name, to_string(*shape), to_string(Shape(line.dims))));
   }
 }
 
@@ -131,7 +132,8 @@ RecurrentSizes recurrent_sizes(const EvalContext& context, const RecurrentFields
 }
 
 std::vector<int64_t> sequence_lengths(const EvalContext& context, const RecurrentSizes& sizes) {
-  std::vector<int64_t> lengths = int_list(context, 4, std::vector<int64_t>(static_cast<size_t>(sizes.batch), sizes.steps));
+  std::vector<int64_t> lengths =
+      int_list(context, 4, std::vector<int64_t>(static_cast<size_t>(sizes.batch), sizes.steps));
   for (int64_t length : lengths)
     if (length < 0 || length > sizes.steps)
       context.fail(fmt::format("sequence_lens has {}, expected 0 to {} (the steps of the input)", length, sizes.steps));
@@ -144,8 +146,10 @@ Tensor swap_first_axes(const Tensor& x) {
   Tensor y(x.dtype(), dims);
   Dims strides = row_major_strides(x.dims());
   std::swap(strides[0], strides[1]);
-  if (x.dtype() == DType::f64) strided_copy(pointer<double>(x), y.mutable_data<double>().data(), dims, strides);
-  else strided_copy(pointer<float>(x), y.mutable_data<float>().data(), dims, strides);
+  if (x.dtype() == DType::f64)
+    strided_copy(pointer<double>(x), y.mutable_data<double>().data(), dims, strides);
+  else
+    strided_copy(pointer<float>(x), y.mutable_data<float>().data(), dims, strides);
   return y;
 }
 

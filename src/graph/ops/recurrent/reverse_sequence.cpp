@@ -12,7 +12,9 @@ struct ReverseSequence : OpOf<ReverseSequence> {
 
   const char* type() const override { return "ReverseSequence"; }
   OpSpec spec() const override {
-    return {.min_inputs = 2, .max_inputs = 2, .traits = 0u | Trait::scale_preserving,
+    return {.min_inputs = 2,
+            .max_inputs = 2,
+            .traits = 0u | Trait::scale_preserving,
             .summary = "y = x with the first sequence_lens[n] steps of sequence n in reverse"};
   }
   void attributes(AttributeVisitor& visitor) override {

@@ -3,8 +3,8 @@
 
 #include "graph/op.hpp"
 
-/// What the window functions share: y[n] = sum of terms[k] cos(2 pi k n / N), with N = size, or size - 1 where the window
-/// is symmetric. Input: size (a scalar).
+/// What the window functions share: y[n] = sum of terms[k] cos(2 pi k n / N), with N = size, or size - 1 where the
+/// window is symmetric. Input: size (a scalar).
 namespace hone::ops {
 
 struct WindowFields {

@@ -61,8 +61,9 @@ struct DFT : OpOf<DFT> {
     check_allocation(context.place(), DType::f64, {length, 8});
     with_float(context, x.dtype(), [&]<class T>(T) {
       Tensor wide = input_as<T>(context, 0);
-      output_as<T>(context, 0, x.dtype(), dims,
-                   [&](T* y) { transform(pointer<T>(wide), AxisView(x.dims(), at), x.dims().back(), length, dims, at, y); });
+      output_as<T>(context, 0, x.dtype(), dims, [&](T* y) {
+        transform(pointer<T>(wide), AxisView(x.dims(), at), x.dims().back(), length, dims, at, y);
+      });
     });
   }
 
@@ -83,8 +84,7 @@ struct DFT : OpOf<DFT> {
   }
   static int64_t one_number(const EvalContext& context, size_t i, int64_t fallback) {
     std::vector<int64_t> value = int_list(context, i, {fallback});
-    if (value.size() != 1)
-      context.fail(fmt::format("input {} is {}, expected one number", i, to_string(Dims(value))));
+    if (value.size() != 1) context.fail(fmt::format("input {} is {}, expected one number", i, to_string(Dims(value))));
     return value[0];
   }
 

@@ -63,15 +63,16 @@ void Fourier::bluestein(std::vector<Complex>& x) {
   // The inverse transform of the product, as the conjugate of a forward one.
   for (size_t k = 0; k < scratch_.size(); ++k) scratch_[k] = std::conj(scratch_[k] * filter_[k]);
   power_of_two(scratch_, twiddles_);
-  for (size_t k = 0; k < size_; ++k)
-    x[k] = std::conj(scratch_[k]) / static_cast<double>(scratch_.size()) * chirp_[k];
+  for (size_t k = 0; k < size_; ++k) x[k] = std::conj(scratch_[k]) / static_cast<double>(scratch_.size()) * chirp_[k];
 }
 
 void Fourier::transform(std::vector<Complex>& x) {
   if (inverse_)
     for (Complex& value : x) value = std::conj(value);
-  if (chirp_.empty()) power_of_two(x, twiddles_);
-  else bluestein(x);
+  if (chirp_.empty())
+    power_of_two(x, twiddles_);
+  else
+    bluestein(x);
   if (inverse_)
     for (Complex& value : x) value = std::conj(value) / static_cast<double>(size_);
 }

@@ -46,7 +46,8 @@ struct MelWeightMatrix : OpOf<MelWeightMatrix> {
     for (int64_t i = 0; i < bins; ++i) {
       int64_t left = edges[static_cast<size_t>(i)], center = edges[static_cast<size_t>(i + 1)];
       int64_t right = edges[static_cast<size_t>(i + 2)];
-      if (left == center) y[center * bins + i] = 1;
+      if (left == center)
+        y[center * bins + i] = 1;
       else
         for (int64_t j = left; j <= center; ++j) y[j * bins + i] = ratio(j - left, center - left);
       for (int64_t j = center; j < right; ++j) y[j * bins + i] = ratio(right - j, right - center);
@@ -82,8 +83,8 @@ struct MelWeightMatrix : OpOf<MelWeightMatrix> {
     std::vector<int64_t> edges;
     for (int64_t i = 0; i < bins + 2; ++i) {
       double frequency = 700 * (std::pow(10, (first + static_cast<double>(i) * step) / 2595) - 1);
-      edges.push_back(static_cast<int64_t>(
-          std::floor(static_cast<double>(length + 1) * frequency / static_cast<double>(rate))));
+      edges.push_back(
+          static_cast<int64_t>(std::floor(static_cast<double>(length + 1) * frequency / static_cast<double>(rate))));
     }
     return edges;
   }

@@ -14,7 +14,8 @@ struct STFT : OpOf<STFT> {
 
   const char* type() const override { return "STFT"; }
   OpSpec spec() const override {
-    return {.min_inputs = 2, .max_inputs = 4, .summary = "y[i] = the Fourier transform of frame i of x, times a window"};
+    return {
+        .min_inputs = 2, .max_inputs = 4, .summary = "y[i] = the Fourier transform of frame i of x, times a window"};
   }
   void attributes(AttributeVisitor& visitor) override { visitor.field("onesided", onesided); }
 
@@ -58,7 +59,8 @@ struct STFT : OpOf<STFT> {
   void check_shape(Context& context, const Shape& x) const {
     bool fits = x.rank() == 3 && (!x[2].known() || x[2] == Dim(1) || x[2] == Dim(2));
     if (!fits)
-      context.fail("signal has shape " + to_string(x) + ", expected [batch, length, 1] or [batch, length, 2] (complex)");
+      context.fail("signal has shape " + to_string(x) +
+                   ", expected [batch, length, 1] or [batch, length, 2] (complex)");
     if (onesided && x[2] == Dim(2))
       context.fail("onesided is 1 for a complex signal, whose transform has no symmetry", "set onesided to 0");
   }
@@ -87,7 +89,8 @@ struct STFT : OpOf<STFT> {
   }
 
   template <class T>
-  static void transform(const Tensor& signal, const Tensor& window, int64_t frame, int64_t step, const Dims& dims, T* y) {
+  static void transform(const Tensor& signal, const Tensor& window, int64_t frame, int64_t step, const Dims& dims,
+                        T* y) {
     Fourier fourier(frame, false);
     std::vector<Fourier::Complex> line(static_cast<size_t>(frame));
     int64_t length = signal.dim(1), parts = signal.dim(2), width = window.defined() ? window.size() : frame;

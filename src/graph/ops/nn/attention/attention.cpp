@@ -12,7 +12,10 @@
 namespace hone::ops {
 
 OpSpec Attention::spec() const {
-  return {.min_inputs = 3, .max_inputs = 7, .min_outputs = 1, .max_outputs = 4,
+  return {.min_inputs = 3,
+          .max_inputs = 7,
+          .min_outputs = 1,
+          .max_outputs = 4,
           .summary = "y = softmax(mask + softcap(scale q k')) v"};
 }
 
@@ -34,8 +37,8 @@ void check_fields(Context& context, const Attention& op) {
     context.fail(fmt::format("qk_matmul_output_mode is {}, expected 0 to 3", op.qk_matmul_output_mode));
   if (op.softcap < 0) context.fail(fmt::format("softcap is {}, expected at least 0", op.softcap));
   if (op.softmax_precision && !is_float(static_cast<DType>(*op.softmax_precision)))
-    context.fail(fmt::format("softmax_precision is {}, expected the number of a floating-point type",
-                             *op.softmax_precision));
+    context.fail(
+        fmt::format("softmax_precision is {}, expected the number of a floating-point type", *op.softmax_precision));
 }
 
 /// A shape with heads as an axis of their own: [batch, heads, steps, size].
@@ -55,7 +58,7 @@ Shape with_heads(Context& context, const Shape& x, const std::optional<int64_t>&
 }
 
 struct Shapes {
-  Shape q, k, v;  ///< with heads; k and v with their past
+  Shape q, k, v;      ///< with heads; k and v with their past
   bool flat = false;  ///< y is [batch, steps, heads * size]
 };
 
@@ -84,10 +87,9 @@ Shapes shapes_of(Context& context, const Attention& op, ShapeOf shape_of) {
   shapes.v[2] = total_steps(context, shape_of(5), shapes.v, "past_value");
   auto differ = [](const Dim& a, const Dim& b) { return a.known() && b.known() && a != b; };
   const Shape &q = shapes.q, &k = shapes.k, &v = shapes.v;
-  bool fits = !differ(q[0], k[0]) && !differ(q[0], v[0]) && !differ(q[3], k[3]) && !differ(k[1], v[1]) &&
-              !differ(k[2], v[2]);
-  if (!fits)
-    context.fail(fmt::format("q {}, k {} and v {} do not fit", to_string(q), to_string(k), to_string(v)));
+  bool fits =
+      !differ(q[0], k[0]) && !differ(q[0], v[0]) && !differ(q[3], k[3]) && !differ(k[1], v[1]) && !differ(k[2], v[2]);
+  if (!fits) context.fail(fmt::format("q {}, k {} and v {} do not fit", to_string(q), to_string(k), to_string(v)));
   if (q[1].known() && k[1].known() && (k[1].value < 1 || q[1].value % k[1].value != 0))
     context.fail(fmt::format("{} heads of q cannot share {} heads of k", q[1].value, k[1].value));
   return shapes;
@@ -177,7 +179,8 @@ class Run {
     const Tensor& mask = context_.in(3);
     Dims dims = mask.dims();
     if (dims.empty() || dims.size() > 4 || dims.back() > total_)
-      context_.fail(fmt::format("attn_mask has shape {}, expected up to [batch, heads, steps, {}]", to_string(dims), total_));
+      context_.fail(
+          fmt::format("attn_mask has shape {}, expected up to [batch, heads, steps, {}]", to_string(dims), total_));
     bool truth = mask.dtype() == DType::boolean;
     Tensor wide = mask.cast(dtype_of<T>());
     int64_t width = dims.back();
@@ -287,9 +290,12 @@ void Attention::infer(InferContext& context) const {
   });
   const Shape &q = shapes.q, &k = shapes.k, &v = shapes.v;
   DType dtype = context.dtype(0);
-  if (!context.shape(0).ranked) context.set_output(0, dtype, Shape());
-  else if (shapes.flat) context.set_output(0, dtype, Shape{q[0], q[2], product({q[1], v[3]})});
-  else context.set_output(0, dtype, Shape{q[0], q[1], q[2], v[3]});
+  if (!context.shape(0).ranked)
+    context.set_output(0, dtype, Shape());
+  else if (shapes.flat)
+    context.set_output(0, dtype, Shape{q[0], q[2], product({q[1], v[3]})});
+  else
+    context.set_output(0, dtype, Shape{q[0], q[1], q[2], v[3]});
   context.set_output(1, context.dtype(1), k);
   context.set_output(2, context.dtype(2), v);
   context.set_output(3, dtype, Shape{q[0], q[1], q[2], k[2]});

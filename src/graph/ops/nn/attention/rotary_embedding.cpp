@@ -13,7 +13,8 @@ struct RotaryEmbedding : OpOf<RotaryEmbedding> {
 
   const char* type() const override { return "RotaryEmbedding"; }
   OpSpec spec() const override {
-    return {.min_inputs = 3, .max_inputs = 4, .summary = "y = x with pairs (a, b) turned by the angle of their position"};
+    return {
+        .min_inputs = 3, .max_inputs = 4, .summary = "y = x with pairs (a, b) turned by the angle of their position"};
   }
   void attributes(AttributeVisitor& visitor) override {
     visitor.field("interleaved", interleaved);
@@ -24,7 +25,8 @@ struct RotaryEmbedding : OpOf<RotaryEmbedding> {
   void infer(InferContext& context) const override {
     const Shape& x = context.shape(0);
     if (x.ranked && x.rank() != 3 && x.rank() != 4)
-      context.fail("input has shape " + to_string(x) + ", expected [batch, heads, steps, size] or [batch, steps, hidden]");
+      context.fail("input has shape " + to_string(x) +
+                   ", expected [batch, heads, steps, size] or [batch, steps, hidden]");
     if (x.ranked && x.rank() == 3 && num_heads < 1) context.fail("num_heads is missing for an input of rank 3");
     context.set_output(0, context.dtype(0), x);
   }
@@ -59,7 +61,8 @@ struct RotaryEmbedding : OpOf<RotaryEmbedding> {
 
   Layout layout_of(const EvalContext& context, const Dims& x) const {
     if (x.size() != 3 && x.size() != 4)
-      context.fail("input has shape " + to_string(x) + ", expected [batch, heads, steps, size] or [batch, steps, hidden]");
+      context.fail("input has shape " + to_string(x) +
+                   ", expected [batch, heads, steps, size] or [batch, steps, hidden]");
     Layout layout{};
     layout.batch = x[0];
     layout.heads_first = x.size() == 4;

@@ -13,7 +13,9 @@ struct TensorScatter : OpOf<TensorScatter> {
 
   const char* type() const override { return "TensorScatter"; }
   OpSpec spec() const override {
-    return {.min_inputs = 2, .max_inputs = 3, .traits = 0u | Trait::scale_preserving,
+    return {.min_inputs = 2,
+            .max_inputs = 3,
+            .traits = 0u | Trait::scale_preserving,
             .summary = "y = cache with update written from write_indices on"};
   }
   void attributes(AttributeVisitor& visitor) override {
@@ -43,8 +45,10 @@ struct TensorScatter : OpOf<TensorScatter> {
     move_elements(context, 0, cache, cache.dims(), [&]<class T>(const T* in, T* out) {
       std::copy(in, in + cache.size(), out);
       auto source = [&]() -> const T* {
-        if constexpr (std::is_same_v<T, std::string>) return update.strings().data();
-        else return static_cast<const T*>(update.raw());
+        if constexpr (std::is_same_v<T, std::string>)
+          return update.strings().data();
+        else
+          return static_cast<const T*>(update.raw());
       }();
       int64_t outer_of_sample = batch > 0 ? to.outer / batch : 1;
       for (int64_t outer = 0; outer < to.outer; ++outer)
@@ -67,8 +71,8 @@ struct TensorScatter : OpOf<TensorScatter> {
     }
     if (at == 0) context.fail("axis is the batch");
     if (!fits)
-      context.fail(fmt::format("update {} does not fit into the cache {} on axis {}", to_string(update),
-                               to_string(cache), at));
+      context.fail(
+          fmt::format("update {} does not fit into the cache {} on axis {}", to_string(update), to_string(cache), at));
     return at;
   }
 };

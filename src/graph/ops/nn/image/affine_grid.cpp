@@ -3,8 +3,8 @@
 
 namespace hone::ops {
 
-/// The points at which GridSample reads an image to transform it. Inputs: theta [N, 2, 3] or [N, 3, 4], size (N, C, (D,)
-/// H, W). Output: [N, (D,) H, W, 2 or 3], x before y, in [-1, 1] over the image.
+/// The points at which GridSample reads an image to transform it. Inputs: theta [N, 2, 3] or [N, 3, 4], size (N, C,
+/// (D,) H, W). Output: [N, (D,) H, W, 2 or 3], x before y, in [-1, 1] over the image.
 struct AffineGrid : OpOf<AffineGrid> {
   int64_t align_corners = 0;  ///< 1: -1 and 1 are the centers of the corner pixels, 0: their outer edges
 

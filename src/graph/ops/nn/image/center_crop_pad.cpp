@@ -4,7 +4,8 @@
 
 namespace hone::ops {
 
-/// Cuts or fills up (with zeros) axes to given sizes, around their middle. Inputs: x, shape (one size for each of axes).
+/// Cuts or fills up (with zeros) axes to given sizes, around their middle. Inputs: x, shape (one size for each of
+/// axes).
 struct CenterCropPad : OpOf<CenterCropPad> {
   std::vector<int64_t> axes;  ///< empty: all
 

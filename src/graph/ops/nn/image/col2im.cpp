@@ -4,8 +4,8 @@
 
 namespace hone::ops {
 
-/// Sums columns of blocks back to an image. Inputs: x [N, C * block size, blocks], image_shape, block_shape (one number a
-/// spatial axis each). Output: [N, C, image_shape...].
+/// Sums columns of blocks back to an image. Inputs: x [N, C * block size, blocks], image_shape, block_shape (one number
+/// a spatial axis each). Output: [N, C, image_shape...].
 struct Col2Im : OpOf<Col2Im> {
   std::vector<int64_t> dilations;
   std::vector<int64_t> pads;  ///< begins, then ends

@@ -40,7 +40,8 @@ struct MeanVarianceNormalization : OpOf<MeanVarianceNormalization> {
       });
       for (double& value : deviation) value = std::sqrt(value) + 1e-9;
       output_as<T>(context, 0, in.dtype(), in.dims(), [&](T* y) {
-        visit([&](int64_t i, size_t g) { y[i] = static_cast<T>((static_cast<double>(x[i]) - mean[g]) / deviation[g]); });
+        visit(
+            [&](int64_t i, size_t g) { y[i] = static_cast<T>((static_cast<double>(x[i]) - mean[g]) / deviation[g]); });
       });
     });
   }

@@ -45,8 +45,8 @@ struct RMSNormalization : OpOf<RMSNormalization> {
         for (int64_t i = 0; i < rows; ++i, in += length, y += length) {
           double squares = 0;
           for (int64_t k = 0; k < length; ++k) squares += static_cast<double>(in[k]) * static_cast<double>(in[k]);
-          auto factor = static_cast<T>(
-              1 / std::sqrt(squares / static_cast<double>(length) + static_cast<double>(epsilon)));
+          auto factor =
+              static_cast<T>(1 / std::sqrt(squares / static_cast<double>(length) + static_cast<double>(epsilon)));
           for_each_broadcast(tail, tail, scale.dims(),
                              [&](int64_t k, int64_t, int64_t s) { y[k] = in[k] * factor * pointer<T>(scale)[s]; });
         }

@@ -40,13 +40,14 @@ struct LpPool : OpOf<LpPool> {
       Tensor x = input_as<T>(context, 0);
       auto power = static_cast<double>(p);
       output_as<T>(context, 0, dtype, geometry.result, [&](T* y) {
-        for_each_window(geometry, [&](int64_t i, int64_t plane, const PoolSpan& d, const PoolSpan& h, const PoolSpan& w) {
-          const T* from = pointer<T>(x) + plane * geometry.input_plane();
-          double sum = 0;
-          for_each_element(geometry, d, h, w,
-                           [&](int64_t at) { sum += std::pow(std::abs(static_cast<double>(from[at])), power); });
-          y[i] = static_cast<T>(std::pow(sum, 1 / power));
-        });
+        for_each_window(
+            geometry, [&](int64_t i, int64_t plane, const PoolSpan& d, const PoolSpan& h, const PoolSpan& w) {
+              const T* from = pointer<T>(x) + plane * geometry.input_plane();
+              double sum = 0;
+              for_each_element(geometry, d, h, w,
+                               [&](int64_t at) { sum += std::pow(std::abs(static_cast<double>(from[at])), power); });
+              y[i] = static_cast<T>(std::pow(sum, 1 / power));
+            });
       });
     });
   }

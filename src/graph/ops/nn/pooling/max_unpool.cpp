@@ -64,7 +64,8 @@ struct MaxUnpool : OpOf<MaxUnpool> {
     if (dims != inferred && !in_windows(window, x.dims(), dims, at)) place_in(inferred, dims, at);
     int64_t count = element_count(dims);
     for (int64_t index : at)
-      if (index < 0 || index >= count) context.fail(fmt::format("index {} is outside the output {}", index, to_string(dims)));
+      if (index < 0 || index >= count)
+        context.fail(fmt::format("index {} is outside the output {}", index, to_string(dims)));
     move_elements(context, 0, x, dims, [&](const auto* in, auto* out) {
       std::fill(out, out + count, std::decay_t<decltype(*out)>{});
       for (size_t i = 0; i < at.size(); ++i) out[at[i]] = in[i];
@@ -118,7 +119,8 @@ struct MaxUnpool : OpOf<MaxUnpool> {
       if (index < 0 || index >= count) continue;
       Dims where = position(index, inferred);
       index = 0;
-      for (size_t i = 0; i < dims.size(); ++i) index = where[i] < dims[i] && index >= 0 ? index + where[i] * strides[i] : -1;
+      for (size_t i = 0; i < dims.size(); ++i)
+        index = where[i] < dims[i] && index >= 0 ? index + where[i] * strides[i] : -1;
     }
   }
 };
