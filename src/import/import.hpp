@@ -13,7 +13,7 @@ namespace hone {
 /// lists them). Weights are not copied: the graph's constants refer to the mapped file, which stays mapped while any of
 /// them lives, so replace such a file by renaming, never by writing into it.
 ///
-/// ONNX: opsets 7 to 22 become opset 21 semantics; external data files are read from the model's folder; fields and
+/// ONNX: opsets 1 to 24 become opset 21 semantics; external data files are read from the model's folder; fields and
 /// tensors above 2 GB are fine. Throws Error naming the file, node, initializer or value that is wrong; a damaged or
 /// hostile file has no other effect.
 Graph import_model(const std::filesystem::path& path);

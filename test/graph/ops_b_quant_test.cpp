@@ -11,6 +11,16 @@ using testing::HasSubstr;
 Tensor scalar(DType dtype, int64_t value) { return Tensor::scalar(value).cast(dtype); }
 Tensor matrix(DType dtype, Dims dims, const Ints& values) { return ints(dtype, values).reshaped(std::move(dims)); }
 
+/// What the Error of evaluating the node says.
+std::string run_failure(const std::string& type, const std::vector<Tensor>& inputs) {
+  try {
+    evaluate(one_node(type, inputs, {}, true), {});
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
 TEST(OpsQuant, QuantizeRoundsHalfToEvenAndSaturates) {
   Tensor x = f32({0.5f, 1.5f, 2.5f, -0.5f, -1.5f, 1000, -1000, nan, inf, -inf}), one = Tensor::scalar(1.0f);
   EXPECT_EQ(run("QuantizeLinear", {x, one, scalar(DType::i8, 0)}).to_ints(),
@@ -38,9 +48,31 @@ TEST(OpsQuant, PerAxis) {
               HasSubstr("scale has shape [3], expected one number or [2] for axis 1"));
   EXPECT_THAT(failure("QuantizeLinear", {x, scale}, {{"axis", int64_t{3}}}), HasSubstr("axis is 3"));
   EXPECT_THAT(failure("DequantizeLinear", {q, scale, zero}, {{"block_size", int64_t{2}}}),
-              HasSubstr("quantize per tensor or per axis"));
+              HasSubstr("scale has shape [2], expected one number or [2, 1, 2] for axis 1"));
+  EXPECT_THAT(failure("DequantizeLinear", {q, scale, zero}, {{"block_size", int64_t{-1}}}), HasSubstr("block_size is -1"));
   EXPECT_THAT(failure("DequantizeLinear", {q, scale, ints(DType::u8, {0, 0})}),
               HasSubstr("zero point is u8, the input is i8"));
+}
+
+TEST(OpsQuant, Blocks) {
+  // Three rows in blocks of two: the last block has one.
+  Tensor x = f32({3, 2}, {2, 8, 4, 16, 6, 24}), scale = f32({2, 2}, {1, 4, 3, 8});
+  Tensor zero = matrix(DType::i8, {2, 2}, {0, 1, 2, 3});
+  Attributes blocked{{"axis", int64_t{0}}, {"block_size", int64_t{2}}};
+  Tensor q = run("QuantizeLinear", {x, scale, zero}, blocked);
+  EXPECT_EQ(q.to_ints(), (Ints{2, 3, 4, 5, 4, 6}));
+  EXPECT_EQ(run("DequantizeLinear", {q, scale, zero}, blocked).to_floats(), x.to_floats());
+  Attributes by_column{{"axis", int64_t{1}}, {"block_size", int64_t{2}}};
+  EXPECT_EQ(run("QuantizeLinear", {x, f32({3, 1}, {1, 2, 3})}, by_column).to_ints(), (Ints{2, 8, 2, 8, 2, 8}));
+  EXPECT_FALSE(op_of("QuantizeLinear", blocked)->has(Trait::layout_agnostic));
+}
+
+TEST(OpsQuant, TypesOfNewerOpsets) {
+  Tensor x = f32({1, 2}), half = Tensor::scalar(0.5f).cast(DType::f16);
+  EXPECT_EQ(run("DequantizeLinear", {ints(DType::u16, {4, 6}), half}, {{"output_dtype", int64_t{1}}}).dtype(), DType::f32);
+  EXPECT_EQ(run("QuantizeLinear", {x, half, scalar(DType::u16, 0)}, {{"precision", int64_t{1}}}).to_ints(), (Ints{2, 4}));
+  EXPECT_THAT(failure("DequantizeLinear", {ints(DType::u8, {1}), half}, {{"output_dtype", int64_t{2}}}),
+              HasSubstr("output_dtype is u8"));
 }
 
 TEST(OpsQuant, DynamicQuantizeLinear) {
@@ -82,6 +114,20 @@ TEST(OpsQuant, QLinearMatMul) {
   Tensor y = run("QLinearMatMul", {a, Tensor::scalar(0.0066f), scalar(DType::u8, 113), b, Tensor::scalar(0.00705f),
                                    scalar(DType::u8, 114), Tensor::scalar(0.0107f), scalar(DType::u8, 118)});
   EXPECT_EQ(y.to_ints(), (Ints{168, 115, 255, 1, 66, 151}));
+}
+
+TEST(OpsQuant, QLinearMatMulWithParametersByRowAndColumn) {
+  Tensor a = matrix(DType::i8, {2, 1}, {3, 4}), b = matrix(DType::i8, {1, 2}, {5, 6}), one = Tensor::scalar(1.0f);
+  Tensor zero = scalar(DType::i8, 0), column = ints(DType::i8, {1, 0});
+  // (3 - 0, 4 - 1) x (5 - 1, 6 - 0), rows scaled by 1 and 2, columns by 1 and 0.5.
+  std::vector<Tensor> inputs{a, f32({1, 2}), ints(DType::i8, {0, 1}), b, f32({1, 0.5f}), column, one, zero};
+  EXPECT_EQ(run("QLinearMatMul", inputs).to_ints(), (Ints{12, 9, 24, 18}));
+  inputs[1] = f32({2, 1}, {1, 2});
+  inputs[2] = matrix(DType::i8, {2, 1}, {0, 1});
+  inputs[6] = f32({1, 2});  // of y, by row
+  EXPECT_EQ(run("QLinearMatMul", inputs).to_ints(), (Ints{12, 9, 12, 9}));
+  inputs[1] = f32({1, 2, 3});
+  EXPECT_THAT(run_failure("QLinearMatMul", inputs), HasSubstr("a_scale has shape [3], expected one number"));
 }
 
 }  // namespace

@@ -274,6 +274,46 @@ TEST(Normalize, BatchNormalizationOfOldOpsets) {
   EXPECT_THAT(norm.error(), HasSubstr("batchNormalization 'n': has spatial = 0"));
 }
 
+TEST(Normalize, BatchNormalizationInTrainingModeHasItsThreeOutputs) {
+  Tensor one = Tensor::of<float>({1}, {1}), zero = Tensor::of<float>({1}, {0});
+  Attributes attributes{{"epsilon", 0.f}, {"training_mode", int64_t{1}}, {"momentum", 0.5f}};
+  OneNode norm{15, {"BatchNormalization", {"x", "s", "b", "m", "v"}, {"y", "m2", "v2"}, attributes}, {2, 1}};
+  norm.constants = {{"s", one}, {"b", one}, {"m", zero}, {"v", one}};
+  std::vector<Tensor> outputs = evaluate(norm.import(), std::vector<Tensor>{Tensor::of<float>({2, 1}, {2, 6})});
+  EXPECT_EQ(outputs[0].to_floats(), (Floats{0, 2}));
+  EXPECT_EQ(outputs[1].to_floats(), (Floats{2}));    // 0 * 0.5 + 4 * 0.5
+  EXPECT_EQ(outputs[2].to_floats(), (Floats{2.5}));  // 1 * 0.5 + 4 * 0.5
+  norm.node.outputs = {"y"};
+  EXPECT_EQ(norm.run({2, 6}), (Floats{0, 2}));
+}
+
+TEST(Normalize, OpsOfOpsets1To6) {
+  OneNode concat{3, {"Concat", {"x", "x"}, {"y"}}, {1, 2}};
+  EXPECT_EQ(concat.import().outputs()[0].value->shape(), (Shape{1, 4}));
+  OneNode reshape{1, {"Reshape", {"x"}, {"y"}, {{"shape", Ints{2, -1}}, {"consumed_inputs", Ints{0}}}}, {4}};
+  EXPECT_EQ(reshape.import().outputs()[0].value->shape(), (Shape{2, 2}));
+  reshape.node.attributes.clear();
+  EXPECT_THAT(reshape.error(), HasSubstr("has no attribute 'shape'"));
+  OneNode prelu{6, {"PRelu", {"x", "slope"}, {"y"}}, {1, 2, 2}, {{"slope", Tensor::of<float>({2}, {10, 100})}}};
+  EXPECT_EQ(prelu.run({-1, 2, -3, 4}), (Floats{-10, 2, -300, 4}));
+  prelu.constants[0].second = Tensor::of<float>({1}, {5});
+  EXPECT_EQ(prelu.run({-1, 2, -3, 4}), (Floats{-5, 2, -15, 4}));
+  OneNode tile{1, {"Tile", {"x", "tiles", "axis"}, {"y"}}, {1, 2}};
+  tile.constants = {{"tiles", Tensor::scalar(2.0f)}, {"axis", Tensor::scalar(1.0f)}};
+  EXPECT_EQ(tile.run({1, 2}), (Floats{1, 2, 1, 2}));
+  tile.constants[1].second = Tensor::scalar(2.0f);
+  EXPECT_THAT(tile.error(), HasSubstr("has axis 2 for an input of 2 dimensions"));
+  OneNode upsample{1, {"Upsample", {"x"}, {"y"}, {{"height_scale", 1.f}, {"width_scale", 2.f}}}, {1, 1, 1, 2}};
+  EXPECT_EQ(upsample.run({1, 2}), (Floats{1, 1, 2, 2}));
+}
+
+TEST(Normalize, SwishOfOpset24) {
+  OneNode swish{24, {"Swish", {"x"}, {"y"}}, {2}};
+  EXPECT_NEAR(swish.run({0, 1})[1], 0.7310586f, 1e-6f);
+  swish.node.attributes["alpha"] = 2.f;
+  EXPECT_NEAR(swish.run({0, 1})[1], 0.8807971f, 1e-6f);
+}
+
 TEST(Normalize, GroupNormalizationScalesPerChannel) {
   // 4 channels in 2 groups, one element each: x = [-1, 1] in a group normalizes to itself.
   OneNode norm{

@@ -8,6 +8,7 @@
 #include "app/support/format.hpp"
 #include "app/support/options.hpp"
 #include "app/support/terminal.hpp"
+#include "app/support/usage_error.hpp"
 #include "base/file.hpp"
 #include "base/interrupt.hpp"
 
@@ -49,6 +50,7 @@ std::vector<Outcome> run_cases(const ConformanceOptions& options) {
   std::vector<Outcome> outcomes;
   for (ConformanceCase& test : find_conformance_cases(options.folder))
     if (options.filter.empty() || matches_glob(test.name, options.filter)) outcomes.push_back({std::move(test), {}});
+  if (outcomes.empty()) throw UsageError(fmt::format("--filter: no case is '{}'", options.filter));
   DeviceOptions device = options.device.options();
   load(Graph(), device);  // an unknown device is a mistake of the caller, not of each case
   auto progress = make_progress();

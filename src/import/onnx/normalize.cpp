@@ -8,8 +8,8 @@
 
 namespace hone::onnx {
 
-// Every difference in meaning between opsets 7 to 20 and opset 21. Versions that only added types, optional
-// attributes or optional inputs with the old behavior as default need no line.
+// Every difference in meaning between opset 21 and the others, 1 to 24. Versions that only added types, optional
+// attributes or optional inputs with the old behavior as default need no line: so do all from 22 on.
 std::span<const Conversion> conversions() {
   static const Conversion table[] = {
       {"Add", 7, "Add", broadcast_axis, "attributes broadcast and axis became numpy broadcasting"},
@@ -25,16 +25,22 @@ std::span<const Conversion> conversions() {
       {"Xor", 7, "Xor", broadcast_axis, "as Add"},
       {"BatchNormalization", 14, "BatchNormalization", batch_norm_statistics,
        "attribute spatial and training outputs went"},
+      {"BatchNormalization", any_opset, "BatchNormalization", batch_norm_outputs,
+       "in training mode it has three outputs, always"},
       {"Cast", any_opset, "Cast", cast_type_name, "attribute to was the name of the type before 6"},
       {"Clip", 11, "Clip", clip_bounds, "min and max became inputs"},
+      {"Concat", 4, "Concat", concat_default_axis, "axis has no default any more"},
       {"DFT", 20, "DFT", dft_axis, "axis became an input"},
       {"Dropout", 12, "Dropout", dropout_ratio, "ratio became an input"},
+      {"GlobalLpPool", 2, "GlobalLpPool", lp_pool_whole_p, "p became an integer"},
       {"GridSample", 20, "GridSample", grid_sample_mode, "modes bilinear and bicubic became linear and cubic"},
       {"GroupNormalization", 21, "GroupNormalization", group_norm_scale,
        "scale and bias became one a channel, not one a group"},
       {"Hardmax", 13, "Hardmax", softmax_two_dims, "axis became one dimension, not all from there on"},
       {"LogSoftmax", 13, "LogSoftmax", softmax_two_dims, "as Hardmax"},
       {"Softmax", 13, "Softmax", softmax_two_dims, "as Hardmax"},
+      {"LpPool", 2, "LpPool", lp_pool_whole_p, "as GlobalLpPool"},
+      {"PRelu", 7, "PRelu", prelu_channels, "a slope per channel broadcasts as numpy says"},
       {"Pad", 11, "Pad", pad_amounts, "pads and value became inputs"},
       {"ReduceL1", 18, "ReduceL1", reduce_axes, "axes became an input"},
       {"ReduceL2", 18, "ReduceL2", reduce_axes, "as ReduceL1"},
@@ -46,6 +52,7 @@ std::span<const Conversion> conversions() {
       {"ReduceProd", 18, "ReduceProd", reduce_axes, "as ReduceL1"},
       {"ReduceSumSquare", 18, "ReduceSumSquare", reduce_axes, "as ReduceL1"},
       {"ReduceSum", 13, "ReduceSum", reduce_axes, "axes became an input"},
+      {"Reshape", 5, "Reshape", reshape_sizes, "shape became an input"},
       {"Resize", 11, "Resize", resize_asymmetric, "inputs roi and sizes, and the choice of coordinates, came"},
       {"Resize", any_opset, "Resize", resize_empty_inputs, "an empty roi, scales or sizes means an absent one"},
       {"RoiAlign", 16, "RoiAlign", roi_align_coordinates, "half-pixel coordinates became the default"},
@@ -54,6 +61,8 @@ std::span<const Conversion> conversions() {
       {"Split", 13, "Split", split_sizes, "split became an input"},
       {"Squeeze", 13, "Squeeze", squeeze_axes, "axes became an input"},
       {"Unsqueeze", 13, "Unsqueeze", squeeze_axes, "axes became an input"},
+      {"Swish", any_opset, "Mul", swish_product, "came in 24 and is a function"},
+      {"Tile", 6, "Tile", tile_axis, "inputs tiles and axis became one input with a number for each axis"},
       {"Upsample", any_opset, "Resize", upsample_scales,
        "became Resize with asymmetric coordinates; after the lines of Resize"},
       {"TopK", 10, "TopK", top_k_count, "k became an input"},
@@ -70,6 +79,7 @@ std::string normalized_op(std::string_view domain, const std::string& op, int64_
 
 void normalize(DraftNode& node, Normalizer& normalizer) {
   if (!node.domain.empty()) return;
+  if (normalizer.opset < 7) node.attributes.erase("consumed_inputs");  // on most ops; a hint about memory
   for (const Conversion& line : conversions()) {
     // The old broadcast attributes also turn up in files that claim a newer opset.
     bool applies =

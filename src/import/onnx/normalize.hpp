@@ -70,6 +70,7 @@ void dft_axis(DraftNode& node, Normalizer& normalizer);
 void upsample_scales(DraftNode& node, Normalizer& normalizer);
 void cast_type_name(DraftNode& node, Normalizer& normalizer);
 
+void batch_norm_outputs(DraftNode& node, Normalizer& normalizer);
 void batch_norm_statistics(DraftNode& node, Normalizer& normalizer);
 void broadcast_axis(DraftNode& node, Normalizer& normalizer);
 void grid_sample_mode(DraftNode& node, Normalizer& normalizer);
@@ -78,6 +79,14 @@ void resize_asymmetric(DraftNode& node, Normalizer& normalizer);
 void resize_empty_inputs(DraftNode& node, Normalizer& normalizer);
 void roi_align_coordinates(DraftNode& node, Normalizer& normalizer);
 void softmax_two_dims(DraftNode& node, Normalizer& normalizer);
+void swish_product(DraftNode& node, Normalizer& normalizer);
 void nothing(DraftNode& node, Normalizer& normalizer);
+
+// normalize_old.cpp: what only opsets 1 to 6 (2017) had.
+void concat_default_axis(DraftNode& node, Normalizer& normalizer);
+void lp_pool_whole_p(DraftNode& node, Normalizer& normalizer);
+void prelu_channels(DraftNode& node, Normalizer& normalizer);
+void reshape_sizes(DraftNode& node, Normalizer& normalizer);
+void tile_axis(DraftNode& node, Normalizer& normalizer);
 
 }  // namespace hone::onnx

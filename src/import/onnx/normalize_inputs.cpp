@@ -84,6 +84,8 @@ void dft_axis(DraftNode& node, Normalizer& normalizer) {
 
 void upsample_scales(DraftNode& node, Normalizer& normalizer) {
   auto scales = node.take<std::vector<float>>("scales");
+  auto height = node.take<float>("height_scale"), width = node.take<float>("width_scale");  // opset 1
+  if (height && width) scales = {1, 1, *height, *width};
   Value* input = node.input(1);
   if (scales)
     input = normalizer.constant(node, "scales", Tensor::of<float>({static_cast<int64_t>(scales->size())}, *scales));

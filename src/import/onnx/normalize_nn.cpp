@@ -17,6 +17,12 @@ void batch_norm_statistics(DraftNode& node, Normalizer&) {
   node.attributes.erase("consumed_inputs");
 }
 
+void batch_norm_outputs(DraftNode& node, Normalizer&) {
+  auto it = node.attributes.find("training_mode");
+  const int64_t* training = it == node.attributes.end() ? nullptr : std::get_if<int64_t>(&it->second);
+  if (training && *training != 0) node.outputs.resize(3);  // also those that nobody reads
+}
+
 /// b of shape [C] with axis 1 against a of [N, C, H, W] becomes [C, 1, 1].
 void broadcast_axis(DraftNode& node, Normalizer& normalizer) {
   bool enabled = node.take<int64_t>("broadcast").value_or(0) != 0;
@@ -114,6 +120,20 @@ void softmax_two_dims(DraftNode& node, Normalizer& normalizer) {
                                    : normalizer.add(node, "shape", "Shape", {x});
   node.op = "Reshape";
   node.inputs = {result, sizes};
+}
+
+/// x * sigmoid(alpha * x), in which the optimizer finds the op again.
+void swish_product(DraftNode& node, Normalizer& normalizer) {
+  float alpha = node.take<float>("alpha").value_or(1);
+  Value* x = node.input(0);
+  if (!x) node.fail("has no input");
+  Value* scaled = x;
+  if (alpha != 1) {
+    Tensor factor = Tensor::scalar<float>(alpha);
+    if (size_of(x->dtype()) > 0) factor = factor.cast(x->dtype());
+    scaled = normalizer.add(node, "scaled", "Mul", {x, normalizer.constant(node, "alpha", factor)});
+  }
+  node.set_input(1, normalizer.add(node, "gate", "Sigmoid", {scaled}));
 }
 
 }  // namespace hone::onnx

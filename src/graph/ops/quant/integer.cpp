@@ -4,34 +4,55 @@
 
 namespace hone::ops {
 
+Dims parameter_steps(const EvalContext& context, size_t i, const char* what, const Dims& dims, int axis) {
+  const Dims& own = context.in(i).dims();
+  Dims steps(dims.size(), 0);
+  if (context.in(i).size() == 1) return steps;
+  size_t at = axis < 0 ? dims.size() - static_cast<size_t>(-axis) : static_cast<size_t>(axis);
+  if (own.size() == 1 && at < dims.size() && own[0] == dims[at]) {
+    steps[at] = 1;
+    return steps;
+  }
+  bool fits = own.size() > 1 && own.size() <= dims.size();
+  Dims strides = row_major_strides(own);
+  for (size_t k = 0; fits && k < own.size(); ++k) {
+    size_t target = dims.size() - own.size() + k;
+    fits = own[k] == 1 || own[k] == dims[target];
+    if (own[k] != 1) steps[target] = strides[k];
+  }
+  if (!fits)
+    context.fail(fmt::format("{} has shape {}, expected one number, one for each position on axis {} of {}, or what broadcasts to that",
+                             what, to_string(own), axis, to_string(dims)));
+  return steps;
+}
+
+std::vector<double> parameter_values(const EvalContext& context, size_t i, const char* what, const Dims& dims, int axis) {
+  Dims steps = parameter_steps(context, i, what, dims, axis);
+  Tensor numbers = context.in(i).cast(DType::f64);
+  std::vector<double> result(static_cast<size_t>(element_count(dims)));
+  if (!result.empty()) strided_copy(numbers.data<double>().data(), result.data(), dims, steps);
+  return result;
+}
+
 Tensor without_zero_point(const EvalContext& context, size_t i, size_t zero, int axis) {
   const Tensor& x = context.in(i);
   if (x.dtype() != DType::u8 && x.dtype() != DType::i8)
     context.fail(fmt::format("input {} is {}, expected u8 or i8", i, name_of(x.dtype())));
-  Tensor result(DType::u32, x.dims());
-  std::vector<int64_t> zeros{0};
+  Tensor result = x.cast(DType::i32);
+  auto numbers = result.mutable_data<int32_t>();
   if (context.has(zero)) {
     if (context.in(zero).dtype() != x.dtype())
       context.fail(fmt::format("zero point is {}, expected {} as input {}", name_of(context.in(zero).dtype()),
                                name_of(x.dtype()), i));
-    zeros = context.in(zero).to_ints();
+    Dims steps = parameter_steps(context, zero, "zero point", x.dims(), axis);
+    std::vector<int64_t> zeros = context.in(zero).to_ints();
+    int64_t length = x.dims().empty() ? 1 : x.dims().back(), step = steps.empty() ? 0 : steps.back();
+    for_each_row(x.dims(), steps, [&](int64_t first, int64_t offset) {
+      for (int64_t k = 0; k < length; ++k)
+        numbers[static_cast<size_t>(first + k)] -= static_cast<int32_t>(zeros[static_cast<size_t>(offset + k * step)]);
+    });
   }
-  auto at = static_cast<size_t>(axis < 0 ? axis + x.rank() : axis);
-  bool along_axis = at < x.dims().size() && static_cast<int64_t>(zeros.size()) == x.dims()[at];
-  if (zeros.size() != 1 && !along_axis)
-    context.fail(fmt::format("zero point has {} elements, expected one or one for each position on axis {} of {}",
-                             zeros.size(), axis, to_string(x.dims())));
-  int64_t inner = zeros.size() == 1 ? 1 : count_between(x.dims(), at + 1, x.dims().size());
-  auto count = static_cast<int64_t>(zeros.size());
-  uint32_t* out = result.mutable_data<uint32_t>().data();
-  auto run = [&](auto tag) {
-    const auto* in = static_cast<const decltype(tag)*>(x.raw());
-    for (int64_t k = 0; k < x.size(); ++k)
-      out[k] = static_cast<uint32_t>(in[k] - static_cast<int32_t>(zeros[static_cast<size_t>(k / inner % count)]));
-  };
-  if (x.dtype() == DType::u8) run(uint8_t{});
-  else run(int8_t{});
-  return result;
+  return Tensor(DType::u32, x.dims(), result.raw(), result.bytes(), result.owner());
 }
 
 double scalar_input(const EvalContext& context, size_t i, const char* what) {

@@ -7,7 +7,7 @@
 namespace hone::ops {
 
 OpSpec QuantizeLinear::spec() const {
-  return {.min_inputs = 2, .max_inputs = 3, .traits = 0u | Trait::layout_agnostic,
+  return {.min_inputs = 2, .max_inputs = 3, .traits = block_size ? 0u : 0u | Trait::layout_agnostic,
           .summary = "y = saturate(round(x / scale) + zero_point)"};
 }
 
@@ -15,6 +15,7 @@ void QuantizeLinear::attributes(AttributeVisitor& visitor) {
   visitor.field("axis", axis);
   visitor.field("block_size", block_size);
   visitor.field("output_dtype", output_dtype);
+  visitor.field("precision", precision);
   visitor.field("saturate", saturate);
 }
 
@@ -31,10 +32,10 @@ DType result_type(Context& context, const QuantizeLinear& op, DType zero_point) 
 template <class T, class Float>
 void quantize(const Float* x, const Float* scale, const std::vector<int64_t>& zeros, const AxisParameters& axis,
               int64_t count, T* y) {
-  // Runs of elements that share one scale.
-  int64_t run = axis.count == 1 ? count : axis.inner;
-  for (int64_t begin = 0, k = 0; begin < count; begin += run, k = (k + 1) % axis.count)
-    for (int64_t i = begin; i < begin + run; ++i) y[i] = quantized<T>(x[i] / scale[k], zeros[static_cast<size_t>(k)]);
+  for_each_scale(axis, count, [&](int64_t first, int64_t length, int64_t k, int64_t step) {
+    for (int64_t i = 0; i < length; ++i, k += step)
+      y[first + i] = quantized<T>(x[first + i] / scale[k], zeros[static_cast<size_t>(k)]);
+  });
 }
 }  // namespace
 
@@ -50,7 +51,7 @@ void QuantizeLinear::evaluate(EvalContext& context) const {
   if (context.has(2)) zeros = context.in(2).to_ints();
   DType dtype = result_type(context, *this, context.has(2) ? context.in(2).dtype() : DType::undefined);
   with_quantized(context, dtype, [&]<class T>(T) {
-    with_float(context, context.in(1).dtype(), [&]<class Float>(Float) {
+    with_float(context, precision == DType::undefined ? context.in(1).dtype() : precision, [&]<class Float>(Float) {
       Tensor x = input_as<Float>(context, 0), scale = input_as<Float>(context, 1);
       Tensor& y = context.out(0, dtype, x.dims());
       quantize(pointer<Float>(x), pointer<Float>(scale), zeros, parameters, x.size(), y.mutable_data<T>().data());
