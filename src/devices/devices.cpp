@@ -20,7 +20,7 @@ struct DeviceEntry {
 const DeviceEntry devices[] = {
     {"cpu", [] { return cpu_features().name + " (" + cpu_features().isa() + ")"; },
      [](const DeviceOptions& options) -> CompileGraph {
-       return [options](Graph graph) { return compile_cpu(std::move(graph), {options.threads, options.disabled_kernels}); };
+       return [options](Graph graph) { return compile_cpu(std::move(graph), {options.threads, options.disabled_kernels, options.autotune, options.cache_dir}); };
      }},
     {"reference", [] { return std::string("evaluates every op by its definition; slow, for checking"); },
      [](const DeviceOptions&) -> CompileGraph { return compile_reference; }},

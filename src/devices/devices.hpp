@@ -14,6 +14,8 @@ struct DeviceOptions {
   int threads = 0;             ///< 0: all processors of this process
   std::vector<std::string> disabled_passes;
   std::vector<std::string> disabled_kernels;  ///< names of the kernel list that are left out, to compare the others
+  bool autotune = true;   ///< measure rival kernels of a layer while compiling; false: the same choice on every run
+  std::string cache_dir;  ///< folder that keeps results of measurements between processes; empty: none
 };
 
 struct DeviceInfo {

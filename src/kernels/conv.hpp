@@ -36,8 +36,9 @@ struct ConvRange {
 struct ConvF32Kernels {
   int64_t (*blocks)(const ConvShape& shape);  ///< output-channel blocks, over all groups
   size_t (*packed_bytes)(const ConvShape& shape);
-  /// `w` is [out_channels][group_channels][kernel_h][kernel_w]. `packed` is for this instruction set, 64-byte aligned.
-  void (*pack)(const ConvShape& shape, const float* w, void* packed);
+  /// Blocks [begin, end) of `w` [out_channels][group_channels][kernel_h][kernel_w]. `packed` is for this instruction set,
+  /// 64-byte aligned.
+  void (*pack)(const ConvShape& shape, const float* w, void* packed, int64_t begin, int64_t end);
   void (*run)(const ConvShape& shape, const float* x, const void* packed, const Epilogue& epilogue, void* y,
               const ConvRange& range);
 };
@@ -47,7 +48,7 @@ struct ConvF32Kernels {
 struct ConvInt8Kernels {
   int64_t (*blocks)(const ConvShape& shape);
   size_t (*packed_bytes)(const ConvShape& shape);
-  void (*pack)(const ConvShape& shape, const int8_t* w, DType x_type, int x_zero, void* packed);
+  void (*pack)(const ConvShape& shape, const int8_t* w, DType x_type, int x_zero, void* packed, int64_t begin, int64_t end);
   void (*run)(const ConvShape& shape, const void* x, DType x_type, const void* packed, const Epilogue& epilogue, void* y,
               const ConvRange& range);
 };

@@ -14,6 +14,7 @@
 #include "compile/arena.hpp"
 #include "compile/lower/lower.hpp"
 #include "devices/cpu/kernels.hpp"
+#include "devices/cpu/tuner.hpp"
 #include "devices/reference/reference_device.hpp"
 #include "graph/cost.hpp"
 #include "graph/ops/fused/fused.hpp"
@@ -24,8 +25,10 @@ namespace cpu {
 
 const std::vector<KernelEntry>& kernel_list() {
   static const std::vector<KernelEntry> list = {
-#define HONE_CPU_KERNEL(name) {#name, make_##name},
+#define HONE_CPU_KERNEL(name) {#name, make_##name, false},
+#define HONE_CPU_RIVAL(name) {#name, make_##name, true},
 #include "devices/cpu/kernels.inc"
+#undef HONE_CPU_RIVAL
 #undef HONE_CPU_KERNEL
   };
   return list;
@@ -127,7 +130,11 @@ class CpuPlan : public Plan {
 /// Makes the kernels and gives every value its memory.
 class Builder {
  public:
-  Builder(Graph graph, const CpuOptions& options) : plan_(std::make_shared<CpuPlan>()), options_(options) {
+  Builder(Graph graph, const CpuOptions& options)
+      : plan_(std::make_shared<CpuPlan>()),
+        options_(options),
+        pool_(options.threads, [] { omp_set_num_threads(1); }),
+        tuner_({options.autotune, options.cache_dir}, pool_) {
     plan_->graph = std::move(graph);
     plan_->threads = options.threads;
   }
@@ -144,6 +151,7 @@ class Builder {
       if (is_view(*node)) root_[node->output()] = root(node->input(0));
     for (const auto& node : graph.nodes())
       if (!is_view(*node)) add_step(*node);
+    tuner_.save();
     bind_ends();
     share_memory();
     place_in_arena();
@@ -183,8 +191,28 @@ class Builder {
   }
   int slot(const Value* value) { return slot_of_root(root(value)); }
 
+  std::unique_ptr<Kernel> choose_kernel(const Node& node, std::vector<std::string>& notes) {
+    const CpuContext context{plan_->threads};
+    const auto& disabled = options_.disabled_kernels;
+    std::vector<Tuner::Candidate> rivals;
+    for (const KernelEntry& entry : kernel_list()) {
+      if (std::find(disabled.begin(), disabled.end(), entry.name) != disabled.end()) continue;
+      if (!entry.rival && !rivals.empty()) break;
+      std::string refusal;
+      auto kernel = entry.make(node, context, refusal);
+      if (kernel && entry.rival) {
+        rivals.push_back({entry.name, std::move(kernel)});
+      } else if (kernel) {
+        kernel->prepare(pool_);
+        return kernel;
+      } else if (!refusal.empty()) {
+        notes.push_back(fmt::format("{}: {}", entry.name, refusal));
+      }
+    }
+    return tuner_.choose(node, std::move(rivals), notes);
+  }
+
   void add_step(const Node& node) {
-    CpuContext context{plan_->threads};
     StepInfo info;
     info.node = node.name;
     const auto* fused = node.as<ops::Fused>();
@@ -193,14 +221,7 @@ class Builder {
     info.flops = node_flops(node);
     info.bytes = node_bytes(node);
     Step step;
-    for (const KernelEntry& entry : kernel_list()) {
-      const auto& disabled = options_.disabled_kernels;
-      if (std::find(disabled.begin(), disabled.end(), entry.name) != disabled.end()) continue;
-      std::string refusal;
-      step.kernel = entry.make(node, context, refusal);
-      if (step.kernel) break;
-      if (!refusal.empty()) info.notes.push_back(fmt::format("{}: {}", entry.name, refusal));
-    }
+    step.kernel = choose_kernel(node, info.notes);
     info.kernel = step.kernel->name();
     int now = static_cast<int>(plan_->work.size());
     for (size_t i = 0; i < node.inputs().size(); ++i) {
@@ -285,6 +306,8 @@ class Builder {
 
   std::shared_ptr<CpuPlan> plan_;
   const CpuOptions& options_;
+  ThreadPool pool_;  // for packing and measuring
+  Tuner tuner_;
   std::unordered_map<const Value*, const Value*> root_;
   std::unordered_map<const Value*, int> slot_;
   std::vector<Group> groups_;

@@ -11,6 +11,8 @@ namespace hone {
 struct CpuOptions {
   int threads = 0;                            ///< 0: all processors of the process
   std::vector<std::string> disabled_kernels;  ///< entries of the kernel list to leave out
+  bool autotune = true;                       ///< measure rival kernels; false: estimates decide, the same on every run
+  std::string cache_dir;                      ///< keeps what was measured; empty: only this process does
 };
 
 /// Compiles a graph with concrete shapes for this CPU. Throws Error for a disabled kernel that does not exist.

@@ -29,11 +29,17 @@ struct KernelRun {
   T* out(size_t i = 0) const { return static_cast<T*>(table[outputs[i]]); }
 };
 
-/// A node made executable. Immutable after construction; holds its prepacked weights.
+/// A node made executable. Immutable after prepare(); holds its prepacked weights.
 class Kernel {
  public:
   virtual ~Kernel() = default;
   virtual std::string name() const = 0;
+  /// Microseconds that a run is expected to take. For rivals, see tuner.hpp.
+  virtual double estimate() const { return 0; }
+  /// What layers with the same cost have in common. For rivals.
+  virtual std::string signature() const { return {}; }
+  /// Packs the weights. Called before the first run(), not for a kernel that lost.
+  virtual void prepare(ThreadPool&) {}
   virtual void run(const KernelRun& run) const = 0;
   virtual std::unique_ptr<KernelState> make_state() const { return nullptr; }
   virtual size_t scratch_bytes() const { return 0; }
@@ -54,6 +60,7 @@ using MakeKernel = std::unique_ptr<Kernel> (*)(const Node& node, const CpuContex
 struct KernelEntry {
   const char* name;
   MakeKernel make;
+  bool rival;  ///< competes with the rivals behind it in the list
 };
 /// All kernels in order of preference; the last takes every node.
 const std::vector<KernelEntry>& kernel_list();

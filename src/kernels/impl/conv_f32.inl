@@ -14,10 +14,10 @@ HONE_INLINE const float* zeros(const ConvShape& s, const float* packed) {
   return packed + all_vectors(s) * s.taps() * s.group_channels() * kLanes;
 }
 
-void conv_f32_pack(const ConvShape& s, const float* w, void* memory) {
+void conv_f32_pack(const ConvShape& s, const float* w, void* memory, int64_t begin, int64_t end) {
   float* packed = static_cast<float*>(memory);
   const int64_t depth = s.group_channels(), taps = s.taps();
-  for (int64_t index = 0; index < count_blocks(s); ++index) {
+  for (int64_t index = begin; index < end; ++index) {
     const Block b = block_at(s, index);
     float* panel = packed + vectors_before(s, index) * taps * depth * kLanes;
     const float* first = w + (b.group * s.group_out_channels() + b.first) * depth * taps;
@@ -26,6 +26,7 @@ void conv_f32_pack(const ConvShape& s, const float* w, void* memory) {
         for (int c = 0; c < b.vectors * kLanes; ++c)
           *panel++ = c < b.channels ? first[(c * depth + k) * taps + tap] : 0;
   }
+  if (begin > 0) return;
   float* row = packed + all_vectors(s) * taps * depth * kLanes;
   for (int64_t k = 0; k < depth + 16; ++k) row[k] = 0;
 }

@@ -1,12 +1,16 @@
-// Convolution of 8-bit integers with VNNI: four input channels a step, u8 x i8 into 32 bits without saturation.
+// Convolution of 8-bit integers: four input channels a step, with VNNI u8 x i8 into 32 bits; without it, both are widened to
+// 16 bits first (the weights when they are packed). Nothing saturates.
 #include "kernels/impl/conv_tiles.inl"
 
 namespace hone::kernels::HONE_ISA {
 namespace {
 
-// Packed: per block, [tap][input channel / 4][vectors x lanes][4] bytes. Behind all blocks: the correction of each output
+constexpr int kStepBytes = kTapBytes * kLanes;  ///< weights of four input channels for one vector
+constexpr int kInt8TileVectors = kTapBytes == 4 ? 24 : kLanes == 16 ? 20 : 8;
+
+// Packed: per block, [tap][input channel / 4][vector] of kStepBytes. Behind all blocks: the correction of each output
 // channel (i32, in blocks of lanes) and a row of zero points for padding.
-HONE_INLINE int64_t panel_bytes(const ConvShape& s) { return s.taps() * s.group_channels() * kLanes; }  // of one vector
+HONE_INLINE int64_t panel_bytes(const ConvShape& s) { return s.taps() * s.group_channels() / 4 * kStepBytes; }  // of one vector
 
 size_t conv_int8_packed_bytes(const ConvShape& s) {
   return static_cast<size_t>(all_vectors(s) * (panel_bytes(s) + kLanes * 4) + s.group_channels() + 64);
@@ -19,20 +23,21 @@ HONE_INLINE const uint8_t* outside_row(const ConvShape& s, const uint8_t* packed
 }
 
 /// i8 input is read as u8 by flipping the sign bit: x + 128, which the correction takes back.
-void conv_int8_pack(const ConvShape& s, const int8_t* w, DType x_type, int x_zero, void* memory) {
+void conv_int8_pack(const ConvShape& s, const int8_t* w, DType x_type, int x_zero, void* memory, int64_t begin, int64_t end) {
   uint8_t* packed = static_cast<uint8_t*>(memory);
   const int64_t depth = s.group_channels(), taps = s.taps();
   int32_t* correction = const_cast<int32_t*>(corrections(s, packed));
   const int offset = x_type == DType::i8 ? x_zero + 128 : x_zero;
-  for (int64_t index = 0; index < count_blocks(s); ++index) {
+  for (int64_t index = begin; index < end; ++index) {
     const Block b = block_at(s, index);
     uint8_t* panel = packed + vectors_before(s, index) * panel_bytes(s);
     const int8_t* first = w + (b.group * s.group_out_channels() + b.first) * depth * taps;
     for (int64_t tap = 0; tap < taps; ++tap)
       for (int64_t k = 0; k < depth; k += 4)
-        for (int c = 0; c < b.vectors * kLanes; ++c)
-          for (int i = 0; i < 4; ++i)
-            *panel++ = c < b.channels ? static_cast<uint8_t>(first[(c * depth + k + i) * taps + tap]) : 0;
+        for (int v = 0; v < b.vectors; ++v, panel += kStepBytes)
+          for (int lane = 0; lane < kLanes; ++lane)
+            for (int i = 0, c = v * kLanes + lane; i < 4; ++i)
+              put_weight(panel, lane, tap_of[i], c < b.channels ? first[(c * depth + k + i) * taps + tap] : 0);
     int32_t* sums = correction + vectors_before(s, index) * kLanes;
     for (int c = 0; c < b.vectors * kLanes; ++c) {
       int32_t sum = 0;
@@ -40,20 +45,19 @@ void conv_int8_pack(const ConvShape& s, const int8_t* w, DType x_type, int x_zer
       sums[c] = -offset * sum;
     }
   }
+  if (begin > 0) return;
   uint8_t* row = const_cast<uint8_t*>(outside_row(s, packed));
   for (int64_t k = 0; k < depth + 64; ++k) row[k] = static_cast<uint8_t>(x_zero);
 }
 
 template <int P, int V, bool Flip>
 HONE_INLINE void step(const uint8_t* const* a, int64_t k, const uint8_t* w, VI (&acc)[P * V]) {
-  VI b[V];
-  unroll<V>(HONE_EACH { b[i] = _mm512_loadu_si512(w + i * 64); });
+  TapWeights b[V];
+  unroll<V>(HONE_EACH { b[i] = load_weights(w + i * kStepBytes); });
+  const VI flip = set1i(Flip ? static_cast<int>(0x80808080u) : 0);
   unroll<P>([&](auto p) __attribute__((always_inline)) {
-    int32_t four;
-    __builtin_memcpy(&four, a[p] + k, 4);
-    VI x = _mm512_set1_epi32(four);
-    if constexpr (Flip) x = _mm512_xor_si512(x, _mm512_set1_epi8(-128));
-    unroll<V>(HONE_EACH { acc[p * V + i] = _mm512_dpbusd_epi32(acc[p * V + i], x, b[i]); });
+    const Taps x = splat_four(a[p] + k, flip);
+    unroll<V>(HONE_EACH { acc[p * V + i] = dot4(acc[p * V + i], x, b[i]); });
   });
 }
 
@@ -71,13 +75,13 @@ HONE_NOINLINE void conv_int8_tile(const ConvShape& s, const uint8_t* const* poin
     const uint8_t* a[P];
     unroll<P>(HONE_EACH { a[i] = pointers[tap * P + i]; });
     int64_t k = 0;
-    for (; k + 16 <= depth; k += 16, w += 4 * V * 64) {
+    for (; k + 16 <= depth; k += 16, w += 4 * V * kStepBytes) {
       step<P, V, Flip>(a, k, w, acc);
-      step<P, V, Flip>(a, k + 4, w + V * 64, acc);
-      step<P, V, Flip>(a, k + 8, w + 2 * V * 64, acc);
-      step<P, V, Flip>(a, k + 12, w + 3 * V * 64, acc);
+      step<P, V, Flip>(a, k + 4, w + V * kStepBytes, acc);
+      step<P, V, Flip>(a, k + 8, w + 2 * V * kStepBytes, acc);
+      step<P, V, Flip>(a, k + 12, w + 3 * V * kStepBytes, acc);
     }
-    for (; k < depth; k += 4, w += V * 64) step<P, V, Flip>(a, k, w, acc);
+    for (; k < depth; k += 4, w += V * kStepBytes) step<P, V, Flip>(a, k, w, acc);
   }
   finish_tile<P, V>(post, channel, channels, s.out_channels, y, pixel,
                     [&](auto p, auto v) __attribute__((always_inline)) { return to_float(acc[p * V + v]); });
@@ -92,7 +96,7 @@ void conv_int8_block(const ConvShape& s, const uint8_t* x, const uint8_t* packed
   const int32_t* correction = corrections(s, packed) + before * kLanes;
   const uint8_t* outside = outside_row(s, packed);
   const int64_t channel = b.group * s.group_out_channels() + b.first;
-  constexpr int most = kTileVectors / V < kMaxPixels ? kTileVectors / V : kMaxPixels;
+  constexpr int most = kInt8TileVectors / V < kMaxPixels ? kInt8TileVectors / V : kMaxPixels;
   const uint8_t* first = x + b.group * s.group_channels();
   auto tile = [&](auto pixels, const uint8_t* const* pointers, int64_t pixel) __attribute__((always_inline)) {
     conv_int8_tile<decltype(pixels)::value, V, Flip>(s, pointers, panel, correction, post, channel, b.channels, y, pixel);
@@ -115,8 +119,11 @@ void conv_int8_range(const ConvShape& s, const uint8_t* x, const uint8_t* w, con
       switch (block_at(s, index).vectors) {
         case 1: conv_int8_block<1, Flip>(s, x, w, index, post, y, begin, end); break;
         case 2: conv_int8_block<2, Flip>(s, x, w, index, post, y, begin, end); break;
-        case 3: conv_int8_block<3, Flip>(s, x, w, index, post, y, begin, end); break;
-        default: conv_int8_block<4, Flip>(s, x, w, index, post, y, begin, end);
+        case 3:
+          if constexpr (kMaxVectors == 4) conv_int8_block<3, Flip>(s, x, w, index, post, y, begin, end);
+          break;
+        default:
+          if constexpr (kMaxVectors == 4) conv_int8_block<4, Flip>(s, x, w, index, post, y, begin, end);
       }
     }
   }

@@ -35,6 +35,12 @@ HONE_INLINE VF load(const float* p, const Part& m) { return _mm256_maskload_ps(p
 HONE_INLINE void store(float* p, VF v, Full = {}) { _mm256_storeu_ps(p, v); }
 HONE_INLINE void store(float* p, VF v, const Part& m) { _mm256_maskstore_ps(p, m.mask, v); }
 HONE_INLINE VI load_i32(const int32_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
+HONE_INLINE VF gather(const float* p, const int32_t* index, Full = {}) {
+  return _mm256_i32gather_ps(p, load_i32(index), 4);
+}
+HONE_INLINE VF gather(const float* p, const int32_t* index, const Part& m) {
+  return _mm256_mask_i32gather_ps(zero_f(), p, _mm256_maskload_epi32(index, m.mask), _mm256_castsi256_ps(m.mask), 4);
+}
 HONE_INLINE __m128i load_bytes(const void* p, Full = {}) { return _mm_loadl_epi64(static_cast<const __m128i*>(p)); }
 HONE_INLINE __m128i load_bytes(const void* p, const Part& m) {
   if (m.n == kLanes) return load_bytes(p, Full{});
@@ -91,6 +97,7 @@ HONE_INLINE VF add(VF a, VF b) { return _mm256_add_ps(a, b); }
 HONE_INLINE VF sub(VF a, VF b) { return _mm256_sub_ps(a, b); }
 HONE_INLINE VF mul(VF a, VF b) { return _mm256_mul_ps(a, b); }
 HONE_INLINE VF div(VF a, VF b) { return _mm256_div_ps(a, b); }
+HONE_INLINE VF square_root(VF a) { return _mm256_sqrt_ps(a); }
 HONE_INLINE VF fma(VF a, VF b, VF c) { return _mm256_fmadd_ps(a, b, c); }
 HONE_INLINE VF fnma(VF a, VF b, VF c) { return _mm256_fnmadd_ps(a, b, c); }
 HONE_INLINE VF max(VF a, VF b) { return _mm256_max_ps(a, b); }
@@ -160,6 +167,13 @@ HONE_INLINE Taps splat_taps(int byte) {
   const VI words = _mm256_set1_epi16(static_cast<int16_t>(byte & 0xff));
   return {words, words};
 }
+HONE_INLINE Taps splat_four(const uint8_t* p, VI flip) {
+  int four;
+  __builtin_memcpy(&four, p, 4);
+  const VI x = _mm256_xor_si256(_mm256_set1_epi32(four), flip);
+  return {_mm256_and_si256(x, _mm256_set1_epi32(0x00ff00ff)), _mm256_srli_epi16(x, 8)};
+}
+constexpr int tap_of[4] = {0, 2, 1, 3};
 struct TapWeights {
   VI low, high;
 };

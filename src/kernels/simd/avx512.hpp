@@ -38,6 +38,13 @@ HONE_INLINE VF load(const float* p, Part m) { return _mm512_maskz_loadu_ps(m.mas
 HONE_INLINE void store(float* p, VF v, Full = {}) { _mm512_storeu_ps(p, v); }
 HONE_INLINE void store(float* p, VF v, Part m) { _mm512_mask_storeu_ps(p, m.mask, v); }
 HONE_INLINE VI load_i32(const int32_t* p) { return _mm512_loadu_si512(p); }
+/// p[index[0]], p[index[1]] ...
+HONE_INLINE VF gather(const float* p, const int32_t* index, Full = {}) {
+  return _mm512_i32gather_ps(_mm512_loadu_si512(index), p, 4);
+}
+HONE_INLINE VF gather(const float* p, const int32_t* index, Part m) {
+  return _mm512_mask_i32gather_ps(zero_f(), m.mask, _mm512_maskz_loadu_epi32(m.mask, index), p, 4);
+}
 HONE_INLINE __m128i load_bytes(const void* p, Full = {}) { return _mm_loadu_si128(static_cast<const __m128i*>(p)); }
 HONE_INLINE __m128i load_bytes(const void* p, Part m) { return _mm_maskz_loadu_epi8(m.mask, p); }
 HONE_INLINE VI widen_u8(__m128i b) { return _mm512_cvtepu8_epi32(b); }
@@ -82,6 +89,7 @@ HONE_INLINE VF add(VF a, VF b) { return _mm512_add_ps(a, b); }
 HONE_INLINE VF sub(VF a, VF b) { return _mm512_sub_ps(a, b); }
 HONE_INLINE VF mul(VF a, VF b) { return _mm512_mul_ps(a, b); }
 HONE_INLINE VF div(VF a, VF b) { return _mm512_div_ps(a, b); }
+HONE_INLINE VF square_root(VF a) { return _mm512_sqrt_ps(a); }
 HONE_INLINE VF fma(VF a, VF b, VF c) { return _mm512_fmadd_ps(a, b, c); }
 HONE_INLINE VF fnma(VF a, VF b, VF c) { return _mm512_fnmadd_ps(a, b, c); }
 /// a > b ? a : b, hence b where one is NaN; min alike.
@@ -156,6 +164,13 @@ HONE_INLINE void load_narrow(const uint8_t* const (&row)[4], int n, VI flip, Tap
 }
 /// Taps that are all `byte`, after the flip.
 HONE_INLINE Taps splat_taps(int byte) { return {_mm512_set1_epi8(static_cast<char>(byte))}; }
+/// The same four bytes, neighbors in memory, for every lane: byte i meets the weights that were put at tap_of[i].
+HONE_INLINE Taps splat_four(const uint8_t* p, VI flip) {
+  int four;
+  __builtin_memcpy(&four, p, 4);
+  return {_mm512_xor_si512(_mm512_set1_epi32(four), flip)};
+}
+constexpr int tap_of[4] = {0, 1, 2, 3};
 struct TapWeights {
   VI w;
 };
@@ -195,6 +210,13 @@ HONE_INLINE Taps splat_taps(int byte) {
   const VI words = _mm512_set1_epi16(static_cast<int16_t>(byte & 0xff));
   return {words, words};
 }
+HONE_INLINE Taps splat_four(const uint8_t* p, VI flip) {
+  int four;
+  __builtin_memcpy(&four, p, 4);
+  const VI x = _mm512_xor_si512(_mm512_set1_epi32(four), flip);
+  return {_mm512_and_si512(x, _mm512_set1_epi32(0x00ff00ff)), _mm512_srli_epi16(x, 8)};
+}
+constexpr int tap_of[4] = {0, 2, 1, 3};
 struct TapWeights {
   VI low, high;
 };

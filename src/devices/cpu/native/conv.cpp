@@ -4,12 +4,12 @@
 
 #include "devices/cpu/kernels.hpp"
 #include "devices/cpu/native/common.hpp"
+#include "devices/cpu/native/conv_node.hpp"
+#include "devices/cpu/native/unfold.hpp"
+#include "devices/cpu/tuner.hpp"
 #include "graph/ops/nn/conv.hpp"
 #include "graph/ops/nn/gemm.hpp"
 #include "graph/ops/nn/mat_mul.hpp"
-#include "graph/ops/nn/window.hpp"
-#include "devices/cpu/native/unfold.hpp"
-#include "kernels/depthwise.hpp"
 
 namespace hone::cpu {
 
@@ -22,42 +22,54 @@ class NativeConv : public Kernel {
   std::string name() const override {
     return std::string(integer_ ? "hone conv int8 " : "hone conv f32 ") + kernels::name_of(kernels::best_isa());
   }
+  std::string signature() const override { return conv_signature(given_, x_type_); }
+  double estimate() const override {
+    const double rate = integer_ ? integer_rate() : float_rate();
+    return expected_us(conv_operations(given_), rate, static_cast<double>(packed_bytes_), 0, threads_);
+  }
   size_t weight_bytes() const override { return packed_bytes_; }
   bool may_overwrite(size_t i) const override { return static_cast<int>(i) == epilogue_.residual_input; }
   bool reads(size_t i) const override { return i == 0 || static_cast<int>(i) == epilogue_.residual_input; }
 
   bool build(const Node& node, const ops::Fused& fused, const kernels::ConvShape& shape, const Tensor& weights,
              std::string& refusal) {
-    shape_ = shape;
+    given_ = shape_ = shape;
     x_type_ = node.input(0)->dtype();
     integer_ = !fused.weight_scales.empty();
     if (shape.taps() > kernels::conv_max_taps) return refusal = "the kernel window is too large", false;
     if (!epilogue_.make(node, fused, shape.out_channels, refusal)) return false;
-    Tensor plain = weights;
+    weights_ = weights;
+    x_zero_ = static_cast<int>(fused.input_quant(0).zero);
     if (Unfold::pays(shape)) {
-      unfold_ = std::make_unique<Unfold>(shape, size_of(x_type_), static_cast<int>(fused.input_quant(0).zero), integer_ ? 4 : 1);
-      plain = unfold_->weights(weights);
+      unfold_ = std::make_unique<Unfold>(shape, size_of(x_type_), x_zero_, integer_ ? 4 : 1);
       shape_ = unfold_->matrix_shape();
     }
     if (integer_) {
       int8_ = kernels::conv_int8_kernels();
-      if (!int8_) return refusal = "needs AVX-512 VNNI", false;
-      if (shape.group_channels() % 4 != 0 && shape.groups > 1) return refusal = "group channels are not a multiple of 4", false;
-      source_channels_ = shape_.channels;
-      shape_.channels = (source_channels_ + 3) / 4 * 4;
-      Tensor padded = pad_channels(plain, source_channels_ / shape_.groups, shape_.group_channels());
-      allocate_packed(int8_->packed_bytes(shape_));
-      int8_->pack(shape_, padded.data<int8_t>().data(), x_type_, static_cast<int>(fused.input_quant(0).zero), packed_.get());
+      if (!int8_) return refusal = "needs AVX2", false;
+      source_channels_ = shape_.group_channels();
+      shape_.channels = shape_.groups * ((source_channels_ + 3) / 4 * 4);
+      packed_bytes_ = int8_->packed_bytes(shape_);
       blocks_ = int8_->blocks(shape_);
     } else {
       f32_ = kernels::conv_f32_kernels();
       if (!f32_) return refusal = "needs AVX2", false;
       if (x_type_ != DType::f32) return refusal = "input is not f32", false;
-      allocate_packed(f32_->packed_bytes(shape_));
-      f32_->pack(shape_, plain.data<float>().data(), packed_.get());
+      packed_bytes_ = f32_->packed_bytes(shape_);
       blocks_ = f32_->blocks(shape_);
     }
     return true;
+  }
+
+  void prepare(ThreadPool& pool) override {
+    packed_ = allocate(packed_bytes_);
+    Tensor plain = unfold_ ? unfold_->weights(weights_) : weights_;
+    if (integer_) plain = pad_channels(plain, source_channels_, shape_.group_channels());
+    pool.parallel_for(blocks_, [&](int64_t block, int) {
+      if (integer_) int8_->pack(shape_, plain.data<int8_t>().data(), x_type_, x_zero_, packed_.get(), block, block + 1);
+      else f32_->pack(shape_, plain.data<float>().data(), packed_.get(), block, block + 1);
+    });
+    weights_ = {};
   }
 
   size_t scratch_bytes() const override {
@@ -109,7 +121,7 @@ class NativeConv : public Kernel {
     });
   }
 
-  bool padded() const { return integer_ && source_channels_ != shape_.channels; }
+  bool padded() const { return integer_ && source_channels_ != shape_.group_channels(); }
 
   /// Integer kernels read four channels at a time: weights of the channels that are added are 0.
   static Tensor pad_channels(const Tensor& w, int64_t channels, int64_t to) {
@@ -123,7 +135,9 @@ class NativeConv : public Kernel {
   }
 
   const void* widen_channels(const KernelRun& run) const {
-    int64_t pixels = shape_.batch * shape_.height * shape_.width, from = source_channels_, to = shape_.channels;
+    // Each group of a pixel is a row.
+    int64_t pixels = shape_.batch * shape_.height * shape_.width * shape_.groups;
+    int64_t from = source_channels_, to = shape_.group_channels();
     const uint8_t* x = run.in<uint8_t>(0);
     uint8_t* wide = reinterpret_cast<uint8_t*>(run.scratch);
     spread(run, pixels, 16384, [&](int64_t begin, int64_t end) {
@@ -136,127 +150,28 @@ class NativeConv : public Kernel {
     return wide;
   }
 
-  void allocate_packed(size_t bytes) {
-    packed_ = allocate(bytes);
-    packed_bytes_ = bytes;
-  }
-
-  kernels::ConvShape shape_;
+  kernels::ConvShape given_, shape_;  // as the node has it; as the kernel is called
+  Tensor weights_;                    // until they are packed
   NativeEpilogue epilogue_;
   DType x_type_ = DType::f32;
   bool integer_ = false;
+  int x_zero_ = 0;
   const kernels::ConvF32Kernels* f32_ = nullptr;
   const kernels::ConvInt8Kernels* int8_ = nullptr;
   std::shared_ptr<void> packed_;
   size_t packed_bytes_ = 0;
   int64_t blocks_ = 0;
-  int64_t source_channels_ = 0;  ///< before padding
+  int64_t source_channels_ = 0;  ///< of a group, before padding
   std::unique_ptr<Unfold> unfold_;
   int threads_ = 1;
 };
 
-class NativeDepthwise : public Kernel {
- public:
-  std::string name() const override {
-    return std::string(integer_ ? "hone depthwise int8 " : "hone depthwise f32 ") + kernels::name_of(kernels::best_isa());
-  }
-  size_t weight_bytes() const override { return packed_bytes_; }
-  bool may_overwrite(size_t i) const override { return static_cast<int>(i) == epilogue_.residual_input; }
-  bool reads(size_t i) const override { return i == 0 || static_cast<int>(i) == epilogue_.residual_input; }
-
-  bool build(const Node& node, const ops::Fused& fused, const kernels::DepthwiseShape& shape, std::string& refusal) {
-    shape_ = shape;
-    x_type_ = node.input(0)->dtype();
-    x_zero_ = static_cast<int>(fused.input_quant(0).zero);
-    integer_ = !fused.weight_scales.empty();
-    rows_ = dims_of(node.output())[0] * shape.out_height;
-    if (!epilogue_.make(node, fused, shape.channels, refusal)) return false;
-    const Tensor& weights = node.input(1)->constant();
-    if (integer_) {
-      const auto& kernel = kernels::depthwise_int8_kernels();
-      packed_ = allocate(packed_bytes_ = kernel.packed_bytes(shape));
-      kernel.pack(shape, weights.data<int8_t>().data(), x_type_, x_zero_, packed_.get());
-    } else {
-      if (x_type_ != DType::f32) return refusal = "input is not f32", false;
-      packed_ = allocate(packed_bytes_ = weights.bytes());
-      kernels::depthwise_pack_f32(shape, weights.data<float>().data(), static_cast<float*>(packed_.get()));
-    }
-    return true;
-  }
-
-  void run(const KernelRun& run) const override {
-    kernels::Epilogue epilogue = epilogue_.bind(run);
-    spread(run, rows_, 1, [&](int64_t begin, int64_t end) {
-      if (integer_)
-        kernels::depthwise_int8_kernels().run(shape_, run.in(0), x_type_, x_zero_, packed_.get(), epilogue, run.out(), begin, end);
-      else
-        kernels::depthwise_f32_kernels().run(shape_, run.in<float>(0), static_cast<const float*>(packed_.get()), epilogue,
-                                             run.out(), begin, end);
-    });
-  }
-
- private:
-  kernels::DepthwiseShape shape_;
-  NativeEpilogue epilogue_;
-  DType x_type_ = DType::f32;
-  int x_zero_ = 0;
-  bool integer_ = false;
-  int64_t rows_ = 0;
-  std::shared_ptr<void> packed_;
-  size_t packed_bytes_ = 0;
-};
-
-/// The Conv of a channels-last Fused node with constant weights, or nullptr and why not.
-const ops::Conv* plain_conv(const Node& node, std::string& refusal) {
-  const auto* fused = node.as<ops::Fused>();
-  const auto* conv = fused ? dynamic_cast<const ops::Conv*>(fused->inner.get()) : nullptr;
-  if (!conv) return nullptr;
-  bool image = fused->channels_last && dims_of(node.input(0)).size() == 4;
-  bool constant = node.input(1)->is_constant() && !(fused->inner_inputs > 2 && node.input(2) && !node.input(2)->is_constant());
-  if (!image) return refusal = "not 2-D channels-last", nullptr;
-  if (!constant) return refusal = "weights are computed at run time", nullptr;
-  if (element_count(dims_of(node.input(0))) == 0 || element_count(dims_of(node.output())) == 0)
-    return refusal = "empty tensor", nullptr;
-  return conv;
-}
-
-/// Fills the fields that convolution and depthwise shapes share.
-template <class Shape>
-void fill_window(const Node& node, const ops::Conv& conv, Shape& shape) {
-  Dims x = dims_of(node.input(0)), w = dims_of(node.input(1)), y = dims_of(node.output());
-  ops::Window window = ops::resolve_window(node.place(), ops::window_attributes(conv), {x[1], x[2]}, {w[2], w[3]});
-  shape.height = x[1], shape.width = x[2], shape.channels = x[3];
-  shape.out_height = y[1], shape.out_width = y[2];
-  shape.kernel_h = static_cast<int>(w[2]), shape.kernel_w = static_cast<int>(w[3]);
-  shape.stride_h = static_cast<int>(window.strides[0]), shape.stride_w = static_cast<int>(window.strides[1]);
-  shape.dilation_h = static_cast<int>(window.dilations[0]), shape.dilation_w = static_cast<int>(window.dilations[1]);
-  shape.pad_top = static_cast<int>(window.pads_begin[0]), shape.pad_left = static_cast<int>(window.pads_begin[1]);
-}
-
-bool is_depthwise(const Node& node, const ops::Conv& conv) {
-  Dims x = dims_of(node.input(0)), w = dims_of(node.input(1));
-  return conv.group > 1 && conv.group == x[3] && w[0] == x[3];
-}
-
 }  // namespace
-
-std::unique_ptr<Kernel> make_native_depthwise(const Node& node, const CpuContext&, std::string& refusal) {
-  const ops::Conv* conv = plain_conv(node, refusal);
-  if (!conv || !is_depthwise(node, *conv)) return nullptr;
-  kernels::DepthwiseShape shape;
-  fill_window(node, *conv, shape);
-  auto kernel = std::make_unique<NativeDepthwise>();
-  return kernel->build(node, *node.as<ops::Fused>(), shape, refusal) ? std::move(kernel) : nullptr;
-}
 
 std::unique_ptr<Kernel> make_native_conv(const Node& node, const CpuContext& context, std::string& refusal) {
   const ops::Conv* conv = plain_conv(node, refusal);
   if (!conv) return nullptr;
-  kernels::ConvShape shape;
-  fill_window(node, *conv, shape);
-  shape.batch = dims_of(node.input(0))[0];
-  shape.groups = static_cast<int>(conv->group);
-  shape.out_channels = dims_of(node.output())[3];
+  const kernels::ConvShape shape = conv_shape(node, *conv);
   auto kernel = std::make_unique<NativeConv>(context.threads);
   return kernel->build(node, *node.as<ops::Fused>(), shape, node.input(1)->constant(), refusal) ? std::move(kernel) : nullptr;
 }

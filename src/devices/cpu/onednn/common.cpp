@@ -1,5 +1,6 @@
 #include "devices/cpu/onednn/common.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -107,6 +108,13 @@ bool make_epilogue(const ops::Fused& fused, int64_t channels, int scale_mask, DT
   if (ops.len() > 0) epilogue.attr.set_post_ops(ops);
   epilogue.attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
   return true;
+}
+
+bool may_saturate(const Tensor& weights) {
+  if (cpu_features().avx512_vnni || weights.dtype() != DType::i8) return false;
+  // 2 * 255 * 64 still fits.
+  const auto values = weights.data<int8_t>();
+  return std::any_of(values.begin(), values.end(), [](int8_t w) { return w < -64 || w > 64; });
 }
 
 std::vector<float> scaled_bias(const Value* bias, int64_t channels, const std::vector<float>& factor) {

@@ -23,6 +23,10 @@ struct Epilogue {
 bool make_epilogue(const ops::Fused& fused, int64_t channels, int scale_mask, DType residual_type, Epilogue& epilogue,
                    std::string& refusal);
 
+/// Without VNNI oneDNN adds pairs of 8-bit products in 16 bits, which can saturate silently. True where these integer
+/// weights cannot be trusted to it on this CPU.
+bool may_saturate(const Tensor& weights);
+
 /// The bias constant times factor[c], or zeros; empty when neither is needed.
 std::vector<float> scaled_bias(const Value* bias, int64_t channels, const std::vector<float>& factor);
 

@@ -1,7 +1,9 @@
 #include <algorithm>
 
 #include "devices/cpu/kernels.hpp"
+#include "devices/cpu/native/conv_node.hpp"
 #include "devices/cpu/onednn/common.hpp"
+#include "devices/cpu/tuner.hpp"
 #include "graph/ops/nn/conv.hpp"
 #include "graph/ops/nn/window.hpp"
 
@@ -31,7 +33,14 @@ class OnednnConv : public PartedKernel {
     if (fused.has_residual) residual_input_ = static_cast<int>(fused.inner_inputs);
   }
 
+  std::string signature() const override { return signature_; }
+  double estimate() const override { return estimate_; }
+
   bool build(int threads, std::string& refusal) {
+    const kernels::ConvShape shape = conv_shape(node_, conv_);
+    signature_ = conv_signature(shape, src_type_);
+    const double rate = fused_.weight_scales.empty() ? float_rate() : 1.15 * integer_rate();
+    estimate_ = expected_us(conv_operations(shape), rate, static_cast<double>(node_.input(1)->constant().bytes()), 0, threads);
     DType residual = fused_.has_residual ? node_.input(static_cast<size_t>(residual_input_))->dtype() : DType::f32;
     Epilogue epilogue;
     if (!make_epilogue(fused_, y_[3], 1 << 1, residual, epilogue, refusal)) return false;
@@ -119,6 +128,8 @@ class OnednnConv : public PartedKernel {
     add_part(std::move(part));
   }
 
+  std::string signature_;
+  double estimate_ = 0;
   // Used while building only.
   const Node& node_;
   const ops::Fused& fused_;
@@ -142,6 +153,7 @@ std::unique_ptr<Kernel> make_onednn_conv(const Node& node, const CpuContext& con
   Dims x = dims_of(node.input(0)), w = dims_of(node.input(1)), y = dims_of(node.output());
   if (element_count(x) == 0 || element_count(y) == 0) return refusal = "empty tensor", nullptr;
   ops::Window window = ops::resolve_window(node.place(), ops::window_attributes(*conv), {x[1], x[2]}, {w[2], w[3]});
+  if (!fused->weight_scales.empty() && may_saturate(node.input(1)->constant())) return refusal = "may saturate without VNNI", nullptr;
   auto kernel = std::make_unique<OnednnConv>(node, *fused, *conv, window);
   try {
     if (kernel->build(context.threads, refusal)) return kernel;

@@ -106,6 +106,7 @@ std::unique_ptr<Kernel> make_onednn_gemm(const Node& node, const CpuContext& con
     bool row = bias->is_constant() && (element_count(b) == 1 || b.back() == element_count(b));
     if (!row) return refusal = "bias is not a constant row", nullptr;
   }
+  if (!fused->weight_scales.empty() && may_saturate(node.input(1)->constant())) return refusal = "may saturate without VNNI", nullptr;
   auto kernel = std::make_unique<OnednnGemm>();
   try {
     if (kernel->build(node, *fused, gemm && gemm->transB, context.threads, refusal)) return kernel;

@@ -1,0 +1,38 @@
+#pragma once
+#include <string>
+
+#include "devices/cpu/kernel.hpp"
+#include "graph/ops/nn/conv.hpp"
+#include "graph/ops/nn/window.hpp"
+#include "kernels/conv.hpp"
+
+/// What our convolution kernels read from a node.
+namespace hone::cpu {
+
+/// The Conv of a channels-last Fused node with constant weights, or nullptr and why not.
+const ops::Conv* plain_conv(const Node& node, std::string& refusal);
+kernels::ConvShape conv_shape(const Node& node, const ops::Conv& conv);
+/// The sizes of a layer in words, for Kernel::signature().
+std::string conv_signature(const kernels::ConvShape& shape, DType type);
+
+/// GOP/s of one thread that estimates reckon with.
+inline double conv_operations(const kernels::ConvShape& s) {
+  return 2.0 * static_cast<double>(s.pixels() * s.out_channels * s.group_channels() * s.taps());
+}
+inline double float_rate() { return kernels::best_isa() >= kernels::Isa::avx512 ? 200 : 100; }
+inline double integer_rate() { return kernels::best_isa() == kernels::Isa::vnni ? 650 : kernels::best_isa() == kernels::Isa::avx512 ? 200 : 100; }
+
+/// Fills the fields that convolution and depthwise shapes share.
+template <class Shape>
+void fill_window(const Node& node, const ops::Conv& conv, Shape& shape) {
+  Dims x = dims_of(node.input(0)), w = dims_of(node.input(1)), y = dims_of(node.output());
+  ops::Window window = ops::resolve_window(node.place(), ops::window_attributes(conv), {x[1], x[2]}, {w[2], w[3]});
+  shape.height = x[1], shape.width = x[2], shape.channels = x[3];
+  shape.out_height = y[1], shape.out_width = y[2];
+  shape.kernel_h = static_cast<int>(w[2]), shape.kernel_w = static_cast<int>(w[3]);
+  shape.stride_h = static_cast<int>(window.strides[0]), shape.stride_w = static_cast<int>(window.strides[1]);
+  shape.dilation_h = static_cast<int>(window.dilations[0]), shape.dilation_w = static_cast<int>(window.dilations[1]);
+  shape.pad_top = static_cast<int>(window.pads_begin[0]), shape.pad_left = static_cast<int>(window.pads_begin[1]);
+}
+
+}  // namespace hone::cpu

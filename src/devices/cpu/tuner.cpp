@@ -1,0 +1,189 @@
+#include "devices/cpu/tuner.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <mutex>
+#include <set>
+#include <unordered_map>
+
+#include <fmt/format.h>
+
+#include "base/cpu.hpp"
+
+namespace hone::cpu {
+
+namespace {
+
+// What estimates are made of; only their ratios matter. Measured on several x86 servers.
+constexpr double kMemoryBytesPerUs = 16e3, kCacheBytesPerUs = 60e3;
+constexpr double kCachedWeights = 8 << 20;  ///< weights beyond this come from memory in every inference
+/// Candidates whose estimate is this much above the best are not measured.
+constexpr double kHopeless = 1.6;
+/// Layers faster than this are not worth measuring.
+constexpr double kTinyUs = 15;
+constexpr int kRuns = 3;
+constexpr double kEnoughUs = 8000;  ///< time for one candidate after which no further run begins
+constexpr size_t kMostResults = 1 << 14;
+
+struct Result {
+  std::string entry;
+  double us = 0;
+};
+
+/// Results of this process and of the cache files it has read.
+struct Results {
+  std::mutex mutex;
+  std::unordered_map<std::string, Result> by_layer;
+  std::set<std::string> read;
+};
+Results& results() {
+  static Results all;
+  return all;
+}
+
+std::string file_in(const std::string& folder) { return (std::filesystem::path(folder) / "autotune-1.txt").string(); }
+
+/// Lines "layer<TAB>kernel<TAB>microseconds". Whatever does not look like one is skipped.
+void read_results(Results& all, const std::string& folder) {
+  if (folder.empty() || !all.read.insert(folder).second) return;
+  std::ifstream file(file_in(folder));
+  for (std::string line; std::getline(file, line) && all.by_layer.size() < kMostResults;) {
+    const size_t first = line.find('\t'), second = first == std::string::npos ? first : line.find('\t', first + 1);
+    if (second == std::string::npos) continue;
+    const double us = std::strtod(line.c_str() + second + 1, nullptr);
+    if (us > 0) all.by_layer.emplace(line.substr(0, first), Result{line.substr(first + 1, second - first - 1), us});
+  }
+}
+
+std::string key_of(const std::vector<Tuner::Candidate>& candidates, int threads) {
+  const CpuFeatures& cpu = cpu_features();
+  std::string key = fmt::format("{} {} threads {} ", cpu.name, cpu.isa(), threads);
+  for (const auto& candidate : candidates) key += std::string(candidate.entry) + " ";
+  return key + candidates.front().kernel->signature();
+}
+
+}  // namespace
+
+void forget_measurements() {
+  Results& all = results();
+  std::lock_guard lock(all.mutex);
+  all.by_layer.clear();
+  all.read.clear();
+}
+
+double expected_us(double operations, double rate, double weight_bytes, double traffic, int threads) {
+  const double compute = operations / (rate * 1e3 * threads);
+  const double weights = weight_bytes > kCachedWeights ? weight_bytes / kMemoryBytesPerUs : 0;
+  return std::max(compute, weights) + traffic / (kCacheBytesPerUs * threads);
+}
+
+std::unique_ptr<Kernel> Tuner::choose(const Node& node, std::vector<Candidate> candidates, std::vector<std::string>& notes) {
+  std::stable_sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
+    return a.kernel->estimate() < b.kernel->estimate();
+  });
+  const double best = candidates[0].kernel->estimate();
+  const bool tiny = best < kTinyUs;
+  size_t left = 1;
+  for (size_t i = 1; i < candidates.size(); ++i) {
+    const double estimate = candidates[i].kernel->estimate();
+    if (options_.measure && !tiny && estimate <= kHopeless * best) ++left;
+    else notes.push_back(fmt::format("{}: estimated {:.0f} us where {} has {:.0f}, not measured", candidates[i].entry, estimate,
+                                     candidates[0].entry, best));
+  }
+  candidates.resize(left);
+  size_t chosen = 0;
+  if (left > 1) {
+    Results& all = results();
+    const std::string key = key_of(candidates, pool_.threads());
+    std::lock_guard lock(all.mutex);  // also keeps measurements from disturbing each other
+    read_results(all, options_.cache_dir);
+    auto known = all.by_layer.find(key);
+    size_t at = left;
+    for (size_t i = 0; known != all.by_layer.end() && i < left; ++i)
+      if (known->second.entry == candidates[i].entry) at = i;
+    if (at < left) {
+      chosen = at;
+      notes.push_back(fmt::format("{}: {:.0f} us, measured for an identical layer", known->second.entry, known->second.us));
+    } else {
+      std::vector<double> cost;
+      for (const Candidate& candidate : candidates) {
+        candidate.kernel->prepare(pool_);
+        // Weights come from memory in an inference, here perhaps from the cache.
+        cost.push_back(std::max(measure(*candidate.kernel, node),
+                                expected_us(0, 1, static_cast<double>(candidate.kernel->weight_bytes()), 0, 1)));
+        notes.push_back(fmt::format("{}: {:.0f} us", candidate.entry, cost.back()));
+      }
+      chosen = static_cast<size_t>(std::min_element(cost.begin(), cost.end()) - cost.begin());
+      if (all.by_layer.size() >= kMostResults) all.by_layer.clear();
+      all.by_layer[key] = {candidates[chosen].entry, cost[chosen]};
+      fresh_ = true;
+      return std::move(candidates[chosen].kernel);
+    }
+  }
+  candidates[chosen].kernel->prepare(pool_);
+  return std::move(candidates[chosen].kernel);
+}
+
+void* Tuner::buffer(size_t index, size_t bytes) {
+  if (buffers_.size() <= index) buffers_.resize(index + 1);
+  auto& [memory, size] = buffers_[index];
+  if (size < bytes) {
+    memory = allocate(bytes);
+    size = bytes;
+    std::memset(memory.get(), 0, bytes);
+  }
+  return memory.get();
+}
+
+double Tuner::measure(const Kernel& kernel, const Node& node) {
+  std::vector<void*> table;
+  std::vector<int> inputs, outputs;
+  size_t used = 0;
+  auto place = [&](const Value* value, std::vector<int>& list) {
+    list.push_back(static_cast<int>(table.size()));
+    if (value->is_constant()) table.push_back(const_cast<void*>(value->constant().raw()));
+    else table.push_back(buffer(used++, static_cast<size_t>(element_count(dims_of(value))) * size_of(value->dtype())));
+  };
+  for (size_t i = 0; i < node.inputs().size(); ++i) {
+    if (node.input(i) && kernel.reads(i)) place(node.input(i), inputs);
+    else inputs.push_back(-1);
+  }
+  for (const Value* output : node.outputs()) place(output, outputs);
+  char* scratch = static_cast<char*>(buffer(used, kernel.scratch_bytes()));
+  auto state = kernel.make_state();
+  const KernelRun run{table.data(), inputs.data(), outputs.data(), pool_, scratch, state.get()};
+  using Clock = std::chrono::steady_clock;
+  double best = 0, total = 0;
+  for (int i = 0; i <= kRuns && total < kEnoughUs; ++i) {
+    const auto begin = Clock::now();
+    kernel.run(run);
+    const double us = std::chrono::duration<double, std::micro>(Clock::now() - begin).count();
+    total += us;
+    // The first run meets cold memory, but a long one says enough.
+    if (i > 0 || us >= kEnoughUs) best = best == 0 ? us : std::min(best, us);
+  }
+  return best;
+}
+
+void Tuner::save() const {
+  if (!fresh_ || options_.cache_dir.empty()) return;
+  Results& all = results();
+  std::lock_guard lock(all.mutex);
+  std::error_code ignored;
+  std::filesystem::create_directories(options_.cache_dir, ignored);
+  const std::string target = file_in(options_.cache_dir), draft = fmt::format("{}.{}", target, static_cast<const void*>(this));
+  {
+    std::ofstream file(draft);
+    for (const auto& [layer, result] : all.by_layer) file << fmt::format("{}\t{}\t{:.1f}\n", layer, result.entry, result.us);
+    if (!file.flush()) {
+      std::filesystem::remove(draft, ignored);
+      return;
+    }
+  }
+  std::filesystem::rename(draft, target, ignored);
+}
+
+}  // namespace hone::cpu

@@ -1,0 +1,47 @@
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "devices/cpu/kernel.hpp"
+
+namespace hone::cpu {
+
+struct TunerOptions {
+  bool measure = true;    ///< false: the estimate alone decides
+  std::string cache_dir;  ///< where results are kept between processes; empty: nowhere
+};
+
+/// Chooses among the kernels that can run a node: estimates rule out what is clearly slower, the rest is measured on this
+/// machine, a few runs each. Identical layers share one result in the process, and between processes with a cache_dir.
+class Tuner {
+ public:
+  struct Candidate {
+    const char* entry;  ///< name in the kernel list
+    std::unique_ptr<Kernel> kernel;
+  };
+
+  Tuner(TunerOptions options, ThreadPool& pool) : options_(std::move(options)), pool_(pool) {}
+  /// The fastest, prepared. A line for each candidate is added to `notes`.
+  std::unique_ptr<Kernel> choose(const Node& node, std::vector<Candidate> candidates, std::vector<std::string>& notes);
+  /// Writes new results to the cache_dir; failing to do so is no error.
+  void save() const;
+
+ private:
+  double measure(const Kernel& kernel, const Node& node);
+  void* buffer(size_t index, size_t bytes);
+
+  TunerOptions options_;
+  ThreadPool& pool_;
+  std::vector<std::pair<std::shared_ptr<void>, size_t>> buffers_;
+  bool fresh_ = false;  // something was measured
+};
+
+/// Drops what this process has measured or read; files stay.
+void forget_measurements();
+
+/// Microseconds that `operations` take at `rate` GOP/s a thread, or their weights to be read if that takes longer, and
+/// `traffic` bytes besides through the cache.
+double expected_us(double operations, double rate, double weight_bytes, double traffic, int threads);
+
+}  // namespace hone::cpu

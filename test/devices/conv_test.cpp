@@ -1,0 +1,155 @@
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include <fmt/format.h>
+
+#include "base/cpu.hpp"
+#include "devices/cpu/tuner.hpp"
+#include "devices/devices.hpp"
+#include "graph/text.hpp"
+#include "graph_checks.hpp"
+#include "run/session.hpp"
+
+namespace hone {
+namespace {
+
+using testing_tools::expect_near;
+using testing_tools::Random;
+using testing_tools::random_inputs;
+
+const std::vector<std::string> rivals = {"native_winograd4", "native_winograd2", "onednn_deep_conv", "native_conv"};
+
+std::vector<std::string> all_but(const std::string& name) {
+  std::vector<std::string> list;
+  for (const std::string& rival : rivals)
+    if (rival != name) list.push_back(rival);
+  return list;
+}
+
+/// A 3x3 convolution of stride 1 with a residual sum, wide enough for every rival.
+std::string wide_conv(Random& random) {
+  const int64_t in = random.pick<int64_t>({16, 20, 32, 40}), out = random.pick<int64_t>({16, 24, 48}), dilation = random.integer(1, 3);
+  const int64_t height = random.integer(7, 15), width = random.integer(7, 15), pad = dilation;
+  return fmt::format(
+      "graph \"g\" {{\n input %x: f32[{0}, {1}, {2}, {3}]\nconst %w: f32[{4}, {1}, 3, 3] = random({5})\nconst %b: f32[{4}] = "
+      "random(2)\nconst %v: f32[{4}, {1}, 1, 1] = random(3)\n%c = Conv(%x, %w, %b) {{pads=[{6}, {6}, {6}, {6}], dilations=[{6}, {6}]}}\n"
+      "%d = Conv(%x, %v)\n%s = Add(%c, %d)\n%y = Relu(%s)\noutput \"y\" = %y\n}}",
+      random.integer(1, 2), in, height, width, out, random.integer(1, 1000), pad);
+}
+
+TEST(Convolutions, EveryRivalMatchesTheReference) {
+  for (uint64_t seed = 1; seed <= 8; ++seed) {
+    Random random(seed);
+    const std::string text = wide_conv(random);
+    SCOPED_TRACE(text);
+    const Graph graph = parse_text(text);
+    auto inputs = random_inputs(graph, seed, 2);
+    auto expected = evaluate(graph, inputs);
+    for (const char* rival : {"native_winograd4", "native_winograd2", "native_conv"})
+      for (int threads : {1, 3}) {
+        // The 1x1 convolution needs its kernel too.
+        auto disabled = all_but(rival);
+        disabled.pop_back();
+        Session session(load(graph, {.threads = threads, .disabled_kernels = disabled, .autotune = false}));
+        auto got = session.run(inputs);
+        expect_near(got[0], expected[0], 1e-4, 2e-4, fmt::format("{} seed {} threads {}", rival, seed, threads));
+      }
+  }
+}
+
+TEST(Convolutions, WeightsThatTheTransformCannotHoldAreRefused) {
+  if (!cpu_features().avx2) GTEST_SKIP() << "this CPU has no Winograd kernels";
+  const Graph graph = parse_text(R"(graph "g" {
+    input %x: f32[1, 16, 8, 8]
+    const %w: f32[16, 16, 3, 3] = fill(3e38)
+    %y = Conv(%x, %w)
+    output "y" = %y
+  })");
+  Session session(load(graph, {.threads = 1}));
+  session.run(random_inputs(graph, 1, 1));
+  const StepInfo* conv = nullptr;
+  for (const StepInfo& step : session.plan()->steps())
+    if (step.op.starts_with("Conv")) conv = &step;
+  ASSERT_NE(conv, nullptr);
+  EXPECT_EQ(conv->kernel.find("winograd"), std::string::npos) << conv->kernel;
+  EXPECT_NE(fmt::format("{}", fmt::join(conv->notes, "\n")).find("native_winograd4: relative error"), std::string::npos);
+}
+
+class Tuning : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = std::filesystem::path(testing::TempDir()) / fmt::format("hone-tuning-{}", testing::UnitTest::GetInstance()->random_seed());
+    std::filesystem::remove_all(folder_);
+    cpu::forget_measurements();
+  }
+  void TearDown() override {
+    std::filesystem::remove_all(folder_);
+    cpu::forget_measurements();
+  }
+
+  /// The step of an integer convolution that our kernel and oneDNN compete for.
+  StepInfo compile(bool autotune, const std::string& cache) {
+    const Graph graph = parse_text(R"(graph "g" {
+      input %x: f32[1, 64, 28, 28]
+      const %s: f32[] = [0.01]
+      const %z: u8[] = [0]
+      const %w: i8[64, 64, 3, 3] = random(1)
+      const %ws: f32[64] = fill(0.003)
+      %q = QuantizeLinear(%x, %s, %z)
+      %d = DequantizeLinear(%q, %s, %z)
+      %dw = DequantizeLinear(%w, %ws) {axis=0}
+      %c = Conv(%d, %dw) {pads=[1, 1, 1, 1]}
+      %qa = QuantizeLinear(%c, %s, %z)
+      %y = DequantizeLinear(%qa, %s, %z)
+      output "y" = %y
+    })");
+    Session session(load(graph, {.threads = 1, .autotune = autotune, .cache_dir = cache}));
+    session.run(random_inputs(graph, 1, 1));
+    for (const StepInfo& step : session.plan()->steps())
+      if (step.op.starts_with("Conv")) return step;
+    return {};
+  }
+  static bool measured(const StepInfo& step) {
+    int lines = 0;
+    for (const std::string& note : step.notes) lines += note.ends_with(" us");
+    return lines >= 2;
+  }
+  static bool reused(const StepInfo& step) {
+    for (const std::string& note : step.notes)
+      if (note.find("identical layer") != std::string::npos) return true;
+    return false;
+  }
+
+  std::filesystem::path folder_;
+};
+
+TEST_F(Tuning, MeasuresOnceAndRemembersInTheProcessAndInTheCacheFolder) {
+  const StepInfo first = compile(true, folder_.string());
+  if (!measured(first)) GTEST_SKIP() << "this CPU has one kernel for the layer";
+  EXPECT_TRUE(reused(compile(true, ""))) << "the process remembers";
+  cpu::forget_measurements();
+  const StepInfo again = compile(true, folder_.string());
+  EXPECT_TRUE(reused(again)) << "the file remembers";
+  EXPECT_EQ(again.kernel, first.kernel);
+  cpu::forget_measurements();
+  EXPECT_TRUE(measured(compile(true, ""))) << "nobody remembers";
+}
+
+TEST_F(Tuning, ADamagedOrMissingCacheFolderIsNoError) {
+  std::filesystem::create_directories(folder_);
+  std::ofstream(folder_ / "autotune-1.txt") << "nonsense\n\t\t\nlayer\tkernel\tnan\nlayer\tkernel\n" << std::string(100, '\0') << "\n";
+  EXPECT_FALSE(compile(true, folder_.string()).kernel.empty());
+  cpu::forget_measurements();
+  EXPECT_FALSE(compile(true, (folder_ / "autotune-1.txt" / "below-a-file").string()).kernel.empty());
+}
+
+TEST_F(Tuning, OffMeansNoMeasurementAndTheSameChoice) {
+  const StepInfo first = compile(false, ""), second = compile(false, "");
+  EXPECT_FALSE(measured(first));
+  EXPECT_EQ(first.kernel, second.kernel);
+}
+
+}  // namespace
+}  // namespace hone
