@@ -9,7 +9,8 @@
 /// (absolute error below 1e-7); results below 1e-36 may be 0. Exponentials saturate at exp(88.3).
 namespace hone::kernels {
 
-enum class Binary : uint8_t { add, sub, mul, div, min, max };
+/// prelu: a where a >= 0, else a b.
+enum class Binary : uint8_t { add, sub, mul, div, min, max, prelu };
 
 /// How the second operand is laid out against a first of [rows, channels].
 enum class Broadcast : uint8_t {
@@ -53,6 +54,16 @@ struct ConvertJob {
   Target target;
 };
 
+/// y = act(x * scale[c] + bias[c]) over rows of channels.
+struct AffineJob {
+  Operand x;
+  const float* scale = nullptr;
+  const float* bias = nullptr;
+  Activation act;
+  Target target;
+  int64_t channels = 1;
+};
+
 /// Copies `channels` consecutive channels of each row from x to y, whose rows are `x_stride` and `y_stride` elements
 /// apart: concat, split, slice. Types, scales or zero points that differ are converted.
 struct CopyJob {
@@ -64,6 +75,7 @@ struct CopyJob {
 struct ElementwiseKernels {
   void (*binary)(const BinaryJob& job, void* y, int64_t row_begin, int64_t row_end);
   void (*convert)(const ConvertJob& job, void* y, int64_t begin, int64_t end);  ///< elements
+  void (*affine)(const AffineJob& job, void* y, int64_t row_begin, int64_t row_end);
   void (*copy)(const CopyJob& job, void* y, int64_t row_begin, int64_t row_end);
   /// y[i] = table[x[i]] on bytes: any function of 8-bit data.
   void (*lookup)(const uint8_t* table, const uint8_t* x, uint8_t* y, int64_t begin, int64_t end);

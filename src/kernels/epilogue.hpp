@@ -6,7 +6,9 @@
 
 namespace hone::kernels {
 
-enum class Act : uint8_t { none, relu, clip, leaky_relu, sigmoid, hard_sigmoid, hard_swish, swish, gelu, tanh, elu, mish };
+enum class Act : uint8_t {
+  none, relu, clip, leaky_relu, sigmoid, hard_sigmoid, hard_swish, swish, gelu, tanh, elu, mish, exp, sqrt, abs, neg, reciprocal
+};
 
 /// y = act(x). clip: [alpha, beta]; leaky_relu: slope alpha; hard_sigmoid: clip(alpha x + beta, 0, 1);
 /// hard_swish: x clip(x/6 + 1/2, 0, 1); swish: x sigmoid(alpha x); elu: alpha (exp x - 1) below 0.

@@ -65,6 +65,11 @@ inline double act_reference(const Activation& act, double x) {
     case Act::tanh: return std::tanh(x);
     case Act::elu: return x < 0 ? a * std::expm1(x) : x;
     case Act::mish: return x * std::tanh(std::log1p(std::exp(x)));
+    case Act::exp: return std::exp(x);
+    case Act::sqrt: return std::sqrt(x);
+    case Act::abs: return std::abs(x);
+    case Act::neg: return -x;
+    case Act::reciprocal: return 1 / x;
   }
   return x;
 }

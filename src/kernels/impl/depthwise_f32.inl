@@ -15,28 +15,30 @@ struct RowJob {
   int64_t c0, c1;       ///< channels
   int64_t in_row;       ///< input row of the first kernel row; may lie outside
   int64_t out_index;    ///< element of the first output column of the row
+  int64_t phase = 0;    ///< dilated rows are done as interleaved ones: columns phase, phase + dilation_w ...
 };
 
 /// The T output columns from `ow`, V vectors of channels from c: T * V independent sums hide the latency of one.
 template <int K, int S, int T, int V, bool Edge, class M>
 HONE_INLINE void tile_block(const RowJob& job, int64_t ow, int64_t c, const M& m) {
   const DepthwiseShape& s = *job.s;
-  const int64_t channels = s.channels, width = s.width;
-  const int64_t first = ow * S - s.pad_left;
+  // `ow` counts columns of the phase; neighbors lie `pixel` elements apart.
+  const int64_t channels = s.channels, width = s.width, spread = s.dilation_w, pixel = spread * channels;
+  const int64_t first = job.phase + ow * S * spread - s.pad_left;
   VF acc[V * T];
   unroll<V * T>(HONE_EACH { acc[i] = zero_f(); });
 #pragma GCC unroll 1
   for (int kh = 0; kh < K; ++kh) {
-    const int64_t ih = job.in_row + kh;
+    const int64_t ih = job.in_row + kh * s.dilation_h;
     if (ih < 0 || ih >= s.height) continue;
     const float* x = job.x + (ih * width + first) * channels + c;
     const float* wp = job.w + kh * K * channels + c;
     VF w[V * K];
     unroll<V * K>(HONE_EACH { w[i] = load(wp + (i % K) * channels + i / K * kLanes, m); });
     unroll<(T - 1) * S + K>([&](auto j) __attribute__((always_inline)) {
-      if (Edge && !__builtin_expect(static_cast<uint64_t>(first + j) < static_cast<uint64_t>(width), 1)) return;
+      if (Edge && !__builtin_expect(static_cast<uint64_t>(first + j * spread) < static_cast<uint64_t>(width), 1)) return;
       unroll<V>([&](auto u) __attribute__((always_inline)) {
-        const VF v = keep(load(x + j * channels + u * kLanes, m));
+        const VF v = keep(load(x + j * pixel + u * kLanes, m));
         unroll<T>(HONE_EACH {
           constexpr int kw = decltype(j)::value - decltype(i)::value * S;
           if constexpr (kw >= 0 && kw < K) acc[u * T + i] = fma(v, w[u * K + kw], acc[u * T + i]);
@@ -48,7 +50,7 @@ HONE_INLINE void tile_block(const RowJob& job, int64_t ow, int64_t c, const M& m
     const int64_t at = c + u * kLanes;
     VF v[T];
     unroll<T>(HONE_EACH { v[i] = acc[u * T + i]; });
-    finish<T>(*job.post, load_post(*job.post, at, m), v, job.y, job.out_index + ow * channels + at, channels, m);
+    finish<T>(*job.post, load_post(*job.post, at, m), v, job.y, job.out_index + job.phase * channels + ow * pixel + at, pixel, m);
   });
 }
 
@@ -64,8 +66,8 @@ HONE_NOINLINE void tile(const RowJob& job, int64_t ow) {
 
 template <int K, int S, int T>
 HONE_INLINE void tile(const RowJob& job, int64_t ow) {
-  const int64_t first = ow * S - job.s->pad_left;
-  if (first < 0 || first + (T - 1) * S + K > job.s->width)
+  const int64_t spread = job.s->dilation_w, first = job.phase + ow * S * spread - job.s->pad_left;
+  if (first < 0 || first + ((T - 1) * S + K - 1) * spread >= job.s->width)
     tile<K, S, T, true>(job, ow);
   else
     tile<K, S, T, false>(job, ow);
@@ -73,7 +75,11 @@ HONE_INLINE void tile(const RowJob& job, int64_t ow) {
 
 template <int K, int S>
 void row(const RowJob& job) {
-  for_tiles(job.s->out_width, [&](auto columns, int64_t ow) { tile<K, S, decltype(columns)::value>(job, ow); });
+  RowJob part = job;
+  for (; part.phase < job.s->dilation_w && part.phase < job.s->out_width; ++part.phase) {
+    const int64_t width = (job.s->out_width - part.phase + job.s->dilation_w - 1) / job.s->dilation_w;
+    for_tiles(width, [&](auto columns, int64_t ow) { tile<K, S, decltype(columns)::value>(part, ow); });
+  }
 }
 
 /// Any kernel, stride and dilation: T output columns, taps outside of the input skipped one by one.
@@ -123,7 +129,7 @@ int64_t channel_chunk(const DepthwiseShape& s) {
 void run(const DepthwiseShape& s, const float* x, const float* w, const Epilogue& epilogue, void* y, int64_t begin,
          int64_t end) {
   const Post post = prepare(epilogue);
-  const bool plain = s.dilation_h == 1 && s.dilation_w == 1 && s.kernel_h == s.kernel_w && s.stride_w <= 2;
+  const bool plain = s.kernel_h == s.kernel_w && (s.stride_w == 1 || (s.stride_w == 2 && s.dilation_w == 1));
   auto row_of = &row_any;
   if (plain && s.kernel_w == 3) row_of = s.stride_w == 1 ? &row<3, 1> : &row<3, 2>;
   if (plain && s.kernel_w == 5) row_of = s.stride_w == 1 ? &row<5, 1> : &row<5, 2>;

@@ -50,6 +50,7 @@ HONE_INLINE void combine(Binary op, VF (&a)[N], const VF (&b)[N]) {
     case Binary::div: unroll<N>(HONE_EACH { a[i] = div(a[i], b[i]); }); break;
     case Binary::min: unroll<N>(HONE_EACH { a[i] = min(a[i], b[i]); }); break;
     case Binary::max: unroll<N>(HONE_EACH { a[i] = max(a[i], b[i]); }); break;
+    case Binary::prelu: unroll<N>(HONE_EACH { a[i] = select(less(a[i], zero_f()), mul(a[i], b[i]), a[i]); }); break;
   }
 }
 
@@ -114,6 +115,35 @@ void convert(const ConvertJob& job, void* y, int64_t begin, int64_t end) {
   convert_range(job.x, prepare(e), y, begin, begin, end - begin);
 }
 
+void affine(const AffineJob& job, void* y, int64_t row_begin, int64_t row_end) {
+  Epilogue e = epilogue_of(job.act, job.target);
+  e.scale = job.scale;
+  e.bias = job.bias;
+  const Post post = prepare(e);
+  for (int64_t c = 0; c < job.channels; c += kLanes) {
+    const int left = job.channels - c < kLanes ? static_cast<int>(job.channels - c) : kLanes;
+    const auto column = [&](const auto& m) __attribute__((always_inline)) {
+      const ChannelPost cp = load_post(post, c, m);
+      int64_t r = row_begin;
+      for (; r + kStep <= row_end; r += kStep) {
+        VF v[kStep];
+        for (int k = 0; k < kStep; ++k) {
+          VF one[1];
+          load_operand<1>(job.x, (r + k) * job.channels + c, one, m);
+          v[k] = one[0];
+        }
+        finish(post, cp, v, y, r * job.channels + c, job.channels, m);
+      }
+      for (; r < row_end; ++r) {
+        VF v[1];
+        load_operand<1>(job.x, r * job.channels + c, v, m);
+        finish(post, cp, v, y, r * job.channels + c, job.channels, m);
+      }
+    };
+    left == kLanes ? column(Full{}) : column(Part(left));
+  }
+}
+
 void copy(const CopyJob& job, void* y, int64_t row_begin, int64_t row_end) {
   const bool bytes = job.x.type != DType::f32;
   const bool same = job.x.type == job.target.type &&
@@ -165,6 +195,6 @@ void shuffle(const void* x, int element_bytes, int64_t channels, int64_t groups,
 }  // namespace
 
 extern const ElementwiseKernels elementwise;
-const ElementwiseKernels elementwise{binary, convert, copy, lookup, shuffle};
+const ElementwiseKernels elementwise{binary, convert, affine, copy, lookup, shuffle};
 
 }  // namespace hone::kernels::HONE_ISA

@@ -1,9 +1,7 @@
 // Pooling: one output pixel at a time, a few vectors of channels per pass over its window; and softmax.
 #include "kernels/pool.hpp"
-
-#include <math.h>
-
 #include "kernels/simd/epilogue.inl"
+#include "kernels/simd/softmax.inl"
 
 namespace hone::kernels::HONE_ISA {
 namespace {
@@ -189,41 +187,6 @@ void global_average(int64_t pixels, int64_t channels, const Operand& x, const Ta
       put_mean(x, post, total, count, pixels, 1.0f / static_cast<float>(pixels), y, image * channels + c, m);
     });
   }
-}
-
-HONE_INLINE VF pad_tail(VF v, const Full&, float) { return v; }
-HONE_INLINE VF pad_tail(VF v, const Part& m, float with) {
-  float lanes[kLanes];
-  store(lanes, v);
-  for (int i = m.n; i < kLanes; ++i) lanes[i] = with;
-  return load(lanes);
-}
-
-void softmax_row(const float* x, float* y, int64_t length, bool logarithm) {
-  VF top = set1(-__builtin_inff());
-  for_channels(0, length, [&](auto n, int64_t i, const auto& m) {
-    for (int k = 0; k < decltype(n)::value; ++k)
-      top = max(top, pad_tail(load(x + i + k * kLanes, m), m, -__builtin_inff()));
-  });
-  const float largest = max_of(top);
-  // A row of -inf only has no distribution: NaN, as the definition gives.
-  const VF shift = set1(largest);
-  VF total = zero_f();
-  for_channels(0, length, [&](auto n, int64_t i, const auto& m) {
-    for (int k = 0; k < decltype(n)::value; ++k) {
-      const VF v = sub(load(x + i + k * kLanes, m), shift), e = exp(v);
-      total = add(total, pad_tail(e, m, 0));
-      store(y + i + k * kLanes, logarithm ? v : e, m);
-    }
-  });
-  const float all = sum(total);
-  const VF log_all = set1(logarithm ? logf(all) : 0), inverse = set1(1 / all);
-  for_channels(0, length, [&](auto n, int64_t i, const auto& m) {
-    for (int k = 0; k < decltype(n)::value; ++k) {
-      float* p = y + i + k * kLanes;
-      store(p, logarithm ? sub(load(p, m), log_all) : mul(load(p, m), inverse), m);
-    }
-  });
 }
 
 void softmax(const float* x, float* y, int64_t length, bool logarithm, int64_t row_begin, int64_t row_end) {

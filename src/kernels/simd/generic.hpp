@@ -40,6 +40,12 @@ HONE_INLINE void store(float* p, VF v, M m = {}) {
   for (int i = 0; i < m.n; ++i) p[i] = v[i];
 }
 HONE_INLINE VI load_i32(const int32_t* p) { return VI{p[0], p[1], p[2], p[3]}; }
+template <class M = Full>
+HONE_INLINE VF gather(const float* p, const int32_t* index, M m = {}) {
+  VF v = {};
+  for (int i = 0; i < m.n; ++i) v[i] = p[index[i]];
+  return v;
+}
 HONE_INLINE Bytes load_bytes(const void* p, Full = {}) {
   Bytes v;
   __builtin_memcpy(&v, p, sizeof v);
@@ -80,6 +86,9 @@ HONE_INLINE VF add(VF a, VF b) { return a + b; }
 HONE_INLINE VF sub(VF a, VF b) { return a - b; }
 HONE_INLINE VF mul(VF a, VF b) { return a * b; }
 HONE_INLINE VF div(VF a, VF b) { return a / b; }
+HONE_INLINE VF square_root(VF a) {
+  return VF{__builtin_sqrtf(a[0]), __builtin_sqrtf(a[1]), __builtin_sqrtf(a[2]), __builtin_sqrtf(a[3])};
+}
 HONE_INLINE VF fma(VF a, VF b, VF c) { return a * b + c; }
 HONE_INLINE VF fnma(VF a, VF b, VF c) { return c - a * b; }
 HONE_INLINE VF max(VF a, VF b) { return a > b ? a : b; }

@@ -96,6 +96,11 @@ HONE_INLINE void apply(VF* v, int n, F f) {
     case Act::tanh: apply(v, n, [&](VF x) { return tanh(x); }); break;
     case Act::elu: apply(v, n, [&](VF x) { return select(less(x, zero_f()), mul(a, expm1(x)), x); }); break;
     case Act::mish: apply(v, n, [&](VF x) { return mish(x); }); break;
+    case Act::exp: apply(v, n, [&](VF x) { return exp(x); }); break;
+    case Act::sqrt: apply(v, n, [&](VF x) { return square_root(x); }); break;
+    case Act::abs: apply(v, n, [&](VF x) { return abs(x); }); break;
+    case Act::neg: apply(v, n, [&](VF x) { return sub(zero_f(), x); }); break;
+    case Act::reciprocal: apply(v, n, [&](VF x) { return div(one, x); }); break;
   }
 }
 
