@@ -46,6 +46,13 @@ TEST_F(Runner, PassesAndFailsByValueTypeAndShape) {
   EXPECT_THAT(type.reason, HasSubstr("is f32[2], expected f64[2]"));
 }
 
+TEST_F(Runner, SizesOfTheDataCount) {
+  ConformanceCase test = relu("a", floats({3}, {-1, 2, 3}), floats({3}, {0, 2, 3}));
+  write_file(folder / "suite/node/a/test_data_set_0/input_0.pb", testing_tools::tensor_message("x", floats({2}, {-1, 2})));
+  write_file(folder / "suite/node/a/test_data_set_0/output_0.pb", testing_tools::tensor_message("y", floats({2}, {0, 2})));
+  EXPECT_EQ(run_conformance_case(test, {}, nothing).reason, "");
+}
+
 TEST_F(Runner, ToleranceOfDataJson) {
   ConformanceCase test = relu("a", floats({1}, {1}), floats({1}, {1.1f}));
   EXPECT_EQ(run_conformance_case(test, {}, nothing).verdict, Verdict::failed);

@@ -77,25 +77,45 @@ Tensor with_type(const Tensor& tensor, DType from, DType to, DType wanted) {
 }
 
 /// i / n: what ONNX feeds the models that it publishes without inputs.
-Tensor made_up_input(const Port& port) {
+Tensor made_up_input(const Value& input) {
   Dims dims;
-  for (const Dim& dim : port.shape.dims) dims.push_back(dim.known() ? dim.value : 1);
+  for (const Dim& dim : input.shape().dims) dims.push_back(dim.known() ? dim.value : 1);
   Tensor tensor(DType::f32, dims);
   auto values = tensor.mutable_data<float>();
   for (size_t i = 0; i < values.size(); ++i)
     values[i] = static_cast<float>(static_cast<double>(i) / static_cast<double>(values.size()));
-  return tensor.cast(port.dtype);
+  return tensor.cast(input.dtype());
 }
 
-/// What differs in one run of the model; empty when nothing does.
-std::string run_data(Session& session, const ConformanceCase& test, const ConformanceCase::Data& data) {
+std::vector<Tensor> read_inputs(const Graph& graph, const ConformanceCase::Data& data) {
   std::vector<Tensor> inputs;
   for (size_t i = 0; i < data.inputs.size(); ++i) {
-    DType wanted = i < session.inputs().size() ? session.inputs()[i].dtype : DType::undefined;
+    DType wanted = i < graph.inputs().size() ? graph.inputs()[i]->dtype() : DType::undefined;
     inputs.push_back(with_type(read_tensor_file(data.inputs[i]), DType::u16, DType::bf16, wanted));
   }
   if (data.inputs.empty())
-    for (const Port& port : session.inputs()) inputs.push_back(made_up_input(port));
+    for (const Value* input : graph.inputs()) inputs.push_back(made_up_input(*input));
+  return inputs;
+}
+
+/// Some models of older suites declare sizes that their own data does not have: the data is what counts.
+Graph import_for(const ConformanceCase& test) {
+  Graph graph = import_model(test.model);
+  std::vector<Tensor> inputs = read_inputs(graph, test.data.front());
+  bool changed = false;
+  for (size_t i = 0; i < inputs.size() && i < graph.inputs().size(); ++i) {
+    Value* input = graph.inputs()[i];
+    if (matches(input->shape(), inputs[i].dims())) continue;
+    graph.set_input_type(input, {input->dtype(), Shape(inputs[i].dims())});
+    changed = true;
+  }
+  if (changed) graph.infer();
+  return graph;
+}
+
+/// What differs in one run of the model; empty when nothing does.
+std::string run_data(Session& session, const std::vector<Tensor>& inputs, const ConformanceCase& test,
+                     const ConformanceCase::Data& data) {
   std::vector<Tensor> outputs = session.run(inputs);
   if (outputs.size() != data.outputs.size())
     return fmt::format("gives {} outputs, expected {}", outputs.size(), data.outputs.size());
@@ -110,9 +130,10 @@ std::string run_data(Session& session, const ConformanceCase& test, const Confor
 
 std::string run_model(const ConformanceCase& test, const DeviceOptions& options) {
   try {
-    Session session(load(import_model(test.model), options));
+    Graph graph = import_for(test);
+    Session session(load(graph, options));
     for (const auto& data : test.data)
-      if (std::string problem = run_data(session, test, data); !problem.empty()) return problem;
+      if (std::string problem = run_data(session, read_inputs(graph, data), test, data); !problem.empty()) return problem;
     return {};
   } catch (const std::exception& error) {
     return error.what();

@@ -19,7 +19,7 @@ void check_resize_modes(const std::string& place, const Resize& op) {
   check("mode", op.mode, {"nearest", "linear", "cubic"});
   check("coordinate_transformation_mode", op.coordinate_transformation_mode,
         {"half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric",
-         "tf_crop_and_resize"});
+         "tf_crop_and_resize", "tf_half_pixel_for_nn"});
   check("nearest_mode", op.nearest_mode, {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"});
   check("keep_aspect_ratio_policy", op.keep_aspect_ratio_policy, {"stretch", "not_larger", "not_smaller"});
 }
@@ -114,6 +114,7 @@ namespace {
 double original_position(const std::string& mode, const ResizeAxis& axis, int64_t i) {
   auto x = static_cast<double>(i), input = static_cast<double>(axis.input), output = axis.scale * input;
   if (mode == "asymmetric") return x / axis.scale;
+  if (mode == "tf_half_pixel_for_nn") return (x + 0.5) / axis.scale;  // opsets 11 and 12
   if (mode == "align_corners") return output == 1 ? 0 : x * (input - 1) / (output - 1);
   if (mode == "tf_crop_and_resize") {
     double begin = axis.roi_begin, end = axis.roi_end;
