@@ -8,6 +8,7 @@ const std::vector<Command>& commands() {
       {"eval", "measure the accuracy of a classifier on labelled images", add_eval},
       {"quantize", "make an INT8 model from an FP32 one and some sample images", add_quantize},
       {"bench", "measure latency and throughput of a model", add_bench},
+      {"compare", "find the node where two models or devices part", add_compare},
       {"run", "classify images", add_run},
       {"inspect", "show what is in a model file", add_inspect},
       {"report", "write report.html about a trained model", add_report},

@@ -26,6 +26,7 @@ const std::vector<Command>& commands();
 Action add_eval(CLI::App& app);
 Action add_quantize(CLI::App& app);
 Action add_bench(CLI::App& app);
+Action add_compare(CLI::App& app);
 Action add_run(CLI::App& app);
 Action add_inspect(CLI::App& app);
 Action add_report(CLI::App& app);
