@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <map>
 
@@ -48,29 +49,29 @@ const Suite suites[] = {
     {"archive", archived_suite, "needs conformance/onnx-1.16.tar.gz below HONE_DATA"},
 };
 
-struct Run {
+struct SuiteRun {
   const Suite* suite;
   std::string group, device;
 };
 
-std::vector<Run> all_runs() {
-  std::vector<Run> runs;
+std::vector<SuiteRun> all_runs() {
+  std::vector<SuiteRun> runs;
   for (const Suite& suite : suites)
     for (const char* group : {"node", "simple", "light", "pytorch-converted", "pytorch-operator"})
       for (const DeviceInfo& device : list_devices()) runs.push_back({&suite, group, device.name});
   return runs;
 }
 
-std::string run_name(const ::testing::TestParamInfo<Run>& info) {
+std::string run_name(const ::testing::TestParamInfo<SuiteRun>& info) {
   std::string name = info.param.suite->name + std::string("_") + info.param.group + "_" + info.param.device;
   std::replace_if(name.begin(), name.end(), [](unsigned char c) { return !std::isalnum(c); }, '_');
   return name;
 }
 
-class Conformance : public ::testing::TestWithParam<Run> {};
+class Conformance : public ::testing::TestWithParam<SuiteRun> {};
 
 TEST_P(Conformance, EveryCaseThatIsNotIgnoredPasses) {
-  const Run& run = GetParam();
+  const SuiteRun& run = GetParam();
   fs::path folder = run.suite->find();
   if (folder.empty()) GTEST_SKIP() << run.suite->absent;
   if (!fs::exists(folder / run.group)) GTEST_SKIP() << "this suite has no group " << run.group;
