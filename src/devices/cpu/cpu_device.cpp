@@ -134,7 +134,8 @@ class Builder {
       : plan_(std::make_shared<CpuPlan>()),
         options_(options),
         pool_(options.threads, [] { omp_set_num_threads(1); }),
-        tuner_({options.autotune, options.cache_dir}, pool_) {
+        context_{options.threads, constant_bytes(graph) > kCachedWeights},
+        tuner_({options.autotune, options.cache_dir}, context_, pool_) {
     plan_->graph = std::move(graph);
     plan_->threads = options.threads;
   }
@@ -168,6 +169,15 @@ class Builder {
     bool fixed = false;  // an input or a constant: not ours to write
   };
 
+  static constexpr size_t kCachedWeights = 16 << 20;
+  static size_t constant_bytes(const Graph& graph) {
+    size_t total = 0;
+    for (const auto& node : graph.nodes())
+      for (const Value* input : node->inputs())
+        if (input && input->is_constant()) total += input->constant().bytes();
+    return total;
+  }
+
   static bool is_view(const Node& node) { return node.has(Trait::view); }
 
   const Value* root(const Value* value) {
@@ -192,14 +202,13 @@ class Builder {
   int slot(const Value* value) { return slot_of_root(root(value)); }
 
   std::unique_ptr<Kernel> choose_kernel(const Node& node, std::vector<std::string>& notes) {
-    const CpuContext context{plan_->threads};
     const auto& disabled = options_.disabled_kernels;
     std::vector<Tuner::Candidate> rivals;
     for (const KernelEntry& entry : kernel_list()) {
       if (std::find(disabled.begin(), disabled.end(), entry.name) != disabled.end()) continue;
       if (!entry.rival && !rivals.empty()) break;
       std::string refusal;
-      auto kernel = entry.make(node, context, refusal);
+      auto kernel = entry.make(node, context_, refusal);
       if (kernel && entry.rival) {
         rivals.push_back({entry.name, std::move(kernel)});
       } else if (kernel) {
@@ -307,6 +316,7 @@ class Builder {
   std::shared_ptr<CpuPlan> plan_;
   const CpuOptions& options_;
   ThreadPool pool_;  // for packing and measuring
+  CpuContext context_;
   Tuner tuner_;
   std::unordered_map<const Value*, const Value*> root_;
   std::unordered_map<const Value*, int> slot_;

@@ -52,6 +52,7 @@ class Kernel {
 
 struct CpuContext {
   int threads = 1;
+  bool cold_weights = false;  ///< the model's weights together exceed the caches, so that every inference reads them anew
 };
 
 /// Makes a kernel for a node, or returns nullptr and says why not.

@@ -18,14 +18,14 @@ namespace hone::cpu {
 namespace {
 
 // What estimates are made of; only their ratios matter. Measured on several x86 servers.
-constexpr double kMemoryBytesPerUs = 16e3, kCacheBytesPerUs = 60e3;
+constexpr double kMemoryBytesPerUs = 24e3, kCacheBytesPerUs = 60e3;
 constexpr double kCachedWeights = 8 << 20;  ///< weights beyond this come from memory in every inference
 /// Candidates whose estimate is this much above the best are not measured.
 constexpr double kHopeless = 1.6;
 /// Layers faster than this are not worth measuring.
 constexpr double kTinyUs = 15;
-constexpr int kRuns = 3;
-constexpr double kEnoughUs = 8000;  ///< time for one candidate after which no further run begins
+constexpr int kRounds = 5;           ///< after a first one
+constexpr double kEnoughUs = 12000;  ///< no further round begins after this time
 constexpr size_t kMostResults = 1 << 14;
 
 struct Result {
@@ -58,9 +58,9 @@ void read_results(Results& all, const std::string& folder) {
   }
 }
 
-std::string key_of(const std::vector<Tuner::Candidate>& candidates, int threads) {
+std::string key_of(const std::vector<Tuner::Candidate>& candidates, const CpuContext& context) {
   const CpuFeatures& cpu = cpu_features();
-  std::string key = fmt::format("{} {} threads {} ", cpu.name, cpu.isa(), threads);
+  std::string key = fmt::format("{} {} threads {} {} ", cpu.name, cpu.isa(), context.threads, context.cold_weights ? "cold" : "warm");
   for (const auto& candidate : candidates) key += std::string(candidate.entry) + " ";
   return key + candidates.front().kernel->signature();
 }
@@ -74,10 +74,11 @@ void forget_measurements() {
   all.read.clear();
 }
 
-double expected_us(double operations, double rate, double weight_bytes, double traffic, int threads) {
-  const double compute = operations / (rate * 1e3 * threads);
-  const double weights = weight_bytes > kCachedWeights ? weight_bytes / kMemoryBytesPerUs : 0;
-  return std::max(compute, weights) + traffic / (kCacheBytesPerUs * threads);
+double expected_us(double operations, double rate, double weight_bytes, double traffic, const CpuContext& context) {
+  const double compute = operations / (rate * 1e3 * context.threads);
+  const bool cold = context.cold_weights || weight_bytes > kCachedWeights;
+  const double weights = cold ? weight_bytes / (context.threads > 1 ? kMemoryBytesPerUs * 1.4 : kMemoryBytesPerUs) : 0;
+  return std::max(compute, weights) + traffic / (kCacheBytesPerUs * context.threads);
 }
 
 std::unique_ptr<Kernel> Tuner::choose(const Node& node, std::vector<Candidate> candidates, std::vector<std::string>& notes) {
@@ -97,7 +98,7 @@ std::unique_ptr<Kernel> Tuner::choose(const Node& node, std::vector<Candidate> c
   size_t chosen = 0;
   if (left > 1) {
     Results& all = results();
-    const std::string key = key_of(candidates, pool_.threads());
+    const std::string key = key_of(candidates, context_);
     std::lock_guard lock(all.mutex);  // also keeps measurements from disturbing each other
     read_results(all, options_.cache_dir);
     auto known = all.by_layer.find(key);
@@ -108,13 +109,13 @@ std::unique_ptr<Kernel> Tuner::choose(const Node& node, std::vector<Candidate> c
       chosen = at;
       notes.push_back(fmt::format("{}: {:.0f} us, measured for an identical layer", known->second.entry, known->second.us));
     } else {
-      std::vector<double> cost;
-      for (const Candidate& candidate : candidates) {
-        candidate.kernel->prepare(pool_);
+      for (const Candidate& candidate : candidates) candidate.kernel->prepare(pool_);
+      std::vector<double> cost = measure(candidates, node);
+      for (size_t i = 0; i < cost.size(); ++i) {
         // Weights come from memory in an inference, here perhaps from the cache.
-        cost.push_back(std::max(measure(*candidate.kernel, node),
-                                expected_us(0, 1, static_cast<double>(candidate.kernel->weight_bytes()), 0, 1)));
-        notes.push_back(fmt::format("{}: {:.0f} us", candidate.entry, cost.back()));
+        const double weights = expected_us(0, 1, static_cast<double>(candidates[i].kernel->weight_bytes()), 0, context_);
+        cost[i] = std::max(cost[i], weights);
+        notes.push_back(fmt::format("{}: {:.0f} us", candidates[i].entry, cost[i]));
       }
       chosen = static_cast<size_t>(std::min_element(cost.begin(), cost.end()) - cost.begin());
       if (all.by_layer.size() >= kMostResults) all.by_layer.clear();
@@ -138,33 +139,38 @@ void* Tuner::buffer(size_t index, size_t bytes) {
   return memory.get();
 }
 
-double Tuner::measure(const Kernel& kernel, const Node& node) {
-  std::vector<void*> table;
-  std::vector<int> inputs, outputs;
+std::vector<double> Tuner::measure(const std::vector<Candidate>& candidates, const Node& node) {
   size_t used = 0;
-  auto place = [&](const Value* value, std::vector<int>& list) {
-    list.push_back(static_cast<int>(table.size()));
+  std::vector<void*> table;
+  auto place = [&](const Value* value) {
     if (value->is_constant()) table.push_back(const_cast<void*>(value->constant().raw()));
     else table.push_back(buffer(used++, static_cast<size_t>(element_count(dims_of(value))) * size_of(value->dtype())));
+    return static_cast<int>(table.size()) - 1;
   };
-  for (size_t i = 0; i < node.inputs().size(); ++i) {
-    if (node.input(i) && kernel.reads(i)) place(node.input(i), inputs);
-    else inputs.push_back(-1);
-  }
-  for (const Value* output : node.outputs()) place(output, outputs);
-  char* scratch = static_cast<char*>(buffer(used, kernel.scratch_bytes()));
-  auto state = kernel.make_state();
-  const KernelRun run{table.data(), inputs.data(), outputs.data(), pool_, scratch, state.get()};
+  std::vector<int> all, outputs;
+  for (const Value* input : node.inputs()) all.push_back(input ? place(input) : -1);
+  for (const Value* output : node.outputs()) outputs.push_back(place(output));
+  std::vector<std::unique_ptr<KernelState>> states;
+  for (const Candidate& candidate : candidates) states.push_back(candidate.kernel->make_state());
   using Clock = std::chrono::steady_clock;
-  double best = 0, total = 0;
-  for (int i = 0; i <= kRuns && total < kEnoughUs; ++i) {
-    const auto begin = Clock::now();
-    kernel.run(run);
-    const double us = std::chrono::duration<double, std::micro>(Clock::now() - begin).count();
-    total += us;
-    // The first run meets cold memory, but a long one says enough.
-    if (i > 0 || us >= kEnoughUs) best = best == 0 ? us : std::min(best, us);
-  }
+  std::vector<double> best(candidates.size(), 0);
+  double total = 0;
+  // In turn: whatever else runs on the machine disturbs all alike, and no kernel keeps its weights in the nearest cache. The
+  // first round meets cold memory, but if it is long it says enough.
+  for (int round = 0; round <= kRounds && total < kEnoughUs; ++round)
+    for (size_t i = 0; i < candidates.size(); ++i) {
+      const Kernel& kernel = *candidates[i].kernel;
+      std::vector<int> inputs = all;
+      for (size_t k = 0; k < inputs.size(); ++k)
+        if (!kernel.reads(k)) inputs[k] = -1;
+      char* scratch = static_cast<char*>(buffer(used, kernel.scratch_bytes()));
+      const KernelRun run{table.data(), inputs.data(), outputs.data(), pool_, scratch, states[i].get()};
+      const auto begin = Clock::now();
+      kernel.run(run);
+      const double us = std::chrono::duration<double, std::micro>(Clock::now() - begin).count();
+      total += us;
+      if (round <= 1 || us < best[i]) best[i] = us;
+    }
   return best;
 }
 

@@ -12,6 +12,10 @@ struct TunerOptions {
   std::string cache_dir;  ///< where results are kept between processes; empty: nowhere
 };
 
+/// Microseconds that `operations` take at `rate` GOP/s a thread, or their weights to be read from memory if that takes longer,
+/// and `traffic` bytes besides through the cache.
+double expected_us(double operations, double rate, double weight_bytes, double traffic, const CpuContext& context);
+
 /// Chooses among the kernels that can run a node: estimates rule out what is clearly slower, the rest is measured on this
 /// machine, a few runs each. Identical layers share one result in the process, and between processes with a cache_dir.
 class Tuner {
@@ -21,17 +25,20 @@ class Tuner {
     std::unique_ptr<Kernel> kernel;
   };
 
-  Tuner(TunerOptions options, ThreadPool& pool) : options_(std::move(options)), pool_(pool) {}
+  Tuner(TunerOptions options, const CpuContext& context, ThreadPool& pool)
+      : options_(std::move(options)), context_(context), pool_(pool) {}
   /// The fastest, prepared. A line for each candidate is added to `notes`.
   std::unique_ptr<Kernel> choose(const Node& node, std::vector<Candidate> candidates, std::vector<std::string>& notes);
   /// Writes new results to the cache_dir; failing to do so is no error.
   void save() const;
 
  private:
-  double measure(const Kernel& kernel, const Node& node);
+  /// Microseconds of each candidate.
+  std::vector<double> measure(const std::vector<Candidate>& candidates, const Node& node);
   void* buffer(size_t index, size_t bytes);
 
   TunerOptions options_;
+  CpuContext context_;
   ThreadPool& pool_;
   std::vector<std::pair<std::shared_ptr<void>, size_t>> buffers_;
   bool fresh_ = false;  // something was measured
@@ -39,9 +46,5 @@ class Tuner {
 
 /// Drops what this process has measured or read; files stay.
 void forget_measurements();
-
-/// Microseconds that `operations` take at `rate` GOP/s a thread, or their weights to be read if that takes longer, and
-/// `traffic` bytes besides through the cache.
-double expected_us(double operations, double rate, double weight_bytes, double traffic, int threads);
 
 }  // namespace hone::cpu

@@ -172,9 +172,11 @@ void winograd_transform(const WinogradShape& s, const float* x, const void* pack
 // ---- products
 
 template <int R, int V>
-HONE_INLINE void product_step(const float* a, int64_t row, const float* w, VF (&acc)[R * V]) {
+HONE_INLINE void product_step(const float* a, int64_t row, const float* w, int64_t ahead, VF (&acc)[R * V]) {
   VF b[V];
   unroll<V>(HONE_EACH { b[i] = load(w + i * kLanes); });
+  // The weights behind these are the next to be needed, often from far away.
+  unroll<(V * kLanes + 15) / 16>(HONE_EACH { __builtin_prefetch(w + ahead + i * 16, 0, 2); });
   unroll<R>([&](auto r) __attribute__((always_inline)) {
     const VF value = set1(a[r * row]);
     unroll<V>(HONE_EACH { acc[r * V + i] = fma(value, b[i], acc[r * V + i]); });
@@ -186,14 +188,15 @@ template <int R, int V>
 HONE_NOINLINE void product_tile(const float* a, int64_t a_row, const float* w, int64_t depth, float* y, int64_t y_row) {
   VF acc[R * V];
   unroll<R * V>(HONE_EACH { acc[i] = zero_f(); });
+  const int64_t ahead = depth * V * kLanes;
   int64_t k = 0;
   for (; k + 4 <= depth; k += 4, w += 4 * V * kLanes) {
-    product_step<R, V>(a + k, a_row, w, acc);
-    product_step<R, V>(a + k + 1, a_row, w + V * kLanes, acc);
-    product_step<R, V>(a + k + 2, a_row, w + 2 * V * kLanes, acc);
-    product_step<R, V>(a + k + 3, a_row, w + 3 * V * kLanes, acc);
+    product_step<R, V>(a + k, a_row, w, ahead, acc);
+    product_step<R, V>(a + k + 1, a_row, w + V * kLanes, ahead, acc);
+    product_step<R, V>(a + k + 2, a_row, w + 2 * V * kLanes, ahead, acc);
+    product_step<R, V>(a + k + 3, a_row, w + 3 * V * kLanes, ahead, acc);
   }
-  for (; k < depth; ++k, w += V * kLanes) product_step<R, V>(a + k, a_row, w, acc);
+  for (; k < depth; ++k, w += V * kLanes) product_step<R, V>(a + k, a_row, w, ahead, acc);
   unroll<R>([&](auto r) __attribute__((always_inline)) {
     unroll<V>(HONE_EACH { store(y + r * y_row + i * kLanes, acc[r * V + i]); });
   });

@@ -18,14 +18,14 @@ namespace {
 /// A layer of our convolution kernels: Conv, or Gemm as a 1x1 convolution of its rows.
 class NativeConv : public Kernel {
  public:
-  explicit NativeConv(int threads) : threads_(threads) {}
+  explicit NativeConv(const CpuContext& context) : context_(context), threads_(context.threads) {}
   std::string name() const override {
     return std::string(integer_ ? "hone conv int8 " : "hone conv f32 ") + kernels::name_of(kernels::best_isa());
   }
   std::string signature() const override { return conv_signature(given_, x_type_); }
   double estimate() const override {
     const double rate = integer_ ? integer_rate() : float_rate();
-    return expected_us(conv_operations(given_), rate, static_cast<double>(packed_bytes_), 0, threads_);
+    return expected_us(conv_operations(given_), rate, static_cast<double>(packed_bytes_), 0, context_);
   }
   size_t weight_bytes() const override { return packed_bytes_; }
   bool may_overwrite(size_t i) const override { return static_cast<int>(i) == epilogue_.residual_input; }
@@ -163,6 +163,7 @@ class NativeConv : public Kernel {
   int64_t blocks_ = 0;
   int64_t source_channels_ = 0;  ///< of a group, before padding
   std::unique_ptr<Unfold> unfold_;
+  CpuContext context_;
   int threads_ = 1;
 };
 
@@ -172,7 +173,7 @@ std::unique_ptr<Kernel> make_native_conv(const Node& node, const CpuContext& con
   const ops::Conv* conv = plain_conv(node, refusal);
   if (!conv) return nullptr;
   const kernels::ConvShape shape = conv_shape(node, *conv);
-  auto kernel = std::make_unique<NativeConv>(context.threads);
+  auto kernel = std::make_unique<NativeConv>(context);
   return kernel->build(node, *node.as<ops::Fused>(), shape, node.input(1)->constant(), refusal) ? std::move(kernel) : nullptr;
 }
 
@@ -201,7 +202,7 @@ std::unique_ptr<Kernel> make_native_gemm(const Node& node, const CpuContext& con
   shape.height = shape.out_height = 1;
   shape.width = shape.out_width = element_count(x) / x.back();
   shape.out_channels = weights.dim(0);
-  auto kernel = std::make_unique<NativeConv>(context.threads);
+  auto kernel = std::make_unique<NativeConv>(context);
   return kernel->build(node, *fused, shape, weights, refusal) ? std::move(kernel) : nullptr;
 }
 

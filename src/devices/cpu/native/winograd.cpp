@@ -60,7 +60,7 @@ double sampled_error(const kernels::WinogradShape& layer, const float* w) {
 
 class Winograd : public Kernel {
  public:
-  Winograd(int tile, int threads) : threads_(threads) { shape_.tile = tile; }
+  Winograd(int tile, const CpuContext& context) : context_(context), threads_(context.threads) { shape_.tile = tile; }
   std::string name() const override {
     return fmt::format("hone winograd {0}x{0} f32 {1}", shape_.tile, kernels::name_of(kernels::best_isa()));
   }
@@ -95,7 +95,7 @@ class Winograd : public Kernel {
     const double in = static_cast<double>(s.channels), out = static_cast<double>(s.out_channels);
     // A little more than the other kernels, for the memory of the weights.
     return 1.05 * expected_us(2 * tiles * positions * in * out, float_rate(), static_cast<double>(weight_bytes()),
-                              8 * tiles * positions * (in + out), threads_);
+                              8 * tiles * positions * (in + out), context_);
   }
 
   size_t scratch_bytes() const override {
@@ -159,6 +159,7 @@ class Winograd : public Kernel {
   Tensor weights_;  // until they are packed
   std::shared_ptr<void> packed_;
   int64_t chunk_ = 0;
+  CpuContext context_;
   int threads_ = 1;
   bool together_ = false;  // all threads work on one chunk, step by step; else on a chunk each
 };
@@ -171,7 +172,7 @@ std::unique_ptr<Kernel> make_winograd(int tile, const Node& node, const CpuConte
   if (shape.kernel_h != 3 || shape.kernel_w != 3 || !unit_stride || shape.groups != 1) return refusal = "not 3x3 of stride 1", nullptr;
   if (node.input(0)->dtype() != DType::f32 || node.input(1)->dtype() != DType::f32) return refusal = "not f32", nullptr;
   if (shape.channels < 16 || shape.out_channels < 16) return refusal = "few channels", nullptr;
-  auto kernel = std::make_unique<Winograd>(tile, context.threads);
+  auto kernel = std::make_unique<Winograd>(tile, context);
   return kernel->build(node, shape, refusal) ? std::move(kernel) : nullptr;
 }
 

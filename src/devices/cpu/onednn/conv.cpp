@@ -36,17 +36,17 @@ class OnednnConv : public PartedKernel {
   std::string signature() const override { return signature_; }
   double estimate() const override { return estimate_; }
 
-  bool build(int threads, std::string& refusal) {
+  bool build(const CpuContext& context, std::string& refusal) {
     const kernels::ConvShape shape = conv_shape(node_, conv_);
     signature_ = conv_signature(shape, src_type_);
     const double rate = fused_.weight_scales.empty() ? float_rate() : 1.15 * integer_rate();
-    estimate_ = expected_us(conv_operations(shape), rate, static_cast<double>(node_.input(1)->constant().bytes()), 0, threads);
+    estimate_ = expected_us(conv_operations(shape), rate, static_cast<double>(node_.input(1)->constant().bytes()), 0, context);
     DType residual = fused_.has_residual ? node_.input(static_cast<size_t>(residual_input_))->dtype() : DType::f32;
     Epilogue epilogue;
     if (!make_epilogue(fused_, y_[3], 1 << 1, residual, epilogue, refusal)) return false;
     bias_ = scaled_bias(node_.input(2) && fused_.inner_inputs > 2 ? node_.input(2) : nullptr, y_[3], epilogue.bias_factor);
     flatten_pointwise();
-    for (const Rows& rows : split(threads)) make_part(rows, epilogue.attr);
+    for (const Rows& rows : split(context.threads)) make_part(rows, epilogue.attr);
     finish("onednn", parts_[0].primitive);
     return true;
   }
@@ -156,7 +156,7 @@ std::unique_ptr<Kernel> make_onednn_conv(const Node& node, const CpuContext& con
   if (!fused->weight_scales.empty() && may_saturate(node.input(1)->constant())) return refusal = "may saturate without VNNI", nullptr;
   auto kernel = std::make_unique<OnednnConv>(node, *fused, *conv, window);
   try {
-    if (kernel->build(context.threads, refusal)) return kernel;
+    if (kernel->build(context, refusal)) return kernel;
   } catch (const dnnl::error& error) {
     refusal = std::string("oneDNN refuses it: ") + error.what();
   }
