@@ -1,6 +1,7 @@
 #include "compile/model_source.hpp"
 
 #include "base/error.hpp"
+#include "base/file.hpp"
 #include "optimize/pass_manager.hpp"
 
 namespace hone {
@@ -13,6 +14,7 @@ ModelSource::ModelSource(Graph graph, CompileGraph compile, size_t max_plans, st
   PassOptions options;
   options.disabled = disabled_passes_;
   optimize(graph_, options);
+  MappedFile::give_back_all();  // weights that were folded into others
   for (const Value* input : graph_.inputs()) inputs_.push_back({input->name, input->dtype(), input->shape()});
   for (const GraphOutput& output : graph_.outputs())
     outputs_.push_back({output.name, output.value->dtype(), output.value->shape()});

@@ -1,8 +1,10 @@
+#include <algorithm>
 #include <array>
 #include <unordered_map>
 
 #include "compile/lower/lower.hpp"
 #include "compile/lower/patterns.hpp"
+#include "graph/ops/reduce/reduction.hpp"
 #include "graph/ops/shape/concat.hpp"
 #include "graph/ops/shape/split.hpp"
 #include "graph/ops/shape/transpose.hpp"
@@ -48,7 +50,7 @@ class Rewriter {
     bool any = false;
     for (Value* input : node->inputs()) any |= input && twin_.count(input) > 0;
     if (!any) return;
-    keep_elementwise(node) || move_axis(node) || resize(node);
+    keep_elementwise(node) || move_axis(node) || move_axes_input(node) || resize(node) || shuffle(node);
   }
 
   /// The NHWC form of an NCHW value: known, a permuted constant, or behind a new Transpose.
@@ -126,7 +128,8 @@ class Rewriter {
   bool move_axis(Node* node) {
     const auto* fused = node->as<Fused>();
     std::string_view type = fused ? fused->inner->type() : node->op().type();
-    if (type != "Concat" && type != "Split" && type != "Softmax" && type != "LogSoftmax") return false;
+    static const char* const types[] = {"Concat", "Split", "Softmax", "LogSoftmax", "ArgMax", "ArgMin"};
+    if (std::find(std::begin(types), std::end(types), type) == std::end(types)) return false;
     for (Value* output : node->outputs())
       if (!rank_4(output)) return false;
     std::unique_ptr<Op> op = node->op().clone();
@@ -152,8 +155,51 @@ class Rewriter {
     return true;
   }
 
+  /// Slice and reductions with kept dimensions: the constant axes are renamed.
+  bool move_axes_input(Node* node) {
+    bool slice = node->is("Slice"), reduction = dynamic_cast<const ops::Reduction*>(&node->op()) != nullptr;
+    if ((!slice && !reduction) || !rank_4(node->output()) || !twin_.count(node->input(0))) return false;
+    size_t place = slice ? 3 : 1;
+    std::vector<Value*> inputs = node->inputs();
+    std::vector<int64_t> axes;
+    if (Value* given = node->input(place)) {
+      if (!given->is_constant()) return false;
+      axes = given->constant().to_ints();
+    } else if (slice) {
+      if (!node->input(1)->shape().is_static()) return false;
+      for (int64_t i = 0; i < node->input(1)->shape()[0].value; ++i) axes.push_back(i);
+    }
+    for (int64_t& axis : axes) axis = last_axis[static_cast<size_t>(axis < 0 ? axis + 4 : axis)];
+    inputs[0] = last(inputs[0], node);
+    if (!axes.empty()) {
+      inputs.resize(std::max(inputs.size(), place + 1), nullptr);
+      inputs[place] = graph_.add_constant(node->name + "/axes", Tensor::of<int64_t>({static_cast<int64_t>(axes.size())}, axes));
+    }
+    replace(node, graph_.insert_before(node, node->op().clone(), inputs, node->name + "/nhwc"));
+    return true;
+  }
+
+  /// Reshape to groups of channels, exchange of the two axes, Reshape back: in NHWC each pixel by itself.
+  bool shuffle(Node* node) {
+    auto found = match_shuffle(graph_, node);
+    if (!found) return false;
+    Dims x = node->input(0)->shape().concrete();
+    auto reshape = [&](Value* value, const Dims& dims) {
+      Value* sizes = graph_.add_constant(node->name + "/sizes", Tensor::of<int64_t>({static_cast<int64_t>(dims.size())}, dims));
+      return graph_.insert_before(found->last, new_op("Reshape"), {value, sizes}, node->name + "/nhwc");
+    };
+    Value* value = reshape(last(node->input(0), node), {x[0], x[2], x[3], found->groups, x[1] / found->groups})->output();
+    value = transpose(value, {0, 1, 2, 4, 3}, found->last, node->name + "/shuffle");
+    replace(found->last, reshape(value, {x[0], x[2], x[3], x[1]}));
+    return true;
+  }
+
   bool resize(Node* node) {
-    if (!node->is("Resize") || !rank_4(node->output())) return false;
+    const auto* fused = node->as<Fused>();
+    if (std::string_view(fused ? fused->inner->type() : node->op().type()) != "Resize" || !rank_4(node->output())) return false;
+    // What the caller gets is NCHW: transposing the input, which is smaller, costs less.
+    bool grows = element_count(node->output()->shape().concrete()) > element_count(node->input(0)->shape().concrete());
+    if (graph_.is_output(node->output()) && node->output()->uses().empty() && grows) return false;
     const Shape &in = node->input(0)->shape(), &out = node->output()->shape();
     if (!(in[0] == out[0]) || !(in[1] == out[1])) return false;
     wrap(node);
@@ -202,6 +248,10 @@ void use_channels_last(Graph& graph) { Rewriter(graph).run(); }
 
 void lower(Graph& graph) {
   fuse_image_input(graph);
+  dissolve_qlinear(graph);
+  find_channel_moves(graph);
+  add_second_dimension(graph);
+  unfold_transposed(graph);
   fuse_compute(graph);
   fuse_others(graph);
   use_channels_last(graph);

@@ -13,7 +13,11 @@ using ops::Fused;
 
 bool is_compute(const Node& node) {
   if (node.output()->dtype() != DType::f32) return false;
-  return node.as<ops::Conv>() || node.as<ops::ConvTranspose>() || node.as<ops::Gemm>() || node.as<ops::MatMul>();
+  if (node.as<ops::Conv>() || node.as<ops::ConvTranspose>() || node.as<ops::Gemm>()) return true;
+  if (!node.as<ops::MatMul>()) return false;
+  // Products of two tensors that are made while running have a kernel of their own.
+  const Node* weights = node.input(1)->producer();
+  return node.input(1)->is_constant() || (weights && weights->is("DequantizeLinear") && weights->input(0)->is_constant());
 }
 
 /// Where output channels lie in the weights.

@@ -11,6 +11,14 @@ void lower(Graph& graph);
 /// The chain from a u8 [N, H, W, C] image input to the first layer: Cast, channel Gather, Transpose to NCHW, linear Resize,
 /// per-channel arithmetic, QuantizeLinear  =>  hone.ImageInput.
 void fuse_image_input(Graph& graph);
+/// QLinearConv and QLinearMatMul  =>  the same between DequantizeLinear and QuantizeLinear.
+void dissolve_qlinear(Graph& graph);
+/// Convolutions and pools over [N, C, L]  =>  the same over [N, C, 1, L].
+void add_second_dimension(Graph& graph);
+/// ConvTranspose with constant weights  =>  Conv, DepthToSpace and a crop.
+void unfold_transposed(Graph& graph);
+/// Channel selections that exporters write as reshapes and transposes become Slice or a transposition of channels alone.
+void find_channel_moves(Graph& graph);
 /// Conv, ConvTranspose, Gemm and MatMul take in the dequantization of their inputs, the activation, the residual Add and the
 /// quantization that follow: q(act2(act(conv(dq(x), dq(w)) + b) + dq(r)))  =>  hone.Fused.
 void fuse_compute(Graph& graph);

@@ -32,6 +32,14 @@ std::optional<Tensor> constant_floats(const Value* value);
 /// The only user of `value`, or nullptr when it has several or is a graph output.
 Node* single_user(const Graph& graph, const Value* value);
 
+/// A channel shuffle that begins with the Reshape `first`: [N, C, ...] to [N, groups, C / groups, ...], axes 1 and 2
+/// exchanged, and back to the sizes of the input.
+struct Shuffle {
+  int64_t groups = 1;
+  Node* last = nullptr;  ///< the Reshape back
+};
+std::optional<Shuffle> match_shuffle(const Graph& graph, const Node* first);
+
 /// A node of the same kind as `op_type` with these attributes.
 std::unique_ptr<Op> new_op(const char* op_type, const Attributes& attributes = {});
 

@@ -11,6 +11,7 @@
 
 #include "base/cpu.hpp"
 #include "base/error.hpp"
+#include "base/file.hpp"
 #include "compile/arena.hpp"
 #include "compile/lower/lower.hpp"
 #include "devices/cpu/kernels.hpp"
@@ -238,6 +239,8 @@ class Builder {
       bool read = input && step.kernel->reads(i);
       step.inputs.push_back(read ? slot(input) : -1);
       if (read) groups_[static_cast<size_t>(step.inputs.back())].last = now;
+      // What was packed is not read again.
+      if (input && !read && input->is_constant()) MappedFile::give_back(input->constant().raw(), input->constant().bytes());
     }
     for (const Value* output : node.outputs()) {
       step.outputs.push_back(slot(output));

@@ -11,6 +11,8 @@ bool native_activation(const ops::FusedActivation& activation, kernels::Activati
       {"", Act::none},           {"Relu", Act::relu},       {"Clip", Act::clip}, {"LeakyRelu", Act::leaky_relu},
       {"Sigmoid", Act::sigmoid}, {"HardSigmoid", Act::hard_sigmoid}, {"HardSwish", Act::hard_swish}, {"Swish", Act::swish},
       {"Gelu", Act::gelu},       {"Tanh", Act::tanh},       {"Elu", Act::elu},   {"Mish", Act::mish},
+      {"Exp", Act::exp},         {"Sqrt", Act::sqrt},       {"Abs", Act::abs},   {"Neg", Act::neg},
+      {"Reciprocal", Act::reciprocal},
   };
   for (const auto& entry : kinds)
     if (activation.name == entry.name) {

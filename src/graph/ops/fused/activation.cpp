@@ -26,6 +26,11 @@ const Entry entries[] = {
     {"Gelu", [](float x, float, float) { return 0.5f * x * (1 + std::erf(x * 0.70710678f)); }},
     {"Tanh", [](float x, float, float) { return std::tanh(x); }},
     {"Elu", [](float x, float alpha, float) { return x >= 0 ? x : alpha * std::expm1(x); }},
+    {"Exp", [](float x, float, float) { return std::exp(x); }},
+    {"Sqrt", [](float x, float, float) { return std::sqrt(x); }},
+    {"Abs", [](float x, float, float) { return std::abs(x); }},
+    {"Neg", [](float x, float, float) { return -x; }},
+    {"Reciprocal", [](float x, float, float) { return 1 / x; }},
     {"Mish", [](float x, float, float) { return x * std::tanh(x > 20 ? x : std::log1p(std::exp(x))); }},
 };
 
