@@ -2,6 +2,8 @@
 
 #include <bit>
 
+#include "tensor/int4.hpp"
+
 namespace hone {
 
 namespace {
@@ -15,6 +17,7 @@ constexpr Row rows[] = {
     {DType::u16, "u16", 2},             {DType::i16, "i16", 2},    {DType::i32, "i32", 4}, {DType::i64, "i64", 8},
     {DType::string, "string", 0},       {DType::boolean, "bool", 1}, {DType::f16, "f16", 2}, {DType::f64, "f64", 8},
     {DType::u32, "u32", 4},             {DType::u64, "u64", 8},    {DType::bf16, "bf16", 2},
+    {dtype_u4, "u4", 1},                {dtype_i4, "i4", 1},  // a byte in memory
 };
 const Row& row(DType type) {
   for (const Row& candidate : rows)
@@ -39,7 +42,7 @@ bool is_integer(DType type) {
     case DType::i32: case DType::i64: case DType::u32: case DType::u64:
       return true;
     default:
-      return false;
+      return is_4_bit(type);
   }
 }
 

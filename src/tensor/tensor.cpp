@@ -1,5 +1,7 @@
 #include "tensor/tensor.hpp"
 
+#include "tensor/int4.hpp"
+
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
@@ -106,6 +108,7 @@ To convert(From value) {
 
 Tensor Tensor::cast(DType to) const {
   if (to == dtype_) return *this;
+  if (is_4_bit(dtype_)) return as_bytes(*this).cast(to);
   Tensor result(to, dims_);
   dispatch(dtype_, [&](auto from) {
     using From = decltype(from);

@@ -6,6 +6,7 @@
 
 #include "base/error.hpp"
 #include "import/onnx/model.hpp"
+#include "tensor/int4.hpp"
 
 namespace hone::onnx {
 
@@ -50,6 +51,11 @@ int64_t checked_count(const TensorDef& def) {
 
 /// The bytes of a tensor as the file has them, without a copy when the memory can be used as it is.
 Tensor from_bytes(const TensorDef& def, DType dtype, std::string_view bytes, std::shared_ptr<const void> owner) {
+  if (is_4_bit(dtype)) {
+    if (bytes.size() == packed_bytes(checked_count(def))) return unpack_4_bit(dtype, def.dims, bytes);
+    throw Error(def.place, fmt::format("{}{} has {} bytes of data", name_of(dtype), to_string(def.dims), bytes.size()),
+                "the file is damaged or truncated; download or export it again");
+  }
   size_t need = 0, size = size_of(dtype);
   if (__builtin_mul_overflow(static_cast<size_t>(checked_count(def)), size, &need) || need != bytes.size())
     throw Error(
@@ -92,6 +98,12 @@ Tensor from_numbers(const TensorDef& def, DType dtype, const std::vector<Source>
 
 Tensor from_typed_field(const TensorDef& def, DType dtype) {
   auto bits = [](int64_t number) { return static_cast<uint16_t>(number); };
+  if (is_4_bit(dtype)) {
+    // Each number holds a byte, as raw data would.
+    std::string bytes;
+    for (int64_t number : def.int32s) bytes += static_cast<char>(number);
+    return from_bytes(def, dtype, bytes, nullptr);
+  }
   switch (dtype) {
     case DType::f32:
       return from_numbers<float>(def, dtype, def.floats);
@@ -139,7 +151,8 @@ Tensor from_external(const TensorDef& def, DType dtype, ExternalFiles& files) {
   auto file = files.open(location == def.external.end() ? "" : location->second, def.place);
   std::string_view content = file->text();
   uint64_t offset = external_number(def, "offset", 0);
-  uint64_t length = external_number(def, "length", static_cast<uint64_t>(checked_count(def)) * size_of(dtype));
+  uint64_t length = external_number(def, "length", is_4_bit(dtype) ? packed_bytes(checked_count(def))
+                                                               : static_cast<uint64_t>(checked_count(def)) * size_of(dtype));
   if (offset > content.size() || length > content.size() - offset)
     throw Error(def.place,
                 fmt::format("needs bytes {} to {} of '{}', which has {}", offset, offset + length, location->second,

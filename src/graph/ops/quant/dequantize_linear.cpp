@@ -2,6 +2,7 @@
 
 #include "graph/ops/nn/compute.hpp"
 #include "graph/ops/quant/axis_parameters.hpp"
+#include "tensor/int4.hpp"
 
 namespace hone::ops {
 
@@ -38,7 +39,7 @@ void DequantizeLinear::infer(InferContext& context) const {
 }
 
 void DequantizeLinear::evaluate(EvalContext& context) const {
-  const Tensor& x = context.in(0);
+  const Tensor x = as_bytes(context.in(0));
   AxisParameters parameters = axis_parameters(context, axis, block_size);
   std::vector<int64_t> zeros(static_cast<size_t>(parameters.count), 0);
   if (context.has(2)) zeros = context.in(2).to_ints();
@@ -55,7 +56,7 @@ void DequantizeLinear::evaluate(EvalContext& context) const {
         case DType::u16: return run(uint16_t{});
         case DType::i16: return run(int16_t{});
         case DType::i32: return run(int32_t{});
-        default: context.fail(fmt::format("input is {}, expected u8, i8, u16, i16 or i32", name_of(x.dtype())));
+        default: context.fail(fmt::format("input is {}, expected u8, i8, u16, i16, i32, u4 or i4", name_of(x.dtype())));
       }
     });
   });
