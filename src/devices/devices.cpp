@@ -4,6 +4,7 @@
 #include "base/error.hpp"
 #include "compile/model_source.hpp"
 #include "devices/cpu/cpu_device.hpp"
+#include "devices/dynamic/dynamic_plan.hpp"
 #include "devices/reference/reference_device.hpp"
 
 namespace hone {
@@ -20,7 +21,11 @@ struct DeviceEntry {
 const DeviceEntry devices[] = {
     {"cpu", [] { return cpu_features().name + " (" + cpu_features().isa() + ")"; },
      [](const DeviceOptions& options) -> CompileGraph {
-       return [options](Graph graph) { return compile_cpu(std::move(graph), {options.threads, options.disabled_kernels, options.autotune, options.cache_dir}); };
+       CpuOptions cpu{options.threads, options.disabled_kernels, options.autotune, options.cache_dir};
+       CompileGraph compile = [cpu](Graph fixed) { return compile_cpu(std::move(fixed), cpu); };
+       return [compile, options](Graph graph) {
+         return compile_dynamic(std::move(graph), compile, options.disabled_passes);
+       };
      }},
     {"reference", [] { return std::string("evaluates every op by its definition; slow, for checking"); },
      [](const DeviceOptions&) -> CompileGraph { return compile_reference; }},

@@ -102,6 +102,12 @@ bool replace(Graph& graph, Value* from, Value* to) {
   return true;
 }
 
+void replace_outputs(Graph& graph, Node* node, const std::vector<Value*>& values) {
+  for (size_t i = 0; i < node->outputs().size(); ++i)
+    if (!replace(graph, node->output(i), values[i]))
+      graph.replace_uses(node->output(i), graph.insert_before(node, new_op("Identity"), {values[i]})->output());
+}
+
 void bypass(Graph& graph, Node* node, Value* value) {
   graph.replace_uses(node->output(), value);
   graph.set_inputs(node, {});

@@ -44,6 +44,9 @@ void become(Graph& graph, Node* node, std::unique_ptr<Op> op, std::vector<Value*
 /// constant or of another graph output: then a node has to stay between them.
 bool replace(Graph& graph, Value* from, Value* to);
 
+/// Uses `values` in place of the outputs of `node`, which is left without uses. Graph outputs get an Identity where the
+/// value cannot be one itself.
+void replace_outputs(Graph& graph, Node* node, const std::vector<Value*>& values);
 /// Uses `value` in place of the output of `node`, which is left without inputs until it is removed.
 void bypass(Graph& graph, Node* node, Value* value);
 

@@ -14,8 +14,10 @@
 #include "base/interrupt.hpp"
 #include "base/log.hpp"
 #include "base/nearest.hpp"
+#include "graph/ops/control/control.hpp"
 #include "graph/text.hpp"
 #include "graph/verify.hpp"
+#include "optimize/subgraphs.hpp"
 
 namespace hone {
 
@@ -119,6 +121,15 @@ class Runner {
 PassReport run_passes(Graph& graph, const std::vector<std::unique_ptr<Pass>>& passes, const PassOptions& options) {
   std::vector<const Pass*> list = enabled(passes, options.disabled);
   PassReport report;
+  PassOptions inner = options;
+  inner.time = false;
+  OptimizeSubgraphs subgraphs([&](Graph& body) {
+    PassReport done = run_passes(body, passes, inner);
+    return std::any_of(done.passes.begin(), done.passes.end(), [](const PassRun& run) { return run.changes > 0; });
+  });
+  bool has_subgraphs =
+      std::any_of(graph.nodes().begin(), graph.nodes().end(), [](auto& node) { return ops::control_op(*node); });
+  if (has_subgraphs) list.insert(list.begin(), &subgraphs);
   for (const Pass* pass : list) report.passes.push_back({.name = pass->name()});
   report.nodes_before = graph.nodes().size();
   Runner runner(graph, options);

@@ -10,6 +10,8 @@ std::vector<std::unique_ptr<Pass>> standard_passes() {
   // Less to look at.
   run(remove_dead());
   run(fold_constants());
+  run(inline_if());
+  run(unroll_loops());
   run(remove_identities());
   run(merge_common());
   run(merge_reshapes());

@@ -30,8 +30,18 @@ struct Session::State {
       if (inputs[i].dtype() == ports[i].dtype && matches(ports[i].shape, inputs[i].dims())) continue;
       throw Error("input '" + ports[i].name + "'",
                   std::string("got ") + name_of(inputs[i].dtype()) + to_string(inputs[i].dims()) + ", expected " +
-                      name_of(ports[i].dtype) + to_string(ports[i].shape));
+                      name_of(ports[i].dtype) + to_string(ports[i].shape), remedy(ports[i], inputs[i]));
     }
+  }
+
+  static std::string remedy(const Port& port, const Tensor& input) {
+    bool batch = port.shape.rank() > 1 && input.rank() == port.shape.rank() && input.dtype() == port.dtype &&
+                 port.shape[0].known() && input.dim(0) != port.shape[0].value;
+    if (!batch) return {};
+    return port.shape[0].value == 1 ? "the model was exported for a batch of 1: run the images one by one, or export it "
+                                      "with a free batch size"
+                                    : "the model was exported for a batch of " + std::to_string(port.shape[0].value) +
+                                          ": fill up the batch, or export it with a free batch size";
   }
 
   bool same_dims(const Ready& candidate, std::span<const Tensor> inputs) const {

@@ -1,6 +1,7 @@
 // f(c1, c2 ...) => c        for constants c1, c2 ... and everything that is known before running, such as sizes
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "graph/ops/control/control.hpp"
 #include "optimize/match.hpp"
 #include "optimize/passes/passes.hpp"
 #include "optimize/sweep.hpp"
@@ -42,6 +43,7 @@ struct FoldConstants : Sweep {
   static bool may_fold(const Graph& graph, const Node& node) {
     // Quantized weights stay behind their DequantizeLinear: folding would turn an INT8 file into an FP32 one.
     if (node.has(Trait::random) || is_quantizer(node)) return false;
+    if (ops::control_op(node) && !ops::body_runs(node)) return false;  // it may never end
     for (const Value* output : node.outputs())
       if (graph.is_output(output)) return false;  // a graph output is made by a node
     return true;

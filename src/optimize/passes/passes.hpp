@@ -8,6 +8,8 @@ namespace hone::passes {
 
 std::unique_ptr<Pass> remove_dead();
 std::unique_ptr<Pass> fold_constants();
+std::unique_ptr<Pass> inline_if();
+std::unique_ptr<Pass> unroll_loops();
 std::unique_ptr<Pass> remove_identities();
 std::unique_ptr<Pass> merge_common();
 std::unique_ptr<Pass> merge_reshapes();

@@ -39,16 +39,9 @@ bool as_stored(const Graph& body, const Value* value, const BodyInput& input) {
   return value->type == input.type && value->dims_value == input.dims_value;
 }
 
-/// `typed`: the body or its copy with other types.
-std::vector<BodyOutput> outputs_of(const Graph& body, const Graph& typed, std::span<const BodyInput> inputs) {
+std::vector<BodyOutput> outputs_of(const Graph& body) {
   std::vector<BodyOutput> outputs;
-  for (size_t i = 0; i < body.outputs().size(); ++i) {
-    const Value *value = body.outputs()[i].value, *result = typed.outputs()[i].value;
-    const Tensor* constant = value->is_constant() ? &value->constant() : nullptr;
-    for (size_t k = 0; k < inputs.size(); ++k)
-      if (value == body.inputs()[k]) constant = inputs[k].constant;
-    outputs.push_back({result->type, result->dims_value, constant});
-  }
+  for (const GraphOutput& output : body.outputs()) outputs.push_back({output.value->type, output.value->dims_value});
   return outputs;
 }
 
@@ -122,7 +115,7 @@ std::vector<BodyOutput> infer_body(const InferContext& context, const Graph& bod
                    "the file is broken; export the model again");
     known = known && as_stored(body, body.inputs()[i], inputs[i]);
   }
-  if (known) return outputs_of(body, body, inputs);
+  if (known) return outputs_of(body);
   Deeper deeper;
   if (depth > max_graph_depth)
     context.fail(fmt::format("is nested in more than {} graphs", max_graph_depth), "simplify the model");
@@ -134,7 +127,7 @@ std::vector<BodyOutput> infer_body(const InferContext& context, const Graph& bod
     if (inputs[i].constant) copy.replace_uses(input, copy.add_constant(input->name, *inputs[i].constant));
   }
   inside(context.node.place(), [&] { copy.infer(); });
-  return outputs_of(body, copy, inputs);
+  return outputs_of(copy);
 }
 
 Shape common_shape(const Shape& a, const Shape& b) {

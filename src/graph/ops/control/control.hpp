@@ -29,7 +29,6 @@ struct BodyInput {
 struct BodyOutput {
   Type type;
   std::optional<std::vector<Dim>> dims_value;
-  const Tensor* constant = nullptr;
 };
 
 class ControlOp : public Op {

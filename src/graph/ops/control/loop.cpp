@@ -90,6 +90,7 @@ std::optional<int64_t> Loop::runs(const InferContext& context) const {
   if (count == 0) return 0;
   if (conditional && !begin) return std::nullopt;
   const Value* next = body->outputs()[0].value;
+  while (next->producer() && next->producer()->is("Identity")) next = next->producer()->input(0);
   bool goes_on = next == body->inputs()[1] || (next->is_constant() && is_true(next->constant()));
   if (!goes_on) return std::nullopt;
   return count;
