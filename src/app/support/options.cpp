@@ -66,9 +66,14 @@ void DeviceFlags::add(CLI::App& app) {
   app.add_option("--device", device, "cpu or reference (see hone devices)");
   app.add_option("--disable-pass", disabled_passes, "leave out a graph pass by name")->default_str("");
   app.add_option("--disable-kernel", disabled_kernels, "leave out a kernel by name (see hone bench --explain)")->default_str("");
+  app.add_option("--autotune", autotune, "measure rival kernels of a layer at load, or go by estimates")
+      ->check(CLI::IsMember({"on", "off"}));
+  app.add_option("--cache-dir", cache_dir, "folder that keeps what was measured for the next start");
 }
 
-DeviceOptions DeviceFlags::options() const { return {device, threads, disabled_passes, disabled_kernels}; }
+DeviceOptions DeviceFlags::options() const {
+  return {device, threads, disabled_passes, disabled_kernels, autotune != "off", cache_dir};
+}
 
 void ImageFlags::add(CLI::App& app) {
   const char* group = "Images for a plain model (one without preprocessing inside)";

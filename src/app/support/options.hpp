@@ -20,6 +20,7 @@ struct DeviceFlags {
   int threads = 0;
   std::string device = "cpu";
   std::vector<std::string> disabled_passes, disabled_kernels;
+  std::string autotune = "on", cache_dir;
 
   void add(CLI::App& app);
   DeviceOptions options() const;
