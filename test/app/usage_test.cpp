@@ -74,7 +74,7 @@ TEST(Usage, WrongValues) {
       {{"eval", images, data, "--mean", "1"}, "--mean: this model has its own preprocessing"},
       {{"quantize", model, "-o", out}, "give either --data DATA or --random-data"},
       {{"quantize", model, "--random-data", "-o", "out.bin"}, "-o: 'out.bin' must end in .onnx"},
-      {{"quantize", model, "--random-data", "-o", out, "--range", "max"}, "--range: got 'max', expected mse, minmax or percentile"},
+      {{"quantize", model, "--random-data", "-o", out, "--range", "max"}, "--range: got 'max', expected entropy, kl, mean, mean_min_max, min_max, minmax, mse, percentile"},
       {{"bench", model, "--batch", "0"}, "--batch"},
       {{"bench", model, "--seconds", "soon"}, "--seconds"},
   };

@@ -151,6 +151,78 @@ TEST(Placement, IgnoredNodesSplitTheGraph) {
   EXPECT_TRUE(place(net, options).int8.empty());
 }
 
+TEST(Placement, MatrixProductAndConstantAddAreOneLayerWithItsActivation) {
+  Net net;
+  Value* x = net.input("x", {1, 5, 6});
+  Value* y = net.apply("MatMul", {x, net.graph.add_constant("w1", net.normal({6, 8}, 1))}, "fc1");
+  y = net.apply("Gelu", {net.apply("Add", {y, net.graph.add_constant("b1", net.normal({8}, 1))}, "bias")}, "gelu");
+  net.output(net.apply("MatMul", {y, net.graph.add_constant("w2", net.normal({8, 6}, 1))}, "fc2"));
+  Placement placement = place(net);
+  EXPECT_THAT(quantized_values(placement), ElementsAre("gelu", "x"));
+  for (const char* name : {"fc1", "bias", "gelu", "fc2"}) EXPECT_TRUE(node(placement, name).quantized) << name;
+  EXPECT_TRUE(placement.constant_inputs.empty()) << "a bias stays f32";
+  EXPECT_EQ(placement.units.size(), 2u);
+}
+
+TEST(Placement, ScaleAndShiftByConstantsAreOneStep) {
+  Net net;
+  Value* x = net.relu(net.conv(net.input("x", {1, 3, 8, 8}), 4, 3, "c1"), "r1");
+  Value* scaled = net.apply("Mul", {x, net.graph.add_constant("gain", net.normal({1, 4, 1, 1}, 1))}, "scaled");
+  Value* shifted = net.apply("Add", {scaled, net.graph.add_constant("shift", net.normal({1, 4, 1, 1}, 1))}, "shifted");
+  Value* lone = net.apply("Mul", {net.relu(shifted, "r2"), net.graph.add_constant("k", net.normal({1, 4, 1, 1}, 1))}, "lone");
+  net.output(net.conv(lone, 4, 1, "c2"));
+  Placement placement = place(net);
+  EXPECT_THAT(quantized_values(placement), ElementsAre("lone", "r1", "r2", "x"));
+  ASSERT_EQ(placement.constant_inputs.size(), 1u);
+  EXPECT_EQ(placement.constant_inputs[0].node->name, "lone");
+}
+
+TEST(Placement, ConcatTakesInAPartThatIsNotInt8) {
+  Net net;
+  Value* x = net.relu(net.conv(net.input("x", {1, 3, 8, 8}), 4, 3, "c1"), "r1");
+  Value* outside = net.apply("Softplus", {net.conv(x, 4, 3, "c2")}, "outside");
+  net.output(net.conv(net.apply("Concat", {x, outside}, "cat", {{"axis", int64_t{1}}}), 4, 1, "c3"));
+  Placement placement = place(net);
+  EXPECT_TRUE(node(placement, "cat").quantized);
+  EXPECT_FALSE(node(placement, "outside").quantized);
+  EXPECT_THAT(quantized_values(placement), ElementsAre("cat", "outside", "r1", "x"));
+}
+
+// No pair around an op without an integer kernel: it would cost accuracy and buy nothing.
+TEST(Placement, OpsWithoutIntegerKernelsHaveNoPairOfTheirOwn) {
+  Net net;
+  Value* x = net.conv(net.input("x", {1, 3, 8, 8}), 4, 3, "c1");
+  x = net.apply("PRelu", {x, net.graph.add_constant("slope", net.normal({4, 1, 1}, 0.1F))}, "prelu");
+  Value* scales = net.graph.add_constant("scales", Tensor::of<float>({4}, {1, 1, 2, 2}));
+  x = net.graph.add(make_op("", "Resize"), {net.conv(x, 4, 3, "c2"), nullptr, scales}, "nearest")->output();
+  Attributes linear{{"mode", std::string("linear")}};
+  auto op = make_op("", "Resize");
+  set_attributes(*op, linear);
+  x = net.graph.add(std::move(op), {net.conv(x, 4, 3, "c3"), nullptr, scales}, "linear")->output();
+  net.output(net.conv(x, 4, 1, "c4"));
+  Placement placement = place(net);
+  EXPECT_THAT(quantized_values(placement), ElementsAre("c2", "linear", "nearest", "prelu", "x"));
+  EXPECT_THAT(node(placement, "prelu").reason, HasSubstr("PRelu has no int8 form"));
+  EXPECT_EQ(placement.class_for(net.graph.find_value("nearest")).representative->name, "c2");
+}
+
+TEST(Placement, PatternsAreRegularExpressionsOfWholeNames) {
+  Net net;
+  Value* x = net.relu(net.conv(net.input("x", {1, 3, 8, 8}), 4, 3, "block.0.conv"), "r1");
+  net.output(net.conv(x, 4, 1, "block.1.conv"));
+  QuantizeOptions options;
+  options.ignored_patterns = {"block\\.[1-9]\\..*"};
+  Placement placement = place(net, options);
+  EXPECT_TRUE(node(placement, "block.0.conv").quantized);
+  EXPECT_FALSE(node(placement, "block.1.conv").quantized);
+  for (const char* wrong : {"block", "(", "nothing.*"}) {
+    options.ignored_patterns = {wrong};
+    EXPECT_THROW(place(net, options), Error) << wrong;
+  }
+  options = {.ignored_op_types = {"Gemm"}};
+  EXPECT_THROW(place(net, options), Error) << "there is such an op, but not in this model";
+}
+
 TEST(Placement, WrongNamesGetNearOnes) {
   Net net;
   net.output(net.conv(net.input("x", {1, 3, 8, 8}), 4, 3, "stem.conv"));

@@ -161,5 +161,39 @@ TEST(Quant, DegenerateRangesGiveAUsableScale) {
   }
 }
 
+TEST(Range, NamesGoBothWays) {
+  for (RangeMethod method : range_methods()) EXPECT_EQ(range_method_from_name(name_of(method)), method);
+  EXPECT_FALSE(range_method_from_name("largest"));
+}
+
+TEST(Range, MeanOfExtremesIsWhatItIsGiven) {
+  Histogram histogram = histogram_of({-2, 5});
+  Range range = choose_range(histogram, RangeMethod::mean_min_max, 100, false, Range{-1, 3});
+  EXPECT_EQ(range.low, -1);
+  EXPECT_EQ(range.high, 3);
+  range = choose_range(histogram, RangeMethod::mean_min_max, 100, true, Range{-1, 3});
+  EXPECT_EQ(range.low, -3);
+}
+
+// Migacz 2017: the threshold leaves out a sparse tail, and keeps all of a distribution that fills its range.
+TEST(Range, EntropyCutsASparseTailAndKeepsAFullRange) {
+  auto values = normal_values(200000, 0, 1);
+  for (size_t i = 0; i < 20; ++i) values[i * 1000] = 30 + static_cast<float>(i);
+  double top = entropy_threshold(histogram_of(values), 128);
+  EXPECT_GT(top, 2);
+  EXPECT_LT(top, 15);
+  std::vector<float> uniform(100000);
+  for (size_t i = 0; i < uniform.size(); ++i) uniform[i] = static_cast<float>(i) / 1000;
+  EXPECT_GT(entropy_threshold(histogram_of(uniform), 256), 95);
+  TensorQuant cut = quant_for(choose_range(histogram_of(values), RangeMethod::entropy, 100, false), false);
+  TensorQuant full = quant_for(choose_range(histogram_of(values), RangeMethod::min_max, 100, false), false);
+  EXPECT_LT(cut.scale, 0.5F * full.scale);
+}
+
+TEST(Range, EntropyOfFewOrEqualValues) {
+  EXPECT_EQ(entropy_threshold(histogram_of({0, 0}), 128), 0);
+  EXPECT_EQ(entropy_threshold(histogram_of({-3}), 128), 3);
+}
+
 }  // namespace
 }  // namespace hone

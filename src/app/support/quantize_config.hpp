@@ -1,0 +1,38 @@
+#pragma once
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "app/support/format.hpp"
+#include "quantize/accuracy_control.hpp"
+#include "quantize/compress.hpp"
+#include "quantize/quantize.hpp"
+
+namespace hone::app {
+
+/// All that says how a model is quantized, from flags or a file.
+struct QuantizeSettings {
+  QuantizeOptions quantize;
+  AccuracyOptions accuracy;
+  bool keep_accuracy = false;               ///< search until accuracy.max_drop is met
+  std::optional<CompressOptions> weights;   ///< weights only
+};
+
+/// Reads a JSON file with our own field names, those of NNCF (preset, subset_size, ignored_scope {names, patterns, types},
+/// advanced_parameters {overflow_fix, ...}, max_drop ...) or those of POT (compression.algorithms[].params with
+/// stat_subset_size, ignored.scope, activations.range_estimator, saturation_fix, maximal_drop ...). Throws Error naming the
+/// field for unknown fields, with those that look like it, and for values of the wrong kind.
+void read_quantize_config(const std::filesystem::path& path, QuantizeSettings& settings);
+void apply_quantize_config(const Json& json, const std::string& place, QuantizeSettings& settings);
+
+// The words that flags and files share; `place` is named in the Error when the word is none of them.
+void set_preset(const std::string& place, const std::string& word, QuantizeSettings& settings);
+void set_range(const std::string& place, const std::string& word, QuantizeSettings& settings);
+void set_model_type(const std::string& place, const std::string& word, QuantizeSettings& settings);
+void set_saturation_fix(const std::string& place, const std::string& word, QuantizeSettings& settings);
+void set_target_device(const std::string& place, const std::string& word, QuantizeSettings& settings);
+void set_drop_type(const std::string& place, const std::string& word, QuantizeSettings& settings);
+/// int8, int4, fp16, bf16; also int8_sym, int4_asym ...
+void set_weights(const std::string& place, const std::string& word, QuantizeSettings& settings);
+
+}  // namespace hone::app

@@ -1,0 +1,111 @@
+#include <fstream>
+
+#include <gmock/gmock.h>
+
+#include "run_hone.hpp"
+
+namespace hone::app_test {
+namespace {
+
+using testing::HasSubstr;
+
+// A classifier of plain tensors with two convolutions and a matrix product.
+std::string write_model(const TemporaryFolder& folder) {
+  Graph graph;
+  Value* x = graph.add_input("x", DType::f32, Shape{1, 3, 8, 8});
+  auto constant = [&](const std::string& name, Dims dims, int seed) {
+    Tensor tensor(DType::f32, std::move(dims));
+    auto data = tensor.mutable_data<float>();
+    for (size_t i = 0; i < data.size(); ++i) data[i] = static_cast<float>((i * 37 + static_cast<size_t>(seed) * 11) % 29) / 29 - 0.5F;
+    return graph.add_constant(name, tensor);
+  };
+  Value* y = graph.add(make_op("", "Conv"), {x, constant("w1", {8, 3, 3, 3}, 1), constant("b1", {8}, 2)}, "stem")->output();
+  y = graph.add(make_op("", "Relu"), {y}, "relu")->output();
+  y = graph.add(make_op("", "Conv"), {y, constant("w2", {8, 8, 1, 1}, 3)}, "middle")->output();
+  y = graph.add(make_op("", "Flatten"), {y}, "flat")->output();
+  y = graph.add(make_op("", "MatMul"), {y, constant("w3", {288, 4}, 4)}, "head")->output();
+  graph.add_output("scores", y);
+  std::string path = (folder / "model.onnx").string();
+  export_model(graph, path);
+  return path;
+}
+
+class QuantizeCommand : public testing::Test {
+ protected:
+  Result config(const std::string& json) {
+    std::ofstream(folder_ / "config.json") << json;
+    return hone({"quantize", model_, "--random-data", "-o", out_, "--json", "--config", (folder_ / "config.json").string()});
+  }
+  TemporaryFolder folder_;
+  std::string model_ = write_model(folder_), out_ = (folder_ / "out.onnx").string();
+};
+
+TEST_F(QuantizeCommand, ConfigOfPot) {
+  Result result = config(R"({"model": {"model_name": "m"}, "engine": {"config": "x"}, "compression": {"target_device": "CPU", "algorithms": [
+      {"name": "DefaultQuantization", "params": {"preset": "performance", "stat_subset_size": 3, "saturation_fix": "all",
+       "ignored": {"scope": ["middle"], "operations": [{"type": "MatMul"}]},
+       "activations": {"range_estimator": {"max": {"type": "quantile", "outlier_prob": 0.001}}}}}]}})");
+  ASSERT_EQ(result.code, 0) << result.err;
+  auto json = result.json();
+  EXPECT_EQ(json["samples"], 3);
+  EXPECT_EQ(json["seven_bit_weights"], true);
+  std::vector<std::string> kept;
+  for (auto& node : json["fp32"]) kept.push_back(node["name"]);
+  EXPECT_THAT(kept, testing::IsSupersetOf({"middle", "head"}));
+  EXPECT_GT(json["int8_share"], 0.1);
+}
+
+TEST_F(QuantizeCommand, ConfigOfNncf) {
+  Result result = config(R"({"preset": "mixed", "subset_size": 4, "fast_bias_correction": false, "model_type": null,
+      "ignored_scope": {"names": [], "patterns": ["mid.*"], "types": ["Relu"], "validate": true},
+      "advanced_parameters": {"overflow_fix": "disable", "smooth_quant_alpha": 0.5}})");
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_EQ(result.json()["samples"], 4);
+}
+
+TEST_F(QuantizeCommand, WrongConfigsNameTheField) {
+  const std::pair<const char*, const char*> cases[] = {
+      {R"({"presett": "mixed"})", "near it: 'preset'"},
+      {R"({"preset": "fast"})", "got 'fast', expected accuracy"},
+      {R"({"subset_size": "many"})", "subset_size: is \"many\", expected an integer"},
+      {R"({"compression": {"algorithms": [{"name": "DefaultQuantisation"}]}})", "algorithms[0].name"},
+      {R"({"compression": {"algorithms": [{"name": "DefaultQuantization", "params": {"stat_subset_sise": 3}}]}})", "stat_subset_size"},
+      {R"({"ignored_scope": {"name": []}})", "'names'"},
+      {R"({"ignored_scope": {"names": ["midle"]}})", "'middle'"},
+      {R"({"ignored_scope": {"patterns": ["mid(("]}})", "no regular expression"},
+      {R"({"target_device": "TPU"})", "not a known device"},
+      {R"([1])", "is not an object"},
+  };
+  for (auto [text, expected] : cases) {
+    Result result = config(text);
+    EXPECT_EQ(result.code, 1) << text;
+    EXPECT_THAT(result.err, HasSubstr(expected)) << text;
+  }
+}
+
+TEST_F(QuantizeCommand, WeightsOnly) {
+  for (std::string format : {"int8", "int4", "fp16", "bf16"}) {
+    std::vector<std::string> arguments{"quantize", model_, "--weights", format, "-o", out_, "--json"};
+    if (format == "int4") arguments.insert(arguments.end(), {"--group-size", "32", "--asymmetric-weights"});
+    Result result = hone(arguments);
+    ASSERT_EQ(result.code, 0) << format << ": " << result.err;
+    EXPECT_GE(result.json()["weights"].size(), 1u);
+    EXPECT_LT(result.json()["output_bytes"], result.json()["model_bytes"]);
+    EXPECT_EQ(hone({"bench", out_, "--seconds", "0.05"}).code, 0) << "a stored file loads and runs";
+  }
+  EXPECT_EQ(hone({"quantize", model_, "--random-data", "-o", out_, "--group-size", "32"}).code, 2);
+}
+
+TEST_F(QuantizeCommand, Sweep) {
+  Result result = hone({"quantize", model_, "--random-data", "-o", out_, "--sweep", "--plot", (folder_ / "plot.svg").string()});
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(result.out, testing::AllOf(HasSubstr("entropy"), HasSubstr("performance"), HasSubstr("SQNR dB")));
+  EXPECT_THAT(read_text_file(folder_ / "plot.svg"), HasSubstr("<circle"));
+}
+
+TEST_F(QuantizeCommand, KeepingAccuracyNeedsLabels) {
+  EXPECT_EQ(hone({"quantize", model_, "--random-data", "-o", out_, "--max-drop", "0.01"}).code, 2);
+}
+
+}  // namespace
+}  // namespace hone::app_test
