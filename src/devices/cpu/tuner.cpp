@@ -26,6 +26,7 @@ constexpr double kHopeless = 1.6;
 constexpr double kTinyUs = 15;
 constexpr int kRounds = 5;           ///< after a first one
 constexpr double kEnoughUs = 12000;  ///< no further round begins after this time
+constexpr double kPlanUs = 60e3;     ///< for all layers of a plan; behind that, estimates decide
 constexpr size_t kMostResults = 1 << 14;
 
 struct Result {
@@ -90,7 +91,7 @@ std::unique_ptr<Kernel> Tuner::choose(const Node& node, std::vector<Candidate> c
   size_t left = 1;
   for (size_t i = 1; i < candidates.size(); ++i) {
     const double estimate = candidates[i].kernel->estimate();
-    if (options_.measure && !tiny && estimate <= kHopeless * best) ++left;
+    if (options_.measure && !tiny && spent_us_ < kPlanUs && estimate <= kHopeless * best) ++left;
     else notes.push_back(fmt::format("{}: estimated {:.0f} us where {} has {:.0f}, not measured", candidates[i].entry, estimate,
                                      candidates[0].entry, best));
   }
@@ -171,6 +172,7 @@ std::vector<double> Tuner::measure(const std::vector<Candidate>& candidates, con
       total += us;
       if (round <= 1 || us < best[i]) best[i] = us;
     }
+  spent_us_ += total;
   return best;
 }
 

@@ -42,6 +42,7 @@ class Tuner {
   ThreadPool& pool_;
   std::vector<std::pair<std::shared_ptr<void>, size_t>> buffers_;
   bool fresh_ = false;  // something was measured
+  double spent_us_ = 0;
 };
 
 /// Drops what this process has measured or read; files stay.
