@@ -135,6 +135,9 @@ void measure_boxes(const Dataset& dataset, DatasetStatistics& result) {
   result.box_aspect = Spread::of(aspects);
 }
 
+/// "1 class", "3 classes".
+std::string count_of(int64_t count, const char* one, const char* many) { return fmt::format("{} {}", count, count == 1 ? one : many); }
+
 void suggest(const Dataset& dataset, DatasetStatistics& result) {
   auto say = [&](std::string text) { result.suggestions.push_back(std::move(text)); };
   bool objects = dataset.task == Task::detection || dataset.task == Task::instance_segmentation;
@@ -147,13 +150,15 @@ void suggest(const Dataset& dataset, DatasetStatistics& result) {
     if (!most || one.count > most->count) most = &one;
     if (one.count > 0 && (!least || one.count < least->count)) least = &one;
   }
-  if (!result.corrupt.empty()) say(fmt::format("{} files cannot be read; copy them again or delete them.", result.corrupt.size()));
+  if (!result.corrupt.empty()) say(count_of(static_cast<int64_t>(result.corrupt.size()), "file", "files") + " cannot be read; copy again or delete.");
   if (result.duplicates_across_parts > 0)
-    say(fmt::format("{} pictures are in two parts of the data at once: figures of the validation will look better than the truth. Remove them from one.", result.duplicates_across_parts));
+    say(count_of(result.duplicates_across_parts, "picture is", "pictures are") +
+        " in two parts of the data at once: figures of the validation will look better than the truth. Remove one of each.");
   if (result.duplicate_count > result.duplicates_across_parts)
-    say(fmt::format("{} pairs of pictures look the same; delete one of each, or keep both in the same part.", result.duplicate_count - result.duplicates_across_parts));
-  if (!absent.empty() && dataset.named) say(fmt::format("{} classes have no {}: {}. Add examples or remove the names.", absent.size(), unit, name_list(absent, 6)));
-  if (!few.empty()) say(fmt::format("{} classes are in fewer than 20 images: {}. Expect poor results there until there are more.", few.size(), name_list(few, 6)));
+    say(count_of(result.duplicate_count - result.duplicates_across_parts, "pair of pictures looks", "pairs of pictures look") +
+        " the same; delete one of each, or keep both in the same part.");
+  if (!absent.empty() && dataset.named) say(fmt::format("{} no {}: {}. Add examples or remove the names.", count_of(static_cast<int64_t>(absent.size()), "class has", "classes have"), unit, name_list(absent, 6)));
+  if (!few.empty()) say(fmt::format("{} in fewer than 20 images: {}. Expect poor results there until there are more.", count_of(static_cast<int64_t>(few.size()), "class is", "classes are"), name_list(few, 6)));
   if (most && least && least->count * 10 < most->count)
     say(fmt::format("'{}' has {:.0f} times as many {} as '{}': balance the classes (add images, or balanced sampling in training).", most->name,
                     static_cast<double>(most->count) / static_cast<double>(least->count), unit, least->name));

@@ -25,7 +25,7 @@ struct EvalOptions {
   DeviceFlags device;
   std::string decoder, format, part;
   std::vector<std::string> map;
-  double score = 0.01;
+  double score = 0.001;
   int batch = 1;
   bool json = false;
 
