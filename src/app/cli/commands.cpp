@@ -5,7 +5,8 @@ namespace hone::app {
 const std::vector<Command>& commands() {
   static const std::vector<Command> list = {
       {"train", "train a classifier on a folder of images", nullptr, "hone_trainer"},
-      {"eval", "measure the accuracy of a classifier on labelled images", add_eval},
+      {"data", "check a data set: what is in it, what is wrong with it", add_data},
+      {"eval", "measure a model on labelled images: accuracy, mAP or mIoU", add_eval},
       {"quantize", "make an INT8 model from an FP32 one and some sample images", add_quantize},
       {"bench", "measure latency and throughput of a model", add_bench},
       {"compare", "find the node where two models or devices part", add_compare},

@@ -23,6 +23,7 @@ struct Command {
 const std::vector<Command>& commands();
 
 // Each is defined in the file of the same name; train in programs/hone_trainer.
+Action add_data(CLI::App& app);
 Action add_eval(CLI::App& app);
 Action add_quantize(CLI::App& app);
 Action add_bench(CLI::App& app);
