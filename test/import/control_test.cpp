@@ -230,6 +230,22 @@ TEST(ImportControl, NestedGraphsSeeAllGraphsAround) {
   }
 }
 
+TEST(ImportControl, ABranchThatSizesRuleOutNeedNotFit) {
+  // if (rank of x is 2) y = x else y = split of x in three, which only fits other sizes
+  OnnxBuilder yes, no, model;
+  yes.output("a").node({"Neg", {"x"}, {"a"}, {}, "neg"});
+  no.output("p").node({"Conv", {"x", "w"}, {"p"}, {}, "conv"});
+  model.input("x", Shape{2, 3}).output("y").initializer("w", Tensor::zeros(DType::f32, {1, 1, 3, 3}));
+  model.initializer("two", Tensor::of<int64_t>({1}, {2})).initializer("axes", Tensor::of<int64_t>({1}, {0}));
+  model.node({"Shape", {"x"}, {"s"}, {}, "s"}).node({"Shape", {"s"}, {"r"}, {}, "r"}).node({"Equal", {"r", "two"}, {"e"}, {}, "e"});
+  model.node({"Squeeze", {"e", "axes"}, {"c"}, {}, "c"});
+  model.field(onnx::graph::node, node_with_graphs({"If", {"c"}, {"y"}, {}, "if"}, {{"then_branch", yes}, {"else_branch", no}}));
+  Graph graph = model.import();
+  EXPECT_NE(graph.find_node("if/neg"), nullptr);
+  EXPECT_EQ(graph.find_node("if"), nullptr);
+  verify(graph);
+}
+
 TEST(ImportControl, BrokenNodesAreNamed) {
   OnnxBuilder model, yes;
   model.input("c", Shape{}, DType::boolean).output("y").node({"If", {"c"}, {"y"}, {}, "choice"});

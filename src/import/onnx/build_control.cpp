@@ -52,6 +52,34 @@ std::vector<int64_t> list_attribute(const NodeDef& def, const char* name) {
   return value ? *value : std::vector<int64_t>();
 }
 
+/// The value where constants and known sizes tell it already; looks at no more than `budget` nodes.
+std::optional<Tensor> known_value(const Value* value, int& budget) {
+  if (value->is_constant()) return value->constant();
+  const Node* node = value->producer();
+  if (!node || node->has(Trait::random) || ops::control_op(*node) || --budget < 0) return std::nullopt;
+  const auto& sizes = value->dims_value;
+  if (sizes && value->dtype() == DType::i64 && value->shape().is_static() &&
+      std::all_of(sizes->begin(), sizes->end(), [](const Dim& dim) { return dim.known(); })) {
+    std::vector<int64_t> numbers;
+    for (const Dim& dim : *sizes) numbers.push_back(dim.value);
+    Dims dims = value->shape().concrete();
+    if (element_count(dims) == static_cast<int64_t>(numbers.size())) return Tensor::of<int64_t>(dims, numbers);
+  }
+  std::vector<Tensor> held;
+  for (const Value* input : node->inputs()) {
+    std::optional<Tensor> known = input ? known_value(input, budget) : Tensor();
+    if (!known || known->size() > 1024) return std::nullopt;
+    held.push_back(*known);
+  }
+  std::vector<const Tensor*> arguments;
+  for (const Tensor& tensor : held) arguments.push_back(tensor.defined() ? &tensor : nullptr);
+  try {
+    return evaluate_node(*node, arguments)[static_cast<size_t>(value->output_index())];
+  } catch (const Error&) {
+    return std::nullopt;  // running the model says what is wrong
+  }
+}
+
 }  // namespace
 
 bool is_control_flow(const NodeDef& node) {
@@ -150,10 +178,29 @@ void GraphBuilder::add_control_node(const NodeDef& def, std::unique_ptr<ops::Con
   name_outputs(def, made->outputs());
 }
 
+/// An If that always goes one way becomes that branch: the other one may not even fit the sizes of the model.
+bool GraphBuilder::add_known_branch(const NodeDef& def, const Value* condition) {
+  int budget = 64;
+  std::optional<Tensor> known = known_value(condition, budget);
+  if (!known || known->dtype() != DType::boolean || known->size() != 1) return false;
+  const GraphDef& branch = body_of(def, known->data<bool>()[0] ? "then_branch" : "else_branch");
+  if (!branch.inputs.empty() || def.outputs.size() > branch.outputs.size())
+    throw Error(def.place(), "does not have the inputs and outputs of its graphs", broken);
+  ValuesByName values;
+  for (const std::string& name : branch.captured) values[name] = values_.at(name);
+  GraphBuilder builder(context_, call_, graph_, std::move(values), prefix_ + def.name + "/");
+  builder.add_nodes(branch, "branch of " + def.place());
+  std::vector<Value*> outputs;
+  for (size_t i = 0; i < def.outputs.size(); ++i) outputs.push_back(builder.output(branch.outputs[i].name));
+  name_outputs(def, outputs);
+  return true;
+}
+
 void GraphBuilder::add_control(const NodeDef& def) {
   std::vector<Value*> own = arguments(def);
   if (def.op == "If" && (own.size() != 1 || !own[0]))
     throw Error(def.place(), fmt::format("has {} inputs, expected the condition", own.size()), broken);
+  if (def.op == "If" && add_known_branch(def, own[0])) return;
   if (def.op == "Loop") own.resize(std::max<size_t>(own.size(), 2), nullptr);
   if (def.op == "Scan" && normalizer_.opset < 9) return add_batched_scan(def, std::move(own));
   std::vector<std::string> names = body_names(def.op);

@@ -52,6 +52,7 @@ class GraphBuilder {
 
   // build_control.cpp
   void add_control(const NodeDef& def);
+  bool add_known_branch(const NodeDef& def, const Value* condition);
   void add_batched_scan(const NodeDef& def, std::vector<Value*> own);
   std::vector<Value*> captured_values(const NodeDef& def) const;
   std::shared_ptr<Graph> make_body(const NodeDef& def, const std::string& attribute, const std::vector<Type>& own,

@@ -74,12 +74,32 @@ struct NonMaxSuppression : OpOf<NonMaxSuppression> {
     return corners;
   }
 
-  static bool overlaps(const Box& a, const Box& b, double threshold) {
-    float width = std::min(a.x2, b.x2) - std::max(a.x1, b.x1), height = std::min(a.y2, b.y2) - std::max(a.y1, b.y1);
-    if (width <= 0 || height <= 0) return false;
-    float both = width * height, either = a.area() + b.area() - both;
-    return either > 0 && both / either > static_cast<float>(threshold);
-  }
+  /// The boxes chosen so far, coordinate by coordinate: a candidate meets thousands of them, several at a time.
+  struct Chosen {
+    std::vector<float> x1, y1, x2, y2, area;
+
+    void add(const Box& box) {
+      x1.push_back(box.x1), y1.push_back(box.y1), x2.push_back(box.x2), y2.push_back(box.y2);
+      area.push_back(box.area());
+    }
+    bool overlap(const Box& box, float threshold) const {
+      constexpr size_t block = 256;
+      const float own = box.area();
+      for (size_t begin = 0; begin < x1.size(); begin += block) {
+        size_t end = std::min(x1.size(), begin + block);
+        int found = 0;
+        for (size_t i = begin; i < end; ++i) {
+          float width = std::min(box.x2, x2[i]) - std::max(box.x1, x1[i]);
+          float height = std::min(box.y2, y2[i]) - std::max(box.y1, y1[i]);
+          float both = width * height, either = own + area[i] - both;
+          found |= static_cast<int>(width > 0) & static_cast<int>(height > 0) & static_cast<int>(either > 0) &
+                   static_cast<int>(both / either > threshold);
+        }
+        if (found) return true;
+      }
+      return false;
+    }
+  };
 
   static std::vector<int64_t> select(const EvalContext& context, const std::vector<Box>& boxes, const float* score,
                                      int64_t limit, double overlap) {
@@ -89,13 +109,13 @@ struct NonMaxSuppression : OpOf<NonMaxSuppression> {
       if (!context.has(4) || score[i] > static_cast<float>(context.in(4).scalar_as_double())) order.push_back(i);
     }
     std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return score[a] > score[b]; });
+    Chosen better;
     for (int64_t candidate : order) {
       if (static_cast<int64_t>(chosen.size()) >= limit) break;
       const Box& box = boxes[static_cast<size_t>(candidate)];
-      bool dropped = std::any_of(chosen.begin(), chosen.end(), [&](int64_t better) {
-        return overlaps(box, boxes[static_cast<size_t>(better)], overlap);
-      });
-      if (!dropped) chosen.push_back(candidate);
+      if (better.overlap(box, static_cast<float>(overlap))) continue;
+      better.add(box);
+      chosen.push_back(candidate);
     }
     return chosen;
   }
