@@ -44,6 +44,16 @@ void expect_round_trip(const std::string& text) {
   expect_same(graph, round_trip(graph));
 }
 
+TEST(Export, NoAttributeThatOlderRuntimesRefuse) {
+  Graph graph = parse_text("graph \"q\" {\n input %x: f32[2]\n const %s: f32[] = [0.1]\n const %z: u8[] = [3]\n"
+                           "%q = QuantizeLinear(%x, %s, %z)\n%y = DequantizeLinear(%q, %s, %z)\n output \"y\" = %y }");
+  OnnxFolder folder;
+  export_model(graph, folder / "model.onnx");
+  std::string file = read_text_file(folder / "model.onnx");
+  EXPECT_THAT(file, HasSubstr("QuantizeLinear"));
+  for (const char* name : {"output_dtype", "precision"}) EXPECT_THAT(file, testing::Not(HasSubstr(name)));
+}
+
 TEST(Export, GraphComesBackAsItWas) {
   Graph graph = parse_text(R"(graph "net" {
     metadata "labels" = "cat\ndog"

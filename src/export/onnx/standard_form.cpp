@@ -104,6 +104,12 @@ StandardForm standard_form(const Node& node, Names& names) {
                 "export the graph as it was before it was compiled");
   }
   StandardNode same{node.op().type(), node.name, {}, {}, get_attributes(node.op())};
+  // Attributes that came after opset 21 and say nothing when they are 0; older runtimes refuse their names.
+  for (const char* name : {"output_dtype", "precision"}) {
+    auto it = same.attributes.find(name);
+    const int64_t* value = it == same.attributes.end() ? nullptr : std::get_if<int64_t>(&it->second);
+    if (value && *value == 0) same.attributes.erase(it);
+  }
   const ops::ControlOp* control = ops::control_op(node);
   size_t inputs = control ? control->own_inputs(node.inputs().size()) : node.inputs().size();
   for (size_t i = 0; i < inputs; ++i) same.inputs.push_back(names.of(node.input(i)));
