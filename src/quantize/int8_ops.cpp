@@ -17,6 +17,8 @@ bool is_one_of(const Node& node, std::initializer_list<const char*> types) {
   return std::any_of(types.begin(), types.end(), [&](const char* type) { return node.is(type); });
 }
 
+bool is_arithmetic(const Node& node) { return is_one_of(node, {"Add", "Sub", "Mul"}); }
+
 std::string why_not_layer(const Node& node) {
   bool product = node.is("MatMul");
   if (!product && !constant_f32(node.input(1)) && !(node.is("Gemm") && !node.input(1)->is_constant()))
@@ -38,7 +40,7 @@ std::string why_not_follower(const Node& node) {
   auto inputs = activation_inputs(node);
   if (inputs.empty()) return "it has no f32 activation as input";
   if (keeps_scale(node) && !node.is("Concat") && inputs.size() != 1) return "it mixes several activations";
-  if (node.is("Add") || node.is("Mul"))
+  if (is_arithmetic(node))
     for (const Value* input : node.inputs())
       if (input->dtype() != DType::f32) return fmt::format("input '{}' is {}", input->name, name_of(input->dtype()));
   return "";
@@ -46,8 +48,8 @@ std::string why_not_follower(const Node& node) {
 
 bool is_follower_type(const Node& node) {
   ops::FusedActivation activation;
-  return keeps_scale(node) || ops::fusable_activation(node, activation) ||
-         is_one_of(node, {"Add", "Mul", "AveragePool", "GlobalAveragePool"});
+  return keeps_scale(node) || ops::fusable_activation(node, activation) || is_arithmetic(node) ||
+         is_one_of(node, {"AveragePool", "GlobalAveragePool"}) || (node.is("PRelu") && constant_f32(node.input(1)));
 }
 
 // The index of the constant operand of a binary node whose other operand is `value`; -1 when there is none.
@@ -70,9 +72,8 @@ bool constant_f32(const Value* value) { return value && value->is_constant() && 
 bool is_layer_type(const Node& node) { return is_one_of(node, {"Conv", "ConvTranspose", "Gemm", "MatMul"}); }
 
 bool keeps_scale(const Node& node) {
-  // Linear and cubic resizing have no integer kernel.
   if (const auto* resize = node.as<ops::Resize>())
-    return resize->mode == "nearest" && resize->coordinate_transformation_mode != "tf_crop_and_resize";
+    return resize->mode != "cubic" && resize->coordinate_transformation_mode != "tf_crop_and_resize";
   if (const auto* pad = node.as<ops::Pad>()) {
     // A constant other than 0 may lie outside of the range of x.
     const Value* fill = node.input(2);
@@ -93,7 +94,7 @@ Int8Verdict int8_form(const Node& node) {
 }
 
 std::vector<size_t> activation_inputs(const Node& node) {
-  bool all = is_one_of(node, {"Add", "Mul", "Concat", "MatMul"});
+  bool all = is_arithmetic(node) || is_one_of(node, {"Concat", "MatMul"});
   size_t count = all ? node.inputs().size() : node.is("Gemm") ? 2 : 1;
   // Ops that copy elements may take several activations (Where); they are refused, not misread.
   if (!all && keeps_scale(node)) count = node.inputs().size();
@@ -112,7 +113,7 @@ bool is_activation_input(const Node& node, int index) {
 
 std::vector<size_t> constant_operands(const Node& node) {
   std::vector<size_t> inputs;
-  if (is_one_of(node, {"Add", "Mul", "Concat"}))
+  if (is_arithmetic(node) || node.is("Concat"))
     for (size_t i = 0; i < node.inputs().size(); ++i)
       if (constant_f32(node.input(i))) inputs.push_back(i);
   return inputs;
@@ -145,7 +146,7 @@ std::vector<Node*> fused_tail(const Graph& graph, const Node& head,
     Node* user = output->uses()[0].node;
     return keep_apart(*user) ? nullptr : user;
   };
-  if (!is_layer_type(head) && !is_one_of(head, {"Add", "Mul"})) return tail;
+  if (!is_layer_type(head) && !is_arithmetic(head)) return tail;
   Node* user = next();
   bool scaled = head.is("Mul") && !constant_operands(head).empty();
   if (user && (bias_index(*user, head) >= 0 ||

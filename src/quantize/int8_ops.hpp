@@ -30,7 +30,7 @@ bool keeps_scale(const Node& node);
 bool is_activation_input(const Node& node, int index);
 /// Inputs of a node that carry activations to be quantized (float, not constant).
 std::vector<size_t> activation_inputs(const Node& node);
-/// The f32 constants that an int8 Concat, Add or Mul takes beside activations.
+/// The f32 constants that an int8 Concat, Add, Sub or Mul takes beside activations.
 std::vector<size_t> constant_operands(const Node& node);
 /// The axis of the output channels of a layer's constant weights (input 1); -1: one scale for all.
 int weight_axis(const Node& node);

@@ -86,7 +86,7 @@ TEST(Placement, NothingBeforeTheFirstAndAfterTheLastLayer) {
   Placement placement = place(net);
   EXPECT_THAT(quantized_values(placement), ElementsAre("centered"));
   EXPECT_THAT(node(placement, "nchw").reason, HasSubstr("do not come from int8"));
-  EXPECT_THAT(node(placement, "centered").reason, HasSubstr("Sub has no int8 form"));
+  EXPECT_THAT(node(placement, "centered").reason, HasSubstr("do not come from int8"));
   EXPECT_THAT(node(placement, "gap").reason, HasSubstr("no int8 node uses"));
   EXPECT_THAT(node(placement, "prob").reason, HasSubstr("Softmax has no int8 form"));
   EXPECT_TRUE(node(placement, "r1").quantized);
@@ -192,18 +192,24 @@ TEST(Placement, ConcatTakesInAPartThatIsNotInt8) {
 TEST(Placement, OpsWithoutIntegerKernelsHaveNoPairOfTheirOwn) {
   Net net;
   Value* x = net.conv(net.input("x", {1, 3, 8, 8}), 4, 3, "c1");
+  net.output(net.conv(net.apply("Softplus", {x}, "plus"), 4, 1, "c2"));
+  Placement placement = place(net);
+  EXPECT_THAT(quantized_values(placement), ElementsAre("plus", "x"));
+  EXPECT_THAT(node(placement, "plus").reason, HasSubstr("Softplus has no int8 form"));
+}
+
+TEST(Placement, ResizeKeepsItsScaleAndPReluFollows) {
+  Net net;
+  Value* x = net.conv(net.input("x", {1, 3, 8, 8}), 4, 3, "c1");
   x = net.apply("PRelu", {x, net.graph.add_constant("slope", net.normal({4, 1, 1}, 0.1F))}, "prelu");
   Value* scales = net.graph.add_constant("scales", Tensor::of<float>({4}, {1, 1, 2, 2}));
-  x = net.graph.add(make_op("", "Resize"), {net.conv(x, 4, 3, "c2"), nullptr, scales}, "nearest")->output();
-  Attributes linear{{"mode", std::string("linear")}};
   auto op = make_op("", "Resize");
-  set_attributes(*op, linear);
-  x = net.graph.add(std::move(op), {net.conv(x, 4, 3, "c3"), nullptr, scales}, "linear")->output();
-  net.output(net.conv(x, 4, 1, "c4"));
+  set_attributes(*op, {{"mode", std::string("linear")}});
+  x = net.graph.add(std::move(op), {net.conv(x, 4, 3, "c2"), nullptr, scales}, "linear")->output();
+  net.output(net.conv(x, 4, 1, "c3"));
   Placement placement = place(net);
-  EXPECT_THAT(quantized_values(placement), ElementsAre("c2", "linear", "nearest", "prelu", "x"));
-  EXPECT_THAT(node(placement, "prelu").reason, HasSubstr("PRelu has no int8 form"));
-  EXPECT_EQ(placement.class_for(net.graph.find_value("nearest")).representative->name, "c2");
+  EXPECT_THAT(quantized_values(placement), ElementsAre("c1", "c2", "linear", "prelu", "x"));
+  EXPECT_EQ(placement.class_for(net.graph.find_value("linear")).representative->name, "c2");
 }
 
 TEST(Placement, PatternsAreRegularExpressionsOfWholeNames) {
