@@ -77,6 +77,25 @@ TEST(Convolutions, WeightsThatTheTransformCannotHoldAreRefused) {
   EXPECT_NE(fmt::format("{}", fmt::join(conv->notes, "\n")).find("native_winograd4: relative error"), std::string::npos);
 }
 
+TEST(Gemv, LargeMatricesAreReadWhereTheyLie) {
+  const Graph graph = parse_text(R"(graph "g" {
+    input %x: f32[N, 2100]
+    const %w: f32[4001, 2100] = random(1)
+    const %b: f32[4001] = random(2)
+    %c = Gemm(%x, %w, %b) {transB=1}
+    %y = Relu(%c)
+    output "y" = %y
+  })");
+  for (int64_t batch : {1, 3, 5}) {
+    auto inputs = random_inputs(graph, 7, batch);
+    auto expected = evaluate(graph, inputs);
+    Session session(load(graph, {.threads = 2}));
+    auto got = session.run(inputs);
+    expect_near(got[0], expected[0], 1e-4, 2e-3, fmt::format("batch {}", batch));
+    EXPECT_EQ(session.plan()->steps()[0].kernel.find("hone gemv") == 0, batch <= 4) << session.plan()->steps()[0].kernel;
+  }
+}
+
 class Tuning : public testing::Test {
  protected:
   void SetUp() override {
