@@ -66,6 +66,18 @@ std::span<const Conversion> conversions() {
       {"Upsample", any_opset, "Resize", upsample_scales,
        "became Resize with asymmetric coordinates; after the lines of Resize"},
       {"TopK", 10, "TopK", top_k_count, "k became an input"},
+      // Ops of ONNX Runtime, which read_graph.cpp names like this.
+      {"com.microsoft.DequantizeLinear", any_opset, "DequantizeLinear", nothing, "the same op before it was in ONNX"},
+      {"com.microsoft.QuantizeLinear", any_opset, "QuantizeLinear", nothing, "as DequantizeLinear"},
+      {"com.microsoft.QLinearAdd", any_opset, "QuantizeLinear", qlinear_add, "an op between dequantize and quantize"},
+      {"com.microsoft.QLinearMul", any_opset, "QuantizeLinear", qlinear_mul, "as QLinearAdd"},
+      {"com.microsoft.QLinearLeakyRelu", any_opset, "QuantizeLinear", qlinear_leaky_relu, "as QLinearAdd"},
+      {"com.microsoft.QLinearSigmoid", any_opset, "QuantizeLinear", qlinear_sigmoid, "as QLinearAdd"},
+      {"com.microsoft.QLinearSoftmax", any_opset, "QuantizeLinear", qlinear_softmax, "as QLinearAdd"},
+      {"com.microsoft.QLinearAveragePool", any_opset, "QuantizeLinear", qlinear_average_pool, "as QLinearAdd"},
+      {"com.microsoft.QLinearGlobalAveragePool", any_opset, "QuantizeLinear", qlinear_global_average_pool, "as QLinearAdd"},
+      {"com.microsoft.QLinearConcat", any_opset, "QuantizeLinear", qlinear_concat, "as QLinearAdd"},
+      {"com.microsoft.QGemm", any_opset, "QuantizeLinear", qgemm, "as QLinearAdd"},
   };
   return table;
 }

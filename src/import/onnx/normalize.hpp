@@ -89,4 +89,15 @@ void prelu_channels(DraftNode& node, Normalizer& normalizer);
 void reshape_sizes(DraftNode& node, Normalizer& normalizer);
 void tile_axis(DraftNode& node, Normalizer& normalizer);
 
+// normalize_quant.cpp: quantized ops of ONNX Runtime.
+void qlinear_add(DraftNode& node, Normalizer& normalizer);
+void qlinear_mul(DraftNode& node, Normalizer& normalizer);
+void qlinear_leaky_relu(DraftNode& node, Normalizer& normalizer);
+void qlinear_sigmoid(DraftNode& node, Normalizer& normalizer);
+void qlinear_softmax(DraftNode& node, Normalizer& normalizer);
+void qlinear_average_pool(DraftNode& node, Normalizer& normalizer);
+void qlinear_global_average_pool(DraftNode& node, Normalizer& normalizer);
+void qlinear_concat(DraftNode& node, Normalizer& normalizer);
+void qgemm(DraftNode& node, Normalizer& normalizer);
+
 }  // namespace hone::onnx

@@ -1,0 +1,75 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "graph/verify.hpp"
+#include "graph_checks.hpp"
+#include "import/onnx_builder.hpp"
+
+// The quantized ops of ONNX Runtime compute what their real numbers say.
+namespace hone {
+namespace {
+
+using namespace testing_tools;
+using testing::HasSubstr;
+
+Tensor bytes(const std::vector<int64_t>& values, DType dtype = DType::u8) {
+  return Tensor::of<int64_t>({static_cast<int64_t>(values.size())}, values).cast(dtype);
+}
+
+/// A node of domain com.microsoft over x [1, 2, 2] u8 with scale "xs" 0.5 and zero point "xz" 10; "ys" 0.25 and "yz" 20 are
+/// for its output, "b" (scale "bs" 2, zero "bz" 1) is a second operand.
+std::vector<int64_t> run(const std::string& op, const std::vector<std::string>& inputs, const Attributes& attributes,
+                         const std::vector<int64_t>& x, const Dims& dims = {1, 2, 2}) {
+  OnnxBuilder model(13);
+  model.input("x", Shape(dims), DType::u8);
+  auto number = [&](const char* name, float value) { model.initializer(name, Tensor::scalar(value)); };
+  auto zero = [&](const char* name, int64_t value) { model.initializer(name, bytes({value}).reshaped({})); };
+  number("xs", 0.5f), zero("xz", 10), number("ys", 0.25f), zero("yz", 20), number("bs", 2.0f), zero("bz", 1);
+  model.initializer("b", bytes({2, 3, 4, 5}).reshaped({1, 2, 2}));
+  model.initializer("w", bytes({1, 2, 3, 4, 5, 6}, DType::i8).reshaped({2, 3}));
+  model.initializer("wz", bytes({0}, DType::i8).reshaped({}));
+  model.initializer("c", bytes({3, -2, 0}, DType::i32));
+  model.output("y");
+  OnnxNode node{op, inputs, {"y"}, attributes, "n", "com.microsoft"};
+  Graph graph = model.node(node).import();
+  verify(graph);
+  Tensor y = evaluate(graph, std::vector<Tensor>{bytes(x).reshaped(dims)})[0];
+  EXPECT_EQ(y.dtype(), DType::u8);
+  return y.to_ints();
+}
+
+using Ints = std::vector<int64_t>;
+const std::vector<std::string> two = {"x", "xs", "xz", "b", "bs", "bz", "ys", "yz"}, one = {"x", "xs", "xz", "ys", "yz"};
+
+TEST(NormalizeQuant, Arithmetic) {
+  // x = 0, 1, -1, 2 and b = 2, 4, 6, 8.
+  EXPECT_EQ(run("QLinearAdd", two, {}, {10, 12, 8, 14}), (Ints{28, 40, 40, 60}));
+  EXPECT_EQ(run("QLinearMul", two, {}, {10, 12, 8, 14}), (Ints{20, 36, 0, 84}));
+}
+
+TEST(NormalizeQuant, Activations) {
+  EXPECT_EQ(run("QLinearLeakyRelu", one, {{"alpha", 0.5f}}, {10, 12, 8, 14}), (Ints{20, 24, 18, 28}));
+  EXPECT_EQ(run("QLinearSigmoid", one, {}, {10, 10, 255, 0}), (Ints{22, 22, 24, 20}));
+  EXPECT_EQ(run("QLinearSoftmax", one, {{"axis", int64_t{-1}}}, {10, 10, 255, 0}), (Ints{22, 22, 24, 20}));
+}
+
+TEST(NormalizeQuant, PoolsAndConcat) {
+  EXPECT_EQ(run("QLinearGlobalAveragePool", one, {}, {10, 12, 8, 16}), (Ints{22, 24}));
+  EXPECT_EQ(run("QLinearAveragePool", one, {{"kernel_shape", Ints{2}}}, {10, 12, 8, 16}), (Ints{22, 24}));
+  EXPECT_EQ(run("QLinearConcat", {"ys", "yz", "x", "xs", "xz", "b", "bs", "bz"}, {{"axis", int64_t{2}}}, {10, 12, 8, 14}),
+            (Ints{20, 24, 28, 36, 16, 28, 44, 52}));
+}
+
+TEST(NormalizeQuant, Gemm) {
+  // x = [0, 1; -1, 2] times w * 2, plus c * 0.5 * 2.
+  EXPECT_EQ(run("QGemm", {"x", "xs", "xz", "w", "bs", "wz", "c", "ys", "yz"}, {}, {10, 12, 8, 14}, {2, 2}),
+            (Ints{64, 52, 68, 88, 76, 92}));
+}
+
+TEST(NormalizeQuant, WhatOnlyTheOptimizerWritesIsRefused) {
+  EXPECT_THAT(error_of([] { run("QLinearGlobalAveragePool", one, {{"channels_last", int64_t{1}}}, {1, 2, 3, 4}); }),
+              HasSubstr("channels-last"));
+}
+
+}  // namespace
+}  // namespace hone
