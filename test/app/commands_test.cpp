@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 
 #include "app/run_hone.hpp"
+#include "base/file.hpp"
 
 namespace hone::app_test {
 namespace {
@@ -54,11 +55,28 @@ TEST_F(Commands, BenchReportsWhatThePeersScriptReads) {
   EXPECT_EQ(image["inputs"][0]["dims"], (nlohmann::json{1, 20, 30, 3}));
 }
 
+TEST_F(Commands, BenchWritesATraceOfTheSteps) {
+  std::string file = (folder / "trace.json").string();
+  nlohmann::json json = json_of({"bench", plain, "--seconds", "0.01", "--layers", "--trace", file});
+  nlohmann::json trace = nlohmann::json::parse(read_text_file(file));
+  ASSERT_EQ(trace["traceEvents"].size(), json["steps"].size() + 1);  // the process's name is one more
+  double end = 0;
+  for (size_t i = 1; i < trace["traceEvents"].size(); ++i) {
+    const nlohmann::json& event = trace["traceEvents"][i];
+    EXPECT_EQ(event["ph"], "X");
+    EXPECT_EQ(event["name"], json["steps"][i - 1]["node"]);
+    EXPECT_NEAR(event["ts"].get<double>(), end, 1e-6);
+    end = event["ts"].get<double>() + event["dur"].get<double>();
+  }
+}
+
 TEST_F(Commands, BenchLayersAndExplain) {
   nlohmann::json json = json_of({"bench", plain, "--seconds", "0.01", "--layers", "--explain"});
   ASSERT_FALSE(json["steps"].empty());
   EXPECT_TRUE(json["steps"][0]["ms"].is_number());
   EXPECT_FALSE(json["steps"][0]["kernel"].get<std::string>().empty());
+  EXPECT_GT(json["peak_gflops"]["f32"], 0);
+  EXPECT_GE(json["steps"][1]["share_of_peak"], 0);
   Graph odd = parse_text("graph \"odd\" { input %x: f32[1, 8]\n %y = Celu(%x)\n output \"y\" = %y }");
   Result result = hone({"bench", write_model(folder, "odd.onnx", odd), "--seconds", "0.01", "--explain", "--device", "reference"});
   EXPECT_THAT(result.out, HasSubstr("runs by reference evaluation"));

@@ -5,13 +5,15 @@
 #include "app/support/format.hpp"
 #include "app/support/latency.hpp"
 #include "app/support/range.hpp"
+#include "app/support/trace.hpp"
+#include "kernels/peak.hpp"
 
 namespace hone::app {
 
 namespace {
 
 struct BenchOptions {
-  std::string model, size;
+  std::string model, size, trace;
   DeviceFlags device;
   int batch = 1;
   double seconds = 3;
@@ -22,7 +24,8 @@ struct BenchOptions {
     app.add_option("--batch", batch, "samples an inference")->check(in_range(1, 65536));
     app.add_option("--seconds", seconds, "time to measure")->check(in_range(0.0, 86400.0));
     app.add_option("--size", size, "HxW of the input image, for models that leave it open");
-    app.add_flag("--layers", layers, "time of each step");
+    app.add_flag("--layers", layers, "time of each step, and how far it is from what the machine can do");
+    app.add_option("--trace", trace, "write the steps as a Chrome trace (chrome://tracing, Perfetto) to this JSON file");
     app.add_flag("--explain", explain, "which kernel each step got, and why not another");
     app.add_flag("--json", json, "print JSON");
     device.add(app);
@@ -55,21 +58,31 @@ double step_ms(const Latency& latency, size_t step) {
   return static_cast<double>(latency.times.nanoseconds[step]) * 1e-6 / static_cast<double>(latency.times.runs);
 }
 
-Json steps_json(const Latency& latency, const BenchOptions& options) {
+/// Which share of the machine's multiply-adds the step used; 0 for steps that are not about arithmetic.
+double share_of_peak(const Latency& latency, size_t step, const kernels::Peak& peak) {
+  const StepInfo& info = latency.plan->steps()[step];
+  double ms = step_ms(latency, step), best = info.op.ends_with(" int8") ? peak.int8 : peak.f32;
+  return ms > 0 && best > 0 ? info.flops / ms * 1e-6 / best : 0;
+}
+
+Json steps_json(const Latency& latency, const BenchOptions& options, const kernels::Peak& peak) {
   Json list = Json::array();
   const auto& steps = latency.plan->steps();
   for (size_t i = 0; i < steps.size(); ++i) {
     const StepInfo& step = steps[i];
     Json entry = {{"node", step.node}, {"op", step.op}, {"kernel", step.kernel}, {"shape", step.shape}, {"flops", step.flops}};
     entry["reference"] = by_reference(step);
-    if (options.layers) entry["ms"] = step_ms(latency, i);
+    if (options.layers) {
+      entry["ms"] = step_ms(latency, i);
+      entry["share_of_peak"] = share_of_peak(latency, i, peak);
+    }
     if (options.explain) entry["notes"] = step.notes;
     list.push_back(entry);
   }
   return list;
 }
 
-Json to_json(const Latency& latency, const BenchOptions& options) {
+Json to_json(const Latency& latency, const BenchOptions& options, const kernels::Peak& peak) {
   Json json;
   json["model"] = options.model;
   json["device"] = options.device.device;
@@ -88,7 +101,8 @@ Json to_json(const Latency& latency, const BenchOptions& options) {
   json["inputs"] = Json::array();
   for (const Port& input : latency.inputs)
     json["inputs"].push_back({{"name", input.name}, {"type", type_name(input.dtype)}, {"dims", input.shape.concrete()}});
-  if (options.layers || options.explain) json["steps"] = steps_json(latency, options);
+  if (options.layers) json["peak_gflops"] = {{"f32", peak.f32}, {"int8", peak.int8}};
+  if (options.layers || options.explain) json["steps"] = steps_json(latency, options, peak);
   return json;
 }
 
@@ -106,18 +120,20 @@ void print_summary(const Latency& latency, const BenchOptions& options) {
   fmt::print("start       load {:.0f} ms, first inference {:.0f} ms\n", latency.load_ms, latency.first_ms);
 }
 
-void print_layers(const Latency& latency) {
+void print_layers(const Latency& latency, const kernels::Peak& peak) {
   const auto& steps = latency.plan->steps();
   double total = 0;
   for (size_t i = 0; i < steps.size(); ++i) total += step_ms(latency, i);
-  Table table({"node", "op", "output", "ms", "share", "GFLOP/s", "kernel"}, {1, 2, 6});
+  Table table({"node", "op", "output", "ms", "share", "GFLOP/s", "of peak", "kernel"}, {1, 2, 7});
   for (size_t i = 0; i < steps.size(); ++i) {
     double ms = step_ms(latency, i);
     table.add({steps[i].node, steps[i].op, steps[i].shape, fmt::format("{:.3f}", ms),
                format_percent(total > 0 ? ms / total : 0),
-               steps[i].flops > 0 && ms > 0 ? fmt::format("{:.1f}", steps[i].flops / ms * 1e-6) : "", steps[i].kernel});
+               steps[i].flops > 0 && ms > 0 ? fmt::format("{:.1f}", steps[i].flops / ms * 1e-6) : "",
+               steps[i].flops > 0 ? format_percent(share_of_peak(latency, i, peak)) : "", steps[i].kernel});
   }
-  fmt::print("\n{}{} steps, {:.3f} ms\n", table.text(), steps.size(), total);
+  fmt::print("\n{}{} steps, {:.3f} ms; peak measured now: {:.0f} GFLOP/s in f32, {:.0f} GOP/s in int8\n", table.text(), steps.size(),
+             total, peak.f32, peak.int8);
 }
 
 void print_explanation(const Latency& latency) {
@@ -135,14 +151,17 @@ void print_explanation(const Latency& latency) {
 int bench(const BenchOptions& options) {
   LatencyOptions measure{options.device.options(), options.batch, options.seconds};
   if (!options.size.empty()) measure.size = parse_size("--size", options.size);
-  measure.profile = options.layers;
+  measure.profile = options.layers || !options.trace.empty();
   Latency latency = measure_latency(options.model, measure);
+  kernels::Peak peak;
+  if (options.layers) peak = kernels::measure_peak(latency.threads);
+  if (!options.trace.empty()) write_trace(options.trace, latency);
   if (options.json) {
-    print_json(to_json(latency, options));
+    print_json(to_json(latency, options, peak));
     return 0;
   }
   print_summary(latency, options);
-  if (options.layers) print_layers(latency);
+  if (options.layers) print_layers(latency, peak);
   if (options.explain) print_explanation(latency);
   return 0;
 }
