@@ -79,6 +79,14 @@ function quantized(model) {
   return file;
 }
 
+// Exporters fix the batch at 1: the same model for another one.
+function rebatched(model, batch) {
+  const folder = path.join(root, `build/peers/batch${batch}`), file = path.join(folder, path.basename(model));
+  fs.mkdirSync(folder, {recursive: true});
+  if (!fs.existsSync(file)) execFileSync(hone, ['convert', model, '--batch', batch, '-o', file], {stdio: ['ignore', 'ignore', 'pipe']});
+  return file;
+}
+
 const median = list => { const sorted = [...list].sort((a, b) => a - b); return sorted[sorted.length >> 1]; };
 const geometricMean = list => Math.exp(list.reduce((sum, value) => sum + Math.log(value), 0) / list.length);
 
@@ -114,7 +122,7 @@ for (const plain of options.models.length ? options.models : defaultModels(optio
       for (const threads of options.threads) {
         let row;
         try {
-          row = {precision, ...measure(model, threads, batch, options, scratch)};
+          row = {precision, ...measure(batch === 1 ? model : rebatched(model, batch), threads, batch, options, scratch)};
         } catch (error) {
           console.error(`bench-peers: ${path.basename(model)}, batch ${batch}: ${String(error.stderr || error).trim()}`);
           break;  // a model for one batch size only

@@ -9,6 +9,7 @@ const std::vector<Command>& commands() {
       {"eval", "measure a model on labelled images: accuracy, mAP or mIoU", add_eval},
       {"quantize", "make an INT8 model from an FP32 one and some sample images", add_quantize},
       {"bench", "measure latency and throughput of a model", add_bench},
+      {"convert", "write a model in another form: optimized, with another batch size", add_convert},
       {"compare", "find the node where two models or devices part", add_compare},
       {"run", "classify images", add_run},
       {"inspect", "show what is in a model file", add_inspect},

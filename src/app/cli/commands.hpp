@@ -27,6 +27,7 @@ Action add_data(CLI::App& app);
 Action add_eval(CLI::App& app);
 Action add_quantize(CLI::App& app);
 Action add_bench(CLI::App& app);
+Action add_convert(CLI::App& app);
 Action add_compare(CLI::App& app);
 Action add_run(CLI::App& app);
 Action add_inspect(CLI::App& app);
