@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include <cstdlib>
+#include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
 #include <fmt/format.h>
@@ -83,6 +84,17 @@ fs::path data_folder() {
   const char* variable = std::getenv("HONE_DATA");
   fs::path folder = variable ? fs::path(variable) : source / "../shared";
   return fs::exists(folder / "models") ? folder : fs::path();
+}
+
+double worst_relative(const Tensor& a, const Tensor& b) {
+  EXPECT_EQ(a.dims(), b.dims());
+  std::vector<float> x = a.to_floats(), y = b.to_floats();
+  double worst = 0, largest = 0;
+  for (size_t i = 0; i < x.size(); ++i) {
+    worst = std::max(worst, std::abs(double{x[i]} - y[i]));
+    largest = std::max(largest, std::abs(double{y[i]}));
+  }
+  return worst / largest;
 }
 
 }  // namespace hone::peers

@@ -18,4 +18,7 @@ std::vector<Tensor> run_onnxruntime(const std::filesystem::path& model, std::spa
 /// The folder with real models and data (HONE_DATA, else ../shared), or empty when there is none.
 std::filesystem::path data_folder();
 
+/// Largest difference relative to the largest magnitude of b; expects equal sizes.
+double worst_relative(const Tensor& a, const Tensor& b);
+
 }  // namespace hone::peers

@@ -87,17 +87,6 @@ Tensor picture(uint64_t seed, int64_t count, int64_t height, int64_t width) {
   return image;
 }
 
-double worst_relative(const Tensor& a, const Tensor& b) {
-  EXPECT_EQ(a.dims(), b.dims());
-  std::vector<float> x = a.to_floats(), y = b.to_floats();
-  double worst = 0, largest = 0;
-  for (size_t i = 0; i < x.size(); ++i) {
-    worst = std::max(worst, std::abs(double{x[i]} - y[i]));
-    largest = std::max(largest, std::abs(double{y[i]}));
-  }
-  return worst / largest;
-}
-
 Graph quantized(const Graph& graph, std::vector<Tensor> samples) {
   size_t next = 0;
   CalibrationSource source = [&](std::vector<Tensor>& inputs) {

@@ -8,12 +8,18 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-std::vector<std::string> train_command(const std::string& data, const std::string& out) {
-  return {"train", data, "-o", out, "--epochs", "3", "--size", "16", "--width", "0.1", "--batch", "8", "--threads", "1"};
+std::vector<std::string> train_command(const std::string& data, const std::string& out, const std::string& epochs = "3") {
+  return {"train", data, "-o", out, "--epochs", epochs, "--size", "16", "--width", "0.1", "--batch", "8", "--threads", "1"};
 }
 
 std::vector<std::string> operator+(std::vector<std::string> list, const std::vector<std::string>& more) {
   list.insert(list.end(), more.begin(), more.end());
+  return list;
+}
+
+std::vector<double> losses(const nlohmann::json& record) {
+  std::vector<double> list;
+  for (const auto& epoch : record["history"]) list.push_back(epoch["loss"]);
   return list;
 }
 
@@ -65,11 +71,21 @@ TEST(Training, CtrlCSavesAndResumeContinues) {
   // Without the other options: they come from the record of the run.
   Result resumed = hone({"train", data, "-o", out, "--resume", "--json"});
   ASSERT_EQ(resumed.code, 0) << resumed.err;
-  auto losses = [](const nlohmann::json& record) {
-    std::vector<double> list;
-    for (const auto& epoch : record["history"]) list.push_back(epoch["loss"]);
-    return list;
-  };
+  EXPECT_EQ(losses(resumed.json()), losses(nlohmann::json::parse(read_text_file(whole + "/train.json"))));
+}
+
+TEST(Training, ResumeAfterKillGivesTheSameLosses) {
+  TemporaryFolder folder;
+  std::string data = write_data(folder, 24), whole = (folder / "whole").string(), out = (folder / "m").string();
+  ASSERT_EQ(hone(train_command(data, whole, "12")).code, 0);
+  Process process(train_command(data, out, "12"));
+  for (int i = 0; i < 60000 && !std::filesystem::exists(out + "/checkpoint.bin"); ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  process.send(SIGKILL);
+  ASSERT_EQ(process.wait().code, 128 + SIGKILL) << "ended before it was killed";
+  EXPECT_FALSE(std::filesystem::exists(out + "/model.onnx"));
+  Result resumed = hone({"train", data, "-o", out, "--resume", "--json"});
+  ASSERT_EQ(resumed.code, 0) << resumed.err;
   EXPECT_EQ(losses(resumed.json()), losses(nlohmann::json::parse(read_text_file(whole + "/train.json"))));
 }
 
