@@ -77,7 +77,7 @@ TEST(Errors, NotAClassifier) {
   TemporaryFolder folder;
   Graph graph = parse_text("graph \"t\" { input %x: f32[N, 3, 16, 16]\n %y = Relu(%x)\n output \"y\" = %y }");
   std::string data = write_data(folder, 1);
-  expect_error({"eval", write_model(folder, "t.onnx", graph), data, "--mean", "1"}, {"output 'y'", "expected f32[N, classes]"});
+  expect_error({"eval", write_model(folder, "t.onnx", graph), data, "--mean", "1"}, {"no annotation for segmentation", "2 folders"});
 }
 
 TEST(Errors, Labels) {

@@ -110,12 +110,12 @@ void expect_same(const Graph& a, const Graph& b) {
 TEST_F(Shapes, AreLearned) {
   Graph graph = model();
   TrainOptions o = options();
-  o.epochs = 12;
+  o.epochs = 24;
   o.start_size = 0.7;
   TrainResult result = train_classifier(graph, *data_, o);
   EXPECT_GT(result.best_accuracy, 0.9);
   EXPECT_EQ(result.stopped, StopReason::finished);
-  ASSERT_EQ(result.history.size(), 12u);
+  ASSERT_EQ(result.history.size(), 24u);
   EXPECT_EQ(result.history.front().height, 16);
   EXPECT_EQ(result.history.back().height, side);
   EXPECT_LT(result.history.back().loss, result.history.front().loss);

@@ -167,7 +167,7 @@ int compare(const CompareCommand& command) {
     for (; inputs < std::max(1, command.random); ++inputs) comparer.add(random_inputs(a, command, static_cast<uint64_t>(inputs) + 1));
   } else {
     auto source = image_calibration(a, command.images, command.image, command.count);
-    for (std::vector<Tensor> set; source->next(set); ++inputs) comparer.add(set);
+    for (std::vector<Tensor> set; inputs < command.count && source->next(set); ++inputs) comparer.add(set);
   }
   Comparison result = comparer.finish();
   if (command.json) {
