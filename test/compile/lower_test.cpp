@@ -117,5 +117,39 @@ TEST(Lower, ChannelsLastKeepsNumbersOfMixedGraphs) {
   })");
 }
 
+TEST(Lower, TapsThatReadOnlyPaddingAreCutOff) {
+  auto kernel = [](const Graph& graph) {
+    for (const auto& node : graph.nodes())
+      if (node->is("Fused")) {
+        Dims dims = node->input(1)->constant().dims();
+        return Dims(dims.end() - 2, dims.end());
+      }
+    return Dims{};
+  };
+  // 8 rows and 20 columns: 3x3 taps 10 apart read rows only with the middle one.
+  EXPECT_EQ(kernel(lowered(R"(graph "g" {
+    input %x: f32[1, 4, 8, 20]
+    const %w: f32[4, 4, 3, 3] = random(1)
+    %y = Conv(%x, %w) {pads=[10, 10, 10, 10], dilations=[10, 10]}
+    output "y" = %y
+  })")), (Dims{1, 3}));
+  // Integer weights, unequal pads: the last tap alone is dead.
+  EXPECT_EQ(kernel(lowered(R"(graph "g" {
+    input %x: f32[1, 4, 5, 5]
+    const %w: i8[4, 4, 3, 3] = random(2)
+    const %s: f32[4] = [0.01, 0.02, 0.01, 0.03]
+    const %z: i8[4] = [0, 0, 0, 0]
+    %d = DequantizeLinear(%w, %s, %z) {axis=0}
+    %y = Conv(%x, %d) {pads=[2, 2, 10, 10], dilations=[4, 4], strides=[2, 2]}
+    output "y" = %y
+  })")), (Dims{2, 2}));
+  EXPECT_EQ(kernel(lowered(R"(graph "g" {
+    input %x: f32[1, 4, 5, 5]
+    const %w: f32[4, 4, 3, 3] = random(3)
+    %y = Conv(%x, %w) {pads=[6, 6, 6, 6], dilations=[6, 6], strides=[4, 4]}
+    output "y" = %y
+  })")), (Dims{1, 1}));
+}
+
 }  // namespace
 }  // namespace hone

@@ -252,6 +252,7 @@ void lower(Graph& graph) {
   find_channel_moves(graph);
   add_second_dimension(graph);
   unfold_transposed(graph);
+  trim_padding_taps(graph);
   fuse_compute(graph);
   fuse_others(graph);
   use_channels_last(graph);

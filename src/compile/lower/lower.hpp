@@ -15,6 +15,8 @@ void fuse_image_input(Graph& graph);
 void dissolve_qlinear(Graph& graph);
 /// Convolutions and pools over [N, C, L]  =>  the same over [N, C, 1, L].
 void add_second_dimension(Graph& graph);
+/// Taps of a convolution that read nothing but padding are cut off its weights.
+void trim_padding_taps(Graph& graph);
 /// ConvTranspose with constant weights  =>  Conv, DepthToSpace and a crop.
 void unfold_transposed(Graph& graph);
 /// Channel selections that exporters write as reshapes and transposes become Slice or a transposition of channels alone.
