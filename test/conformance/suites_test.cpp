@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <map>
+#include <ostream>
 
 #include "app/support/conformance.hpp"
 
@@ -53,6 +54,8 @@ struct SuiteRun {
   const Suite* suite;
   std::string group, device;
 };
+
+void PrintTo(const SuiteRun& run, std::ostream* stream) { *stream << run.suite->name << ' ' << run.group << " on " << run.device; }
 
 std::vector<SuiteRun> all_runs() {
   std::vector<SuiteRun> runs;

@@ -94,6 +94,8 @@ struct Model {
   Net (*make)();
   double least_sqnr;
 };
+void PrintTo(const Model& model, std::ostream* stream) { *stream << model.name; }
+
 const Model models[] = {{"conv", conv_net, 30},
                         {"residual", residual_net, 28},
                         {"inverted_residual", inverted_residual_net, 25},
