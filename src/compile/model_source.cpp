@@ -15,21 +15,34 @@ ModelSource::ModelSource(Graph graph, CompileGraph compile, size_t max_plans, st
   options.disabled = disabled_passes_;
   optimize(graph_, options);
   MappedFile::give_back_all();  // weights that were folded into others
+  metadata_ = graph_.metadata;
+  for (const Value* input : graph_.inputs()) fixed_ = fixed_ && input->shape().is_static();
   for (const Value* input : graph_.inputs()) inputs_.push_back({input->name, input->dtype(), input->shape()});
   for (const GraphOutput& output : graph_.outputs())
     outputs_.push_back({output.name, output.value->dtype(), output.value->shape()});
 }
 
-Graph specialize(const Graph& graph, std::span<const Dims> input_dims, const std::vector<std::string>& disabled_passes) {
-  Graph copy = graph.clone();
-  if (input_dims.size() != copy.inputs().size())
+namespace {
+
+void check_dims(const Graph& graph, std::span<const Dims> input_dims) {
+  if (input_dims.size() != graph.inputs().size())
     throw Error("graph '" + graph.name + "'", "got sizes for " + std::to_string(input_dims.size()) + " inputs, it has " +
-                                                  std::to_string(copy.inputs().size()));
+                                                  std::to_string(graph.inputs().size()));
   for (size_t i = 0; i < input_dims.size(); ++i) {
-    Value* input = copy.inputs()[i];
+    const Value* input = graph.inputs()[i];
     if (!matches(input->shape(), input_dims[i]))
       throw Error("input '" + input->name + "'",
                   "got " + to_string(input_dims[i]) + ", expected " + to_string(input->shape()));
+  }
+}
+
+}  // namespace
+
+Graph specialize(const Graph& graph, std::span<const Dims> input_dims, const std::vector<std::string>& disabled_passes) {
+  check_dims(graph, input_dims);
+  Graph copy = graph.clone();
+  for (size_t i = 0; i < input_dims.size(); ++i) {
+    Value* input = copy.inputs()[i];
     copy.set_input_type(input, {input->dtype(), Shape(input_dims[i])});
   }
   copy.infer();
@@ -39,6 +52,18 @@ Graph specialize(const Graph& graph, std::span<const Dims> input_dims, const std
   return copy;
 }
 
+/// Without a copy of the graph, weights can be freed when they are packed, and the passes have seen all sizes already.
+std::shared_ptr<const Plan> ModelSource::only_plan(std::span<const Dims> input_dims) {
+  if (failure_) std::rethrow_exception(failure_);
+  check_dims(graph_, input_dims);
+  try {
+    return compile_(std::move(graph_));
+  } catch (...) {
+    failure_ = std::current_exception();
+    throw;
+  }
+}
+
 std::shared_ptr<const Plan> ModelSource::plan_for(std::span<const Dims> input_dims) {
   std::lock_guard lock(mutex_);
   for (auto it = plans_.begin(); it != plans_.end(); ++it)
@@ -46,7 +71,7 @@ std::shared_ptr<const Plan> ModelSource::plan_for(std::span<const Dims> input_di
       plans_.splice(plans_.begin(), plans_, it);
       return plans_.front().second;
     }
-  auto plan = compile_(specialize(graph_, input_dims, disabled_passes_));
+  auto plan = fixed_ ? only_plan(input_dims) : compile_(specialize(graph_, input_dims, disabled_passes_));
   plans_.emplace_front(std::vector<Dims>(input_dims.begin(), input_dims.end()), plan);
   if (plans_.size() > max_plans_) plans_.pop_back();
   return plan;

@@ -1,6 +1,8 @@
 #pragma once
+#include <exception>
 #include <functional>
 #include <list>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -21,15 +23,20 @@ class ModelSource : public PlanSource {
   ModelSource(Graph graph, CompileGraph compile, size_t max_plans = 8, std::vector<std::string> disabled_passes = {});
   const std::vector<Port>& inputs() const override { return inputs_; }
   const std::vector<Port>& outputs() const override { return outputs_; }
-  const std::map<std::string, std::string>& metadata() const override { return graph_.metadata; }
+  const std::map<std::string, std::string>& metadata() const override { return metadata_; }
   std::shared_ptr<const Plan> plan_for(std::span<const Dims> input_dims) override;
 
  private:
+  std::shared_ptr<const Plan> only_plan(std::span<const Dims> input_dims);
+
   Graph graph_;
   CompileGraph compile_;
   size_t max_plans_;
   std::vector<std::string> disabled_passes_;
   std::vector<Port> inputs_, outputs_;
+  std::map<std::string, std::string> metadata_;
+  bool fixed_ = true;            // all input sizes are concrete: there is one plan, and the graph goes into it
+  std::exception_ptr failure_;  // of making it
   std::mutex mutex_;
   std::list<std::pair<std::vector<Dims>, std::shared_ptr<const Plan>>> plans_;  // most recently used first
 };

@@ -1,5 +1,6 @@
 #include "devices/cpu/cpu_device.hpp"
 
+#include <malloc.h>
 #include <omp.h>
 
 #include <algorithm>
@@ -171,6 +172,7 @@ class Builder {
   };
 
   static constexpr size_t kCachedWeights = 16 << 20;
+  static constexpr size_t kWorthReleasing = 4096, kWorthTrimming = 16 << 20;
   static size_t constant_bytes(const Graph& graph) {
     size_t total = 0;
     for (const auto& node : graph.nodes())
@@ -222,6 +224,26 @@ class Builder {
     return tuner_.choose(node, std::move(rivals), notes);
   }
 
+  /// What was packed is not read again: gives back the memory of a constant with its last user, if no kernel reads it.
+  void release(Value* value) {
+    if (!value || !value->is_constant() || slot_.contains(value)) return;
+    const Tensor& constant = value->constant();
+    MappedFile::give_back(constant.raw(), constant.bytes());
+    auto [left, first] = uses_left_.emplace(value, value->uses().size());
+    if (--left->second > 0 || constant.bytes() < kWorthReleasing || is_output(value)) return;
+    released_ += constant.bytes();
+    plan_->graph.set_constant(value, Tensor(value->dtype(), {0}));
+    // The heap keeps what is freed in its middle.
+    if (released_ < kWorthTrimming) return;
+    malloc_trim(0);
+    released_ = 0;
+  }
+
+  bool is_output(const Value* value) const {
+    const auto& outputs = plan_->graph.outputs();
+    return std::any_of(outputs.begin(), outputs.end(), [&](const GraphOutput& output) { return output.value == value; });
+  }
+
   void add_step(const Node& node) {
     StepInfo info;
     info.node = node.name;
@@ -239,9 +261,8 @@ class Builder {
       bool read = input && step.kernel->reads(i);
       step.inputs.push_back(read ? slot(input) : -1);
       if (read) groups_[static_cast<size_t>(step.inputs.back())].last = now;
-      // What was packed is not read again.
-      if (input && !read && input->is_constant()) MappedFile::give_back(input->constant().raw(), input->constant().bytes());
     }
+    for (Value* input : node.inputs()) release(input);
     for (const Value* output : node.outputs()) {
       step.outputs.push_back(slot(output));
       Group& group = groups_[static_cast<size_t>(step.outputs.back())];
@@ -325,6 +346,8 @@ class Builder {
   std::unordered_map<const Value*, int> slot_;
   std::vector<Group> groups_;
   std::vector<int> merged_;
+  std::unordered_map<const Value*, size_t> uses_left_;  // of constants
+  size_t released_ = 0;                                 // bytes since the heap was trimmed
 };
 
 bool all_static(const Graph& graph) {

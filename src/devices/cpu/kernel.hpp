@@ -40,6 +40,9 @@ class Kernel {
   virtual std::string signature() const { return {}; }
   /// Packs the weights. Called before the first run(), not for a kernel that lost.
   virtual void prepare(ThreadPool&) {}
+  /// Lends weight_bytes() of memory, not packed, for runs whose results nobody wants, or takes it back (nullptr). prepare()
+  /// packs into memory that was not taken back. For rivals.
+  virtual void rehearse(const std::shared_ptr<void>&) {}
   virtual void run(const KernelRun& run) const = 0;
   virtual std::unique_ptr<KernelState> make_state() const { return nullptr; }
   virtual size_t scratch_bytes() const { return 0; }

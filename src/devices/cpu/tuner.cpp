@@ -110,7 +110,6 @@ std::unique_ptr<Kernel> Tuner::choose(const Node& node, std::vector<Candidate> c
       chosen = at;
       notes.push_back(fmt::format("{}: {:.0f} us, measured for an identical layer", known->second.entry, known->second.us));
     } else {
-      for (const Candidate& candidate : candidates) candidate.kernel->prepare(pool_);
       std::vector<double> cost = measure(candidates, node);
       for (size_t i = 0; i < cost.size(); ++i) {
         // Weights come from memory in an inference, here perhaps from the cache.
@@ -122,11 +121,20 @@ std::unique_ptr<Kernel> Tuner::choose(const Node& node, std::vector<Candidate> c
       if (all.by_layer.size() >= kMostResults) all.by_layer.clear();
       all.by_layer[key] = {candidates[chosen].entry, cost[chosen]};
       fresh_ = true;
-      return std::move(candidates[chosen].kernel);
+      settle_weights(candidates, chosen);
     }
   }
   candidates[chosen].kernel->prepare(pool_);
   return std::move(candidates[chosen].kernel);
+}
+
+void Tuner::settle_weights(const std::vector<Candidate>& candidates, size_t chosen) {
+  // The winner keeps the memory unless much of it would be wasted.
+  const bool fits = candidates[chosen].kernel->weight_bytes() >= lent_bytes_ / 8 * 7;
+  for (size_t i = 0; i < candidates.size(); ++i)
+    if (i != chosen || !fits) candidates[i].kernel->rehearse(nullptr);
+  lent_.reset();
+  lent_bytes_ = 0;
 }
 
 void* Tuner::buffer(size_t index, size_t bytes) {
@@ -152,6 +160,11 @@ std::vector<double> Tuner::measure(const std::vector<Candidate>& candidates, con
   for (const Value* input : node.inputs()) all.push_back(input ? place(input) : -1);
   for (const Value* output : node.outputs()) outputs.push_back(place(output));
   std::vector<std::unique_ptr<KernelState>> states;
+  // All run on the same memory instead of weights of their own: packing them, and new pages alone, would take longer.
+  for (const Candidate& candidate : candidates) lent_bytes_ = std::max(lent_bytes_, candidate.kernel->weight_bytes());
+  lent_ = allocate(lent_bytes_);
+  std::memset(lent_.get(), 0, lent_bytes_);
+  for (const Candidate& candidate : candidates) candidate.kernel->rehearse(lent_);
   for (const Candidate& candidate : candidates) states.push_back(candidate.kernel->make_state());
   using Clock = std::chrono::steady_clock;
   std::vector<double> best(candidates.size(), 0);

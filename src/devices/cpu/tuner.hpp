@@ -35,12 +35,17 @@ class Tuner {
  private:
   /// Microseconds of each candidate.
   std::vector<double> measure(const std::vector<Candidate>& candidates, const Node& node);
+  /// Zeros; nothing that a kernel writes there is looked at.
   void* buffer(size_t index, size_t bytes);
+  /// Leaves the memory that measure() lent for weights to the winner, or to nobody.
+  void settle_weights(const std::vector<Candidate>& candidates, size_t chosen);
 
   TunerOptions options_;
   CpuContext context_;
   ThreadPool& pool_;
   std::vector<std::pair<std::shared_ptr<void>, size_t>> buffers_;
+  std::shared_ptr<void> lent_;
+  size_t lent_bytes_ = 0;
   bool fresh_ = false;  // something was measured
   double spent_us_ = 0;
 };

@@ -82,8 +82,10 @@ class Winograd : public Kernel {
     return true;
   }
 
+  void rehearse(const std::shared_ptr<void>& memory) override { packed_ = memory; }
+
   void prepare(ThreadPool& pool) override {
-    packed_ = allocate(kernel_->packed_bytes(shape_));
+    if (!packed_) packed_ = allocate(kernel_->packed_bytes(shape_));
     pool.parallel_for(kernel_->blocks(shape_), [&](int64_t block, int) {
       kernel_->pack(shape_, weights_.data<float>().data(), packed_.get(), block, block + 1);
     });
