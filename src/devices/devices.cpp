@@ -39,11 +39,13 @@ std::vector<DeviceInfo> list_devices() {
   return list;
 }
 
-std::shared_ptr<PlanSource> load(const Graph& graph, const DeviceOptions& options) {
+std::shared_ptr<PlanSource> load(const Graph& graph, const DeviceOptions& options) { return load(graph.clone(), options); }
+
+std::shared_ptr<PlanSource> load(Graph&& graph, const DeviceOptions& options) {
   std::string known;
   for (const DeviceEntry& entry : devices) {
     if (options.device == entry.name)
-      return std::make_shared<ModelSource>(graph.clone(), entry.compiler(options), 8, options.disabled_passes);
+      return std::make_shared<ModelSource>(std::move(graph), entry.compiler(options), 8, options.disabled_passes);
     known += (known.empty() ? "" : ", ") + std::string(entry.name);
   }
   throw Error("device '" + options.device + "'", "is not known", "choose one of: " + known);

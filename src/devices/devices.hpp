@@ -23,8 +23,10 @@ struct DeviceInfo {
 };
 std::vector<DeviceInfo> list_devices();
 
-/// Loads a copy of `graph` on a device. The graph needs no preparation: the device optimizes it. Throws Error for
-/// an unknown device, naming the known ones.
+/// Loads a graph on a device. It needs no preparation: the device optimizes it. Throws Error for an unknown device, naming
+/// the known ones. Of a graph that is given away, weights leave memory as soon as a plan has them in its own form.
+std::shared_ptr<PlanSource> load(Graph&& graph, const DeviceOptions& options = {});
+/// The same for a copy of `graph`, which shares its weights.
 std::shared_ptr<PlanSource> load(const Graph& graph, const DeviceOptions& options = {});
 
 }  // namespace hone

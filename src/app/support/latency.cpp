@@ -103,7 +103,7 @@ Latency measure_latency(const std::filesystem::path& path, const LatencyOptions&
     result.inputs.push_back({input->name, input->dtype(), Shape(dims)});
     inputs.push_back(random_tensor(input->dtype(), dims, 1 + inputs.size()));
   }
-  Session session(load(model, options.device));
+  Session session(load(std::move(model), options.device));
   result.load_ms = milliseconds(begin);
 
   begin = Clock::now();
