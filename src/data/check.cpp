@@ -11,6 +11,7 @@ std::vector<Skipped> check_images(Dataset& dataset, const CheckOptions& options)
   std::vector<std::optional<std::string>> reasons(dataset.samples.size());
   run_tasks(static_cast<int64_t>(dataset.samples.size()), options.threads, "check images", options.progress,
             [&](int64_t i) {
+              if (dataset.samples[static_cast<size_t>(i)].pixels.defined()) return;
               const std::filesystem::path& path = dataset.samples[static_cast<size_t>(i)].path;
               try {
                 if (options.cache)

@@ -27,6 +27,9 @@ std::optional<int> parse_index(const std::string& text) {
   return value;
 }
 
+std::optional<size_t> file_column(const CsvRow& header) { return find_column(header, {"file", "filename", "path", "image"}); }
+std::optional<size_t> label_column(const CsvRow& header) { return find_column(header, {"label0", "label", "class"}); }
+
 struct LabelledFile {
   int64_t line = 0;
   std::filesystem::path path;
@@ -39,8 +42,7 @@ std::vector<LabelledFile> read_rows(const std::filesystem::path& csv) {
   std::optional<CsvRow> header = parser.next();
   if (!header)
     throw Error(quoted(csv), "the file is empty", "expected a header such as file,label and one line an image");
-  std::optional<size_t> file = find_column(*header, {"file", "filename", "path", "image"});
-  std::optional<size_t> label = find_column(*header, {"label0", "label", "class"});
+  std::optional<size_t> file = file_column(*header), label = label_column(*header);
   if (!file || !label)
     throw Error(quoted(csv),
                 fmt::format("no column '{}' in the header ({})", file ? "label" : "file", name_list(header->fields)),
@@ -57,6 +59,12 @@ std::vector<LabelledFile> read_rows(const std::filesystem::path& csv) {
   return files;
 }
 }  // namespace
+
+bool has_label_columns(const std::filesystem::path& csv) {
+  std::string text = read_text_file(csv);
+  std::optional<CsvRow> header = CsvParser(text).next();
+  return header && file_column(*header) && label_column(*header);
+}
 
 Dataset read_csv_labels(const std::filesystem::path& csv, const std::vector<std::string>& classes) {
   std::vector<LabelledFile> files = read_rows(csv);

@@ -100,6 +100,9 @@ Dataset read_evaluation_folder(const std::filesystem::path& root, const std::vec
 /// Error naming the line for a missing column, file or unknown label.
 Dataset read_csv_labels(const std::filesystem::path& csv, const std::vector<std::string>& classes = {});
 
+/// True when the first line of a CSV file names the columns that read_csv_labels() needs.
+bool has_label_columns(const std::filesystem::path& csv);
+
 /// The images of a folder (recursively, sorted), or the one file given. Throws Error when there is none.
 std::vector<std::filesystem::path> list_images(const std::filesystem::path& path);
 /// True for a file name that ends like an image: jpg jpeg png bmp webp tif tiff ppm, any case.
@@ -111,7 +114,7 @@ struct CheckOptions {
   ImageCache* cache = nullptr;   ///< keeps what was decoded
 };
 
-/// Decodes every image once, removes the unreadable ones from the dataset and returns them. Throws Interrupted on
+/// Decodes every image file once, removes the unreadable ones from the dataset and returns them. Throws Interrupted on
 /// Ctrl-C.
 std::vector<Skipped> check_images(Dataset& dataset, const CheckOptions& options = {});
 

@@ -153,6 +153,22 @@ Dataset read_dataset(const std::filesystem::path& path, const DatasetOptions& op
   return dataset;
 }
 
+bool FoundAnnotation::serves(Task task) const { return std::find(tasks.begin(), tasks.end(), task) != tasks.end(); }
+
+std::vector<FoundAnnotation> find_annotations(const std::filesystem::path& path) {
+  Folder folder(path);
+  std::vector<Choice> choices;
+  for (const Reader& reader : readers())
+    for (Candidate& candidate : reader.detect(folder))
+      if (candidate.certainty >= least_certainty) choices.push_back({&reader, std::move(candidate)});
+  std::stable_sort(choices.begin(), choices.end(),
+                   [](const Choice& a, const Choice& b) { return a.candidate.certainty > b.candidate.certainty; });
+  std::vector<FoundAnnotation> found;
+  for (const Choice& choice : choices)
+    found.push_back({choice.reader->name, choice.candidate.tasks, choice.candidate.why, choice.reader->embedded});
+  return found;
+}
+
 std::vector<FormatInfo> list_formats() {
   std::vector<FormatInfo> list;
   for (const Reader& reader : readers()) list.push_back({reader.name, reader.summary});

@@ -23,6 +23,18 @@ struct DatasetOptions {
 /// format, for annotation files that are broken as a whole, and when no image is left.
 Dataset read_dataset(const std::filesystem::path& path, const DatasetOptions& options = {});
 
+/// What read_dataset() could read in a folder.
+struct FoundAnnotation {
+  std::string format;
+  std::vector<Task> tasks;  ///< the usual one first
+  std::string why;          ///< what lies where
+  bool embedded = false;    ///< the samples hold their pixels: there is no file an image
+  bool serves(Task task) const;
+};
+/// The annotations of a folder or file, the most certain first, by names and a few first lines; nothing is read. Throws Error
+/// when there is no such path.
+std::vector<FoundAnnotation> find_annotations(const std::filesystem::path& path);
+
 struct FormatInfo {
   std::string name, summary;
 };

@@ -322,5 +322,23 @@ TEST(RealData, IsRecognized) {
   EXPECT_THAT(error_reading(*real_data("coco_val128")), AllOf(HasSubstr("labels_det"), HasSubstr("labels_inst"), HasSubstr("masks_sem")));
 }
 
+TEST(Formats, FindsAnnotationsWithoutReadingThem) {
+  TemporaryFolder folder;
+  folder.write("a/1.png", "not read");
+  folder.write("b/1.png", "not read");
+  std::vector<FoundAnnotation> found = find_annotations(folder.path());
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0].format, "folders");
+  EXPECT_TRUE(found[0].serves(Task::classification));
+  EXPECT_FALSE(found[0].serves(Task::detection));
+  EXPECT_FALSE(found[0].embedded);
+  folder.write("idx/train-images-idx3-ubyte", "not read");
+  found = find_annotations(folder / "idx");
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0].format, "mnist");
+  EXPECT_TRUE(found[0].embedded);
+  EXPECT_THROW(find_annotations(folder / "gone"), Error);
+}
+
 }  // namespace
 }  // namespace hone

@@ -36,7 +36,7 @@ struct CompareCommand {
   void add(CLI::App& app) {
     app.add_option("A", a, "model file")->required();
     app.add_option("B", b, "the model that is right; without it A is compared with its own reference evaluation")->default_str("");
-    app.add_option("--images", images, "a folder or CSV file of images to run on")->default_str("");
+    app.add_option("--images", images, "a folder, CSV file or data set of images to run on")->default_str("");
     app.add_option("--count", count, "images to use")->check(in_range(1, 100000));
     app.add_option("--random", random, "run on so many random inputs (default: 1, without --images)")->check(in_range(0, 100000))->default_str("");
     app.add_option("--size", size, "HxW of random images, for models that leave it open");
@@ -166,7 +166,7 @@ int compare(const CompareCommand& command) {
   if (command.images.empty()) {
     for (; inputs < std::max(1, command.random); ++inputs) comparer.add(random_inputs(a, command, static_cast<uint64_t>(inputs) + 1));
   } else {
-    auto source = image_calibration(a, command.images, command.image, command.count);
+    auto source = image_calibration(a, command.images, {}, command.image, command.count);
     for (std::vector<Tensor> set; inputs < command.count && source->next(set); ++inputs) comparer.add(set);
   }
   Comparison result = comparer.finish();

@@ -8,6 +8,7 @@
 #include "app/support/classifier.hpp"
 #include "app/support/evaluate.hpp"
 #include "app/support/evaluate_detection.hpp"
+#include "app/support/labelled_data.hpp"
 #include "app/support/range.hpp"
 #include "app/support/terminal.hpp"
 #include "app/support/usage_error.hpp"
@@ -23,7 +24,8 @@ struct EvalOptions {
   std::string model, data;
   ImageFlags image;
   DeviceFlags device;
-  std::string decoder, format, part;
+  std::string decoder;
+  DataFlags images;
   std::vector<std::string> map;
   double score = 0.001;
   int batch = 1;
@@ -36,8 +38,7 @@ struct EvalOptions {
     std::string names;
     for (const Decoder& one : decoders()) names += (names.empty() ? "" : ", ") + std::string(one.name);
     app.add_option("--decoder", decoder, "how a detector's raw head is read: " + names + "; default: known by its outputs");
-    app.add_option("--format", format, "format of the data set; default: found from what lies in the folder");
-    app.add_option("--part", part, "train, val, test or all; default: val, else test, else all")->check(CLI::IsMember({"", "train", "val", "test", "all"}));
+    images.add(app);
     app.add_option("--score", score, "detections below this score are not looked at")->check(CLI::Range(0.0, 1.0));
     app.add_option("--map", map, "VALUE=CLASS: a mask's value is that class of the model; all other values become class 0")->default_str("");
     app.add_flag("--json", json, "print JSON");
@@ -58,18 +59,13 @@ int print(const EvalOptions& options, const Evaluation& evaluation, const Contex
   return 0;
 }
 
-void print_problems(const Dataset& data) {
-  for (const Problem& problem : data.problems.list())
-    fmt::print(stderr, "{} {}\n", problem.count, problem.what);
-}
-
 Dataset read_for(const EvalOptions& options, Task task, Progress& progress) {
   DatasetOptions read;
-  read.format = options.format;
+  read.format = options.images.format;
   read.task = task;
   read.progress = &progress;
   Dataset data = read_dataset(options.data, read);
-  keep_part(data, options.part);
+  choose_samples(data, options.data, options.images);
   print_problems(data);
   return data;
 }
@@ -126,8 +122,9 @@ int eval_segmenter(const EvalOptions& options, const Graph& model) {
 int eval_classifier(const EvalOptions& options) {
   LoadedModel model = load_image_model(options.model, options.image);
   Classifier classifier(model.graph, model.labels, {options.device.options(), options.batch});
-  Dataset data = read_labelled_images(options.data, classifier);
-  return print(options, evaluate(classifier, data, *make_progress()), classifier);
+  auto progress = make_progress();
+  Dataset data = read_labelled_images(options.data, classifier.labels(), options.images, *progress);
+  return print(options, evaluate(classifier, data, *progress), classifier);
 }
 
 int eval(const EvalOptions& options) {

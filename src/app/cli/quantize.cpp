@@ -32,13 +32,16 @@ struct QuantizeCommandOptions {
   std::optional<double> percentile, smooth, max_drop, ratio;
   bool random_data = false, no_bias_correction = false, full_bias_correction = false, equalize = false, adaround = false;
   bool batch_norm = false, reduce_range = false, data_aware = false, asymmetric_weights = false, sweep = false, json = false;
+  DataFlags images;
   ImageFlags image;
   DeviceFlags device;
 
   void add(CLI::App& app) {
     app.add_option("MODEL", model, "FP32 model file")->required();
-    app.add_option("--data", data, "sample images: a folder (of training images) or a CSV file; with labels, accuracy is measured as well");
+    app.add_option("--data", data, "sample images: a folder, a CSV file or a data set of any format, of which the training part is used; with labels, accuracy is measured as well");
     app.add_option("--eval", labelled, "labelled images that measure accuracy, if others than --data");
+    app.add_option("--format", images.format, "format of the data set; default: found from what lies in the folder");
+    app.add_option("--list", images.list, "file that names the images of --data to use, such as the train.txt of hone train");
     app.add_flag("--random-data", random_data, "random tensors in place of images: for speed tests, not for accuracy");
     app.add_option("-o,--output", output, "the model to write (.onnx)")->required();
     app.add_option("--config", config, "JSON file with these options; POT's and NNCF's field names are understood");
@@ -174,7 +177,7 @@ class QuantizeCommand {
     model_ = import_model(o_.model);
     progress_ = make_progress();
     if (!o_.data.empty() || o_.random_data)
-      calibration_ = o_.random_data ? random_calibration(model_) : image_calibration(model_, o_.data, o_.image, s_.quantize.subset_size);
+      calibration_ = o_.random_data ? random_calibration(model_) : image_calibration(model_, o_.data, o_.images, o_.image, s_.quantize.subset_size);
     open_validation();
     Graph result = s_.weights ? compress() : o_.sweep ? sweep() : s_.keep_accuracy ? search() : plain();
     progress_->end();
@@ -194,7 +197,7 @@ class QuantizeCommand {
     std::string data = o_.labelled.empty() ? o_.data : o_.labelled;
     if (data.empty()) return;
     try {
-      validation_ = std::make_unique<Validation>(model_, data, o_.image, o_.device.options());
+      validation_ = std::make_unique<Validation>(model_, data, o_.labelled.empty() ? o_.images : DataFlags{}, o_.image, o_.device.options());
       outcome_.images = validation_->images();
     } catch (const Interrupted&) {
       throw;

@@ -7,6 +7,7 @@
 #include "app/cli/commands.hpp"
 #include "app/report/page.hpp"
 #include "app/support/classifier.hpp"
+#include "app/support/labelled_data.hpp"
 #include "app/support/range.hpp"
 #include "app/support/terminal.hpp"
 #include "base/cpu.hpp"
@@ -22,6 +23,7 @@ namespace fs = std::filesystem;
 
 struct ReportOptions {
   std::string folder, data, output, title = "Image classifier";
+  DataFlags images;
   double seconds = 2;
   bool json = false;
 
@@ -32,6 +34,7 @@ struct ReportOptions {
     app.add_option("--title", title, "heading of the page");
     app.add_option("--seconds", seconds, "time to measure the latency of each model")->check(in_range(0.0, 3600.0));
     app.add_flag("--json", json, "print JSON");
+    images.add(app);
   }
 };
 
@@ -40,7 +43,7 @@ ModelResult measure_accuracy(const std::string& name, const fs::path& file, cons
   ModelResult result{name, file, static_cast<double>(fs::file_size(file))};
   LoadedModel model = load_image_model(file, {});
   Classifier classifier(model.graph, model.labels, {});
-  Dataset data = read_labelled_images(options.data, classifier);
+  Dataset data = read_labelled_images(options.data, classifier.labels(), options.images, progress);
   result.evaluation = evaluate(classifier, data, progress);
   classes.clear();
   for (int i = 0; i < classifier.classes(); ++i) classes.push_back(classifier.label(i));

@@ -48,7 +48,7 @@ int run(const RunOptions& options) {
   Json json = Json::array();
   bool all_read = true;
   classifier.classify(
-      files,
+      files.size(), [&](size_t index) { return decode_image(files[index]); },
       [&](size_t index, std::span<const float> probabilities) {
         std::vector<int> best = top_k(probabilities, std::min(options.top, classifier.classes()));
         if (!options.json) return print_classes(files[index], classifier, best, probabilities);

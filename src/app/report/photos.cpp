@@ -14,8 +14,11 @@ namespace {
 constexpr size_t shown = 12;      // pictures of each kind
 constexpr double thumb_width = 340;  // pixels, for screens with two pixels a point
 
-std::string thumbnail(const std::filesystem::path& path) {
-  Tensor image = decode_image(path);
+std::string thumbnail(const Prediction& prediction) {
+  Sample sample;
+  sample.path = prediction.path;
+  sample.pixels = prediction.pixels;
+  Tensor image = image_of(sample);
   double scale = std::min(1.0, thumb_width / static_cast<double>(image.dim(1)));
   int height = std::max(1, static_cast<int>(static_cast<double>(image.dim(0)) * scale));
   int width = std::max(1, static_cast<int>(static_cast<double>(image.dim(1)) * scale));
@@ -29,7 +32,7 @@ std::string card(const Prediction& prediction, const std::vector<std::string>& c
   return fmt::format(
       "<figure class=\"photo{}\"><img alt=\"{}\" title=\"{}\" src=\"data:image/jpeg;base64,{}\"><div><span class=\"sure\">{}</span>"
       "<b>{}</b>{}</div></figure>\n",
-      right ? "" : " wrong", escape_html(answer), escape_html(prediction.path.filename().string()), thumbnail(prediction.path),
+      right ? "" : " wrong", escape_html(answer), escape_html(prediction.path.filename().string()), thumbnail(prediction),
       format_percent(prediction.probability), escape_html(answer), truth);
 }
 

@@ -9,7 +9,9 @@
 #include "app/support/latency.hpp"
 #include "base/error.hpp"
 #include "base/interrupt.hpp"
+#include "data/names.hpp"
 #include "data/random.hpp"
+#include "data/read.hpp"
 #include "graph/split_preprocess.hpp"
 #include "run/session.hpp"
 
@@ -19,13 +21,38 @@ namespace {
 
 constexpr int random_sets = 8;
 
-std::vector<std::filesystem::path> find_images(const std::filesystem::path& data) {
+/// The images of a data set whatever they are annotated for; nothing that is asked for: those of its training part.
+std::vector<Sample> read_samples(const std::filesystem::path& data, const DataFlags& images, const std::string& format) {
+  DatasetOptions read;
+  read.format = format;
+  Dataset dataset = read_dataset(data, read);
+  print_problems(dataset);
+  bool has_train = std::any_of(dataset.samples.begin(), dataset.samples.end(), [](const Sample& s) { return s.part == Part::train; });
+  DataFlags chosen = images;
+  if (images.part.empty()) chosen.part = has_train ? "train" : "all";
+  choose_samples(dataset, data, chosen);
+  return std::move(dataset.samples);
+}
+
+std::vector<Sample> find_images(const std::filesystem::path& data, const DataFlags& images) {
   std::error_code ignored;
-  if (std::filesystem::is_directory(data / "train", ignored)) return list_images(data / "train");
-  if (!std::filesystem::is_regular_file(data, ignored) || has_image_extension(data)) return list_images(data);
+  if (images.given()) return read_samples(data, images, images.format);
   std::vector<std::filesystem::path> files;
-  for (Sample& sample : read_csv_labels(data).samples) files.push_back(std::move(sample.path));
-  return files;
+  if (std::filesystem::is_directory(data / "train", ignored)) {
+    files = list_images(data / "train");
+  } else if (has_image_extension(data) || !std::filesystem::exists(data, ignored)) {
+    files = list_images(data);
+  } else if (to_lower(data.extension().string()) == ".csv" && has_label_columns(data)) {
+    return read_csv_labels(data).samples;
+  } else {
+    std::vector<FoundAnnotation> found = find_annotations(data);
+    if (!found.empty() && found[0].embedded) return read_samples(data, images, found[0].format);
+    if (std::filesystem::is_regular_file(data, ignored)) return found.empty() ? read_csv_labels(data).samples : read_samples(data, images, "");
+    files = list_images(data);
+  }
+  std::vector<Sample> samples(files.size());
+  for (size_t i = 0; i < files.size(); ++i) samples[i].path = std::move(files[i]);
+  return samples;
 }
 
 /// Tensors of one image each, [1, ...], as one of [batch, ...].
@@ -45,22 +72,22 @@ Tensor stack(const std::vector<Tensor>& items) {
 
 class ImageCalibration : public Calibration {
  public:
-  ImageCalibration(std::vector<std::filesystem::path> files, std::optional<Session> preprocess, size_t batch)
-      : files_(std::move(files)), preprocess_(std::move(preprocess)), batch_(batch) {}
+  ImageCalibration(std::vector<Sample> samples, std::optional<Session> preprocess, size_t batch)
+      : samples_(std::move(samples)), preprocess_(std::move(preprocess)), batch_(batch) {}
 
   bool next(std::vector<Tensor>& inputs) override {
     std::vector<Tensor> items;
-    while (items.size() < batch_ && position_ < files_.size()) {
+    while (items.size() < batch_ && position_ < samples_.size()) {
       check_interrupt("calibration");
-      const std::filesystem::path& file = files_[position_++];
+      const Sample& sample = samples_[position_++];
       try {
-        Tensor image = decode_image(file);
+        Tensor image = image_of(sample);
         image = image.reshaped({1, image.dim(0), image.dim(1), 3});
         items.push_back(preprocess_ ? preprocess_->run(std::span(&image, 1))[0] : image);
       } catch (const Interrupted&) {
         throw;
       } catch (const Error& error) {
-        skipped_.push_back({file, error.problem()});
+        skipped_.push_back({sample.path, error.problem()});
       }
     }
     if (items.size() < batch_) return false;
@@ -69,7 +96,7 @@ class ImageCalibration : public Calibration {
   }
 
  private:
-  std::vector<std::filesystem::path> files_;
+  std::vector<Sample> samples_;
   size_t position_ = 0;
   std::optional<Session> preprocess_;
   size_t batch_;
@@ -95,14 +122,14 @@ class RandomCalibration : public Calibration {
 
 }  // namespace
 
-std::unique_ptr<Calibration> image_calibration(const Graph& model, const std::filesystem::path& data, const ImageFlags& flags,
-                                               int subset) {
-  std::vector<std::filesystem::path> files = find_images(data);
-  std::sort(files.begin(), files.end());
+std::unique_ptr<Calibration> image_calibration(const Graph& model, const std::filesystem::path& data, const DataFlags& images,
+                                               const ImageFlags& flags, int subset) {
+  std::vector<Sample> samples = find_images(data, images);
+  std::sort(samples.begin(), samples.end(), [](const Sample& a, const Sample& b) { return a.path < b.path; });
   Rng rng(1);
-  rng.shuffle(std::span(files));
+  rng.shuffle(std::span(samples));
   // Twice as many as needed: some may be unreadable.
-  files.resize(std::min(files.size(), 2 * static_cast<size_t>(subset)));
+  samples.resize(std::min(samples.size(), 2 * static_cast<size_t>(subset)));
   std::optional<Session> preprocess;
   if (!flags.ready_for_images(model)) {
     Preprocess settings = flags.preprocess(model);
@@ -111,7 +138,7 @@ std::unique_ptr<Calibration> image_calibration(const Graph& model, const std::fi
     preprocess.emplace(load(preprocess_only(settings), {.threads = 1}));
   }
   const Dim& batch = model.inputs()[0]->shape()[0];
-  return std::make_unique<ImageCalibration>(std::move(files), std::move(preprocess),
+  return std::make_unique<ImageCalibration>(std::move(samples), std::move(preprocess),
                                             batch.known() ? static_cast<size_t>(std::max<int64_t>(1, batch.value)) : 1);
 }
 

@@ -19,7 +19,7 @@
 
 namespace hone::app {
 
-/// Threads that turn files into inputs of the network, a bounded number ahead of the consumer, who gets them in order.
+/// Threads that turn images into inputs of the network, a bounded number ahead of the consumer, who gets them in order.
 class Classifier::Pipeline {
  public:
   struct Item {
@@ -27,8 +27,8 @@ class Classifier::Pipeline {
     std::string unreadable;  ///< why, when it is
   };
 
-  Pipeline(std::span<const std::filesystem::path> files, std::shared_ptr<PlanSource> prepare, int workers, size_t ahead)
-      : files_(files), prepare_(std::move(prepare)), slots_(ahead), ready_(ahead, false) {
+  Pipeline(size_t count, const LoadImage& load_image, std::shared_ptr<PlanSource> prepare, int workers, size_t ahead)
+      : count_(count), load_image_(load_image), prepare_(std::move(prepare)), slots_(ahead), ready_(ahead, false) {
     for (int i = 0; i < workers; ++i) threads_.emplace_back([this] { work(); });
   }
   ~Pipeline() {
@@ -40,7 +40,7 @@ class Classifier::Pipeline {
     for (std::thread& thread : threads_) thread.join();
   }
 
-  /// The next item in the order of the files; throws what stopped a worker, or Interrupted.
+  /// The next item in the order of the images; throws what stopped a worker, or Interrupted.
   Item next() {
     std::unique_lock lock(mutex_);
     size_t slot = taken_ % slots_.size();
@@ -66,11 +66,11 @@ class Classifier::Pipeline {
         size_t index;
         {
           std::unique_lock lock(mutex_);
-          space_.wait(lock, [&] { return stop_ || claimed_ == files_.size() || claimed_ < taken_ + slots_.size(); });
-          if (stop_ || claimed_ == files_.size()) return;
+          space_.wait(lock, [&] { return stop_ || claimed_ == count_ || claimed_ < taken_ + slots_.size(); });
+          if (stop_ || claimed_ == count_) return;
           index = claimed_++;
         }
-        Item item = load(files_[index], session);
+        Item item = load(index, session);
         std::lock_guard lock(mutex_);
         slots_[index % slots_.size()] = std::move(item);
         ready_[index % slots_.size()] = true;
@@ -83,11 +83,11 @@ class Classifier::Pipeline {
     }
   }
 
-  Item load(const std::filesystem::path& file, std::optional<Session>& session) const {
+  Item load(size_t index, std::optional<Session>& session) const {
     Item item;
     Tensor image;
     try {
-      image = decode_image(file);
+      image = load_image_(index);
     } catch (const Error& error) {
       item.unreadable = error.problem();
       return item;
@@ -97,7 +97,8 @@ class Classifier::Pipeline {
     return item;
   }
 
-  std::span<const std::filesystem::path> files_;
+  size_t count_;
+  const LoadImage& load_image_;
   std::shared_ptr<PlanSource> prepare_;
   std::mutex mutex_;
   std::condition_variable space_, arrived_;
@@ -133,13 +134,12 @@ std::string Classifier::label(int index) const {
   return labels_.empty() ? fmt::format("class {}", index) : labels_[static_cast<size_t>(index)];
 }
 
-void Classifier::classify(std::span<const std::filesystem::path> files, const OnScores& on_scores,
-                          const OnUnreadable& on_unreadable) {
+void Classifier::classify(size_t count, const LoadImage& load_image, const OnScores& on_scores, const OnUnreadable& on_unreadable) {
   size_t ahead = static_cast<size_t>(4 * workers_ + batch_);
-  int workers = std::min<int>(workers_, static_cast<int>(std::max<size_t>(1, files.size())));
-  Pipeline pipeline(files, prepare_, workers, ahead);
+  int workers = std::min<int>(workers_, static_cast<int>(std::max<size_t>(1, count)));
+  Pipeline pipeline(count, load_image, prepare_, workers, ahead);
   std::vector<size_t> waiting;  // indices of the images in input_
-  for (size_t i = 0; i < files.size(); ++i) {
+  for (size_t i = 0; i < count; ++i) {
     Pipeline::Item item = pipeline.next();
     check_interrupt("classification");
     if (!item.unreadable.empty()) {

@@ -36,9 +36,11 @@ class Classifier {
 
   using OnScores = std::function<void(size_t index, std::span<const float> probabilities)>;
   using OnUnreadable = std::function<void(size_t index, const std::string& reason)>;
-  /// Decodes the files on worker threads while earlier ones are classified, and calls back in their order. Throws
+  /// The image of an index, u8 [H, W, 3]; called by several threads. Throws Error for one that cannot be read.
+  using LoadImage = std::function<Tensor(size_t index)>;
+  /// Loads `count` images on worker threads while earlier ones are classified, and calls back in their order. Throws
   /// Interrupted on Ctrl-C.
-  void classify(std::span<const std::filesystem::path> files, const OnScores& on_scores, const OnUnreadable& on_unreadable);
+  void classify(size_t count, const LoadImage& load_image, const OnScores& on_scores, const OnUnreadable& on_unreadable);
 
  private:
   class Pipeline;

@@ -20,43 +20,33 @@ std::string shortened(const std::string& text, size_t length) {
 bool occurs(const ClassScore& score) { return score.support > 0; }
 }  // namespace
 
-Dataset read_labelled_images(const std::filesystem::path& data, const Classifier& classifier) {
-  std::error_code ignored;
-  if (std::filesystem::is_directory(data, ignored)) return read_evaluation_folder(data, classifier.labels());
-  if (!std::filesystem::exists(data, ignored))
-    throw Error("'" + data.string() + "'", "no such file or folder", "expected a folder of class folders, or a CSV file");
-  return read_csv_labels(data, classifier.labels());
-}
-
 Evaluation evaluate(Classifier& classifier, const Dataset& data, Progress& progress) {
-  std::vector<std::filesystem::path> files;
   for (const Sample& sample : data.samples) {
     if (sample.label < 0 || sample.label >= classifier.classes())
       throw Error("'" + sample.path.string() + "'",
                   fmt::format("has label {}, the model has classes 0 to {}", sample.label, classifier.classes() - 1));
-    files.push_back(sample.path);
   }
   Evaluation result;
   result.confusion = ConfusionMatrix(classifier.classes());
   auto begin = std::chrono::steady_clock::now();
-  progress.begin("evaluating", static_cast<int64_t>(files.size()));
+  progress.begin("evaluating", static_cast<int64_t>(data.samples.size()));
   classifier.classify(
-      files,
+      data.samples.size(), [&](size_t index) { return image_of(data.samples[index]); },
       [&](size_t index, std::span<const float> probabilities) {
         const Sample& sample = data.samples[index];
         std::vector<int> best = top_k(probabilities, 5);
         result.confusion.add(sample.label, best[0]);
         result.correct += best[0] == sample.label;
         result.correct5 += std::find(best.begin(), best.end(), sample.label) != best.end();
-        result.predictions.push_back({sample.path, sample.label, best[0], probabilities[static_cast<size_t>(best[0])]});
+        result.predictions.push_back({sample.path, sample.label, best[0], probabilities[static_cast<size_t>(best[0])], sample.pixels});
         ++result.images;
         progress.update(static_cast<int64_t>(index) + 1, fmt::format("top-1 {}", format_percent(result.top1())));
       },
-      [&](size_t index, const std::string& reason) { result.skipped.push_back({files[index], reason}); });
+      [&](size_t index, const std::string& reason) { result.skipped.push_back({data.samples[index].path, reason}); });
   progress.end();
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   if (result.images == 0)
-    throw Error("data", fmt::format("none of the {} images can be read", files.size()),
+    throw Error("data", fmt::format("none of the {} images can be read", data.samples.size()),
                 result.skipped.empty() ? "" : "the first: " + result.skipped[0].path.string() + ": " + result.skipped[0].reason);
   return result;
 }

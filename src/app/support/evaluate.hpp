@@ -16,6 +16,7 @@ struct Prediction {
   std::filesystem::path path;
   int label = 0, predicted = 0;
   float probability = 0;  ///< of the predicted class
+  Tensor pixels;          ///< of the image, when `path` is no file; see Sample
 };
 
 struct Evaluation {
@@ -30,9 +31,6 @@ struct Evaluation {
   double top5() const { return images ? static_cast<double>(correct5) / static_cast<double>(images) : 0; }
   double images_per_second() const { return seconds > 0 ? static_cast<double>(images) / seconds : 0; }
 };
-
-/// Reads the labelled images at `data`: a CSV file, or a folder of class folders that are matched with `labels` by name.
-Dataset read_labelled_images(const std::filesystem::path& data, const Classifier& classifier);
 
 /// Classifies all images; unreadable ones are skipped. Throws Error when none is left, or a label is not a class.
 Evaluation evaluate(Classifier& classifier, const Dataset& data, Progress& progress);

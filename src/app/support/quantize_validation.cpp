@@ -7,12 +7,14 @@
 
 namespace hone::app {
 
-Validation::Validation(const Graph& model, const std::filesystem::path& data, const ImageFlags& flags, const DeviceOptions& device)
+Validation::Validation(const Graph& model, const std::filesystem::path& data, const DataFlags& images, const ImageFlags& flags,
+                       const DeviceOptions& device)
     : flags_(flags), device_(device), labels_(flags.class_names(model)) {
   Classifier classifier(for_images(model), labels_, {device_});
   std::error_code ignored;
   std::filesystem::path own = data / "val";
-  data_ = read_labelled_images(std::filesystem::is_directory(own, ignored) ? own : data, classifier);
+  bool has_own = !images.given() && std::filesystem::is_directory(own, ignored);
+  data_ = read_labelled_images(has_own ? own : data, classifier.labels(), images, no_progress());
   for (const Sample& sample : data_.samples)
     if (sample.label < 0 || sample.label >= classifier.classes())
       throw Error("'" + sample.path.string() + "'",

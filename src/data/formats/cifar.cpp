@@ -83,6 +83,6 @@ Dataset read(const Folder& folder, const ReadRequest&) {
 }
 }  // namespace
 
-const Reader cifar_reader = {"cifar", "CIFAR-10 and CIFAR-100, binary version (data_batch_1.bin ...)", detect, read};
+const Reader cifar_reader = {"cifar", "CIFAR-10 and CIFAR-100, binary version (data_batch_1.bin ...)", detect, read, true};
 
 }  // namespace hone

@@ -114,6 +114,6 @@ Dataset read(const Folder& folder, const ReadRequest&) {
 }
 }  // namespace
 
-const Reader mnist_reader = {"mnist", "IDX files of MNIST, Fashion-MNIST (train-images-idx3-ubyte ..., also .gz)", detect, read};
+const Reader mnist_reader = {"mnist", "IDX files of MNIST, Fashion-MNIST (train-images-idx3-ubyte ..., also .gz)", detect, read, true};
 
 }  // namespace hone

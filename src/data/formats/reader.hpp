@@ -31,6 +31,7 @@ struct Reader {
   /// Boxes need not be inside the image and images need not be readable; read_dataset() checks that. Throws Error for
   /// files that are broken as a whole; single bad annotations go to Dataset::problems.
   Dataset (*read)(const Folder& folder, const ReadRequest& request);
+  bool embedded = false;  ///< samples hold their pixels: there is no file an image
 };
 
 /// All readers, in the order of the help text.

@@ -117,6 +117,6 @@ Dataset read(const Folder& folder, const ReadRequest&) {
 }
 }  // namespace
 
-const Reader sheets_reader = {"sheets", "PNG sheets with one small image a pixel row, and labels.txt", detect, read};
+const Reader sheets_reader = {"sheets", "PNG sheets with one small image a pixel row, and labels.txt", detect, read, true};
 
 }  // namespace hone

@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include "app/run_hone.hpp"
@@ -87,6 +88,86 @@ TEST(Training, ResumeAfterKillGivesTheSameLosses) {
   Result resumed = hone({"train", data, "-o", out, "--resume", "--json"});
   ASSERT_EQ(resumed.code, 0) << resumed.err;
   EXPECT_EQ(losses(resumed.json()), losses(nlohmann::json::parse(read_text_file(whole + "/train.json"))));
+}
+
+/// A PNG sheet: each of `count` rows is an image of 8x8 pixels, red and blue in turn.
+std::string sheet(int count, uint64_t seed) {
+  Tensor sheet(DType::u8, {count, 64, 3});
+  auto pixels = sheet.mutable_data<uint8_t>();
+  Rng rng(seed);
+  for (size_t i = 0; i < pixels.size(); ++i) {
+    bool red = i / (64 * 3) % 2 == 0;
+    pixels[i] = static_cast<uint8_t>(rng.below(60) + (i % 3 == (red ? 0u : 2u) ? 180 : 0));
+  }
+  return encode_png(sheet);
+}
+
+TEST(Training, ImagesThatAreNoFilesGoTheWholeWayByLists) {
+  TemporaryFolder folder;
+  std::string labels;
+  for (int i = 0; i < 90; ++i) labels += i % 2 ? "1\n" : "0\n";
+  folder.write("sheets/labels.txt", labels);
+  folder.write("sheets/s_0.png", sheet(30, 1));
+  folder.write("sheets/s_2.png", sheet(30, 2));  // after a gap: the test part
+  std::string data = (folder / "sheets").string(), out = (folder / "m").string(), model = out + "/model.onnx";
+  folder.write("m/train.csv", "of an earlier run with other data");
+  Result trained = hone(train_command(data, out));
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  EXPECT_THAT(trained.err, HasSubstr("2 classes, 24 train, 6 validation and 30 test images"));
+  EXPECT_THAT(trained.out, HasSubstr("hone eval " + model + " " + data + " --list " + out + "/validation.txt"));
+  EXPECT_FALSE(std::filesystem::exists(out + "/train.csv"));
+  EXPECT_THAT(read_text_file(out + "/train.txt"), HasSubstr("s_0.png#"));
+  auto record = nlohmann::json::parse(read_text_file(out + "/train.json"));
+
+  nlohmann::json held = hone({"eval", model, data, "--list", out + "/validation.txt", "--json"}).json();
+  EXPECT_EQ(held["images"], 6);
+  EXPECT_NEAR(held["top1"].get<double>(), record["best_accuracy"].get<double>(), 0.17);  // one image
+  EXPECT_EQ(hone({"eval", model, data, "--json"}).json()["images"], 30);  // its test part
+  EXPECT_EQ(hone({"eval", model, data, "--part", "all", "--json"}).json()["images"], 60);
+  Result quantized = hone({"quantize", model, "--data", data, "--list", out + "/train.txt", "-o", out + "/model.int8.onnx"});
+  ASSERT_EQ(quantized.code, 0) << quantized.err;
+  EXPECT_THAT(quantized.out, HasSubstr("(24 images)"));
+  Result report = hone({"report", out, "--data", data, "--list", out + "/validation.txt", "--seconds", "0.02"});
+  ASSERT_EQ(report.code, 0) << report.err;
+  EXPECT_THAT(read_text_file(out + "/report.html"), HasSubstr("data:image/jpeg;base64,"));
+
+  folder.write("wrong.txt", "s_0.png#0\ns_9.png#0\n");
+  Result wrong = hone({"eval", model, data, "--list", (folder / "wrong.txt").string()});
+  EXPECT_EQ(wrong.code, 1);
+  EXPECT_THAT(wrong.err, HasSubstr("wrong.txt' line 2: 's_9.png#0' is not an image of the data set"));
+}
+
+TEST(Training, TakesATableAndWritesTablesForIt) {
+  TemporaryFolder folder;
+  write_data(folder, 10);
+  std::string table = "image_id;category\n";
+  for (int i = 0; i < 10; ++i) table += fmt::format("data/red/{0}.png;apple\ndata/blue/{0}.png;sky\n", i);
+  std::string data = folder.write("table.csv", table).string(), out = (folder / "m").string();
+  Result trained = hone(train_command(data, out, "1"));
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  EXPECT_THAT(trained.err, HasSubstr("2 classes, 16 train, 4 validation and 0 test images"));
+  EXPECT_EQ(hone({"eval", out + "/model.onnx", out + "/validation.csv", "--json"}).json()["images"], 4);
+  EXPECT_EQ(hone({"eval", out + "/model.onnx", data, "--json"}).json()["images"], 20);
+  Result unknown = hone(train_command(data, out) + std::vector<std::string>{"--format", "cvs"});
+  EXPECT_EQ(unknown.code, 1);
+  EXPECT_THAT(unknown.err, HasSubstr("did you mean 'csv'?"));
+}
+
+TEST(Training, RefusesDataForOtherTasks) {
+  TemporaryFolder folder;
+  for (int i = 0; i < 4; ++i) {
+    folder.write(fmt::format("images/{}.png", i), colored_png(true, static_cast<uint64_t>(i)));
+    folder.write(fmt::format("labels/{}.txt", i), "0 0.5 0.5 0.2 0.2\n");
+  }
+  folder.write("data.yaml", "names: [cat]\n");
+  std::string out = (folder / "m").string();
+  Result result = hone(train_command(folder.path().string(), out));
+  EXPECT_EQ(result.code, 1);
+  EXPECT_THAT(result.err, HasSubstr("is a data set for detection (yolo: "));
+  EXPECT_THAT(result.err, HasSubstr("hone train trains classifiers"));
+  Result asked = hone(train_command(write_data(folder, 2), out) + std::vector<std::string>{"--task", "detection"});
+  EXPECT_EQ(asked.code, 1);
+  EXPECT_THAT(asked.err, HasSubstr("--task: is detection, but hone train trains classifiers"));
 }
 
 TEST(Training, RefusesBeforeItStarts) {

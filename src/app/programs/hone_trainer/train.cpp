@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "app/support/format.hpp"
+#include "app/support/labelled_data.hpp"
 #include "app/support/options.hpp"
 #include "app/support/range.hpp"
 #include "app/support/skipped.hpp"
@@ -16,6 +17,8 @@
 #include "base/file.hpp"
 #include "base/log.hpp"
 #include "data/dataset.hpp"
+#include "data/names.hpp"
+#include "data/split.hpp"
 #include "export/export.hpp"
 #include "train/classifier_trainer.hpp"
 #include "train/templates.hpp"
@@ -28,7 +31,7 @@ namespace {
 namespace fs = std::filesystem;
 
 struct TrainCommandOptions {
-  std::string data, output, template_name = "mobilenet_v2", size = "128";
+  std::string data, format, task, output, template_name = "mobilenet_v2", size = "128";
   double width = 0.5;
   double validation_fraction = 0.2;
   TrainOptions train;
@@ -39,7 +42,9 @@ struct TrainCommandOptions {
     app = &command;
     std::string names;
     for (const Template& known : templates()) names += (names.empty() ? "" : ", ") + std::string(known.name);
-    command.add_option("DATA", data, "folder of images: a sub-folder a class, or train/ and val/ with those")->required();
+    command.add_option("DATA", data, "folder with a sub-folder a class, or train/ and val/ with those; or another data set of labelled images (see hone data check --help)")->required();
+    command.add_option("--format", format, "format of the data set; default: found from what lies in the folder");
+    command.add_option("--task", task, "classification, to read the labels of a data set that has other annotation as well");
     command.add_option("-o,--output", output, "folder for model.onnx, train.json, the lists of images used, and the checkpoint")->required();
     command.add_option("--template", template_name, "architecture: " + names);
     command.add_option("--width", width, "multiplies the channels of every layer")->check(in_range(0.05, 8.0));
@@ -52,7 +57,7 @@ struct TrainCommandOptions {
     command.add_option("--label-smoothing", train.label_smoothing, "0 to 1");
     command.add_option("--patience", train.patience, "stop after this many epochs without a better validation; 0: never");
     command.add_option("--start-size", train.start_size, "begin with smaller images, relative to the full size");
-    command.add_option("--validation-fraction", validation_fraction, "of each class, when DATA has no validation folder")
+    command.add_option("--validation-fraction", validation_fraction, "of each class, when DATA has no validation part")
         ->check(in_range(0.01, 0.9));
     command.add_option("--seed", train.seed, "of the initial weights, the order of images and their variation");
     command.add_option("--threads", train.threads, "0: one per processor")->check(in_range(0, 1024));
@@ -113,12 +118,40 @@ Preprocess standard_preprocess(const ImageSize& size) {
   return preprocess;
 }
 
-Splits read_data(const TrainCommandOptions& options, Progress& progress) {
+void check_task(const TrainCommandOptions& options) {
+  if (options.task.empty() || parse_task(options.task) == Task::classification) return;
+  throw Error("--task", fmt::format("is {}, but hone train trains classifiers", options.task), "models for other tasks can be read from ONNX files");
+}
+
+/// Any data set of labelled images. Without a validation part some of the training images are held back: a test part is
+/// for the end, not to choose the best epoch by.
+Splits read_data_set(const TrainCommandOptions& options, Progress& progress) {
+  Dataset dataset = read_classification(options.data, options.format, progress);
+  std::vector<Skipped> skipped = check_images(dataset, {.progress = &progress});
+  auto is_validation = [](const Sample& sample) { return sample.part == Part::validation; };
+  if (std::none_of(dataset.samples.begin(), dataset.samples.end(), is_validation))
+    for (Sample& sample : dataset.samples)
+      if (sample.part == Part::train) sample.part = Part::none;
+  Splits data = make_splits(std::move(dataset), {options.validation_fraction, options.train.seed});
+  if (data.train.classes.size() < 2)
+    throw Error(quoted(fs::path(options.data)), fmt::format("only one class ('{}'), expected at least two", data.train.classes.at(0)));
+  data.skipped = std::move(skipped);
+  return data;
+}
+
+Splits read_class_folder(const TrainCommandOptions& options, Progress& progress) {
   ReadOptions read;
   read.validation_fraction = options.validation_fraction;
   read.seed = options.train.seed;
   read.progress = &progress;
-  Splits data = read_image_folder(options.data, read);
+  return read_image_folder(options.data, read);
+}
+
+Splits read_data(const TrainCommandOptions& options, Progress& progress) {
+  check_task(options);
+  bool folders = options.format == "folders";
+  if (options.format.empty() && options.task.empty()) folders = is_class_folder(options.data, "hone train trains classifiers");
+  Splits data = folders ? read_class_folder(options, progress) : read_data_set(options, progress);
   progress.end();
   fmt::print(stderr, "{}: {}\n{}", options.data, data.description, describe_skipped(data.skipped));
   if (!data.skipped.empty()) {
@@ -135,12 +168,22 @@ std::string csv_field(const std::string& text) {
   return quoted + '"';
 }
 
-/// The images of a split as a file that hone eval and hone quantize take: the split may be of our own making.
-void write_split(const fs::path& path, const Dataset& split) {
+bool embedded(const Dataset& data) {
+  return std::any_of(data.samples.begin(), data.samples.end(), [](const Sample& sample) { return sample.pixels.defined(); });
+}
+
+/// The images of a split as a file that hone eval and hone quantize take, as the split may be of our own making: NAME.csv, or
+/// for images that are no files NAME.txt, a list for their --list.
+void write_split(const TrainCommandOptions& options, const char* name, const Dataset& split) {
+  fs::path csv = options.in_output((name + std::string(".csv")).c_str()), list = options.in_output((name + std::string(".txt")).c_str());
+  bool as_list = embedded(split);
+  std::error_code ignored;
+  fs::remove(as_list ? csv : list, ignored);  // of an earlier run with other data
+  if (as_list) return write_list(list, split, list_base(options.data));
   std::string text = "class,file\n";
   for (const Sample& sample : split.samples)
     text += csv_field(split.classes[static_cast<size_t>(sample.label)]) + ',' + csv_field(fs::absolute(sample.path).lexically_normal()) + '\n';
-  write_file(path, text);
+  write_file(csv, text);
 }
 
 /// What train.json says of a run from its start on.
@@ -189,13 +232,17 @@ void write_model(Graph& model, const TrainCommandOptions& options, const Splits&
   export_model(model, options.in_output("model.onnx"));
 }
 
-void print_result(const TrainCommandOptions& options, const TrainResult& result) {
+void print_result(const TrainCommandOptions& options, const Splits& data, const TrainResult& result) {
   std::string model = options.in_output("model.onnx").string();
   fmt::print("{}  validation accuracy {} (epoch {} of {}), {} of training\n", model, format_percent(result.best_accuracy),
              result.best_epoch, result.history.size(), format_duration(result.seconds));
-  fmt::print("next: hone eval {} {}\n", model, options.in_output("validation.csv").string());
-  fmt::print("      hone quantize {} --data {} -o {}\n", model, options.in_output("train.csv").string(),
-             options.in_output("model.int8.onnx").string());
+  auto images = [&](const char* name) {
+    std::string file = options.in_output(name).string();
+    if (!embedded(data.train)) return file + ".csv";
+    return fmt::format("{} --list {}.txt{}", options.data, file, options.format.empty() ? "" : " --format " + options.format);
+  };
+  fmt::print("next: hone eval {} {}\n", model, images("validation"));
+  fmt::print("      hone quantize {} --data {} -o {}\n", model, images("train"), options.in_output("model.int8.onnx").string());
   fmt::print("      hone run {} IMAGE\n", model);
 }
 
@@ -217,14 +264,14 @@ int train(TrainCommandOptions& options) {
 
   Json record = describe_run(options, data);
   write_json_file(options.in_output("train.json"), record);
-  write_split(options.in_output("train.csv"), data.train);
-  write_split(options.in_output("validation.csv"), data.validation);
+  write_split(options, "train", data.train);
+  write_split(options, "validation", data.validation);
   TrainResult result = train_classifier(model, data, options.train, *progress);
   write_model(model, options, data, result);
   add_result(record, result);
   write_json_file(options.in_output("train.json"), record);
   if (options.json) print_json(record);
-  else print_result(options, result);
+  else print_result(options, data, result);
   return 0;
 }
 
