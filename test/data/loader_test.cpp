@@ -263,5 +263,21 @@ TEST(BatchLoader, SharesACacheFilledByTheCheck) {
   expect_same(take(with, 3), take(without, 3));
 }
 
+TEST(Loader, PixelsInPlaceOfFilesGiveTheSameBatches) {
+  TemporaryFolder folder;
+  Dataset files = make_dataset(folder), embedded = files;
+  for (Sample& sample : embedded.samples) {
+    sample.pixels = decode_image(sample.path);
+    sample.path = sample.path.string() + "#0";  // no such file
+  }
+  EXPECT_THAT(check_images(embedded), ::testing::IsEmpty());
+  ASSERT_EQ(embedded.samples.size(), files.samples.size());
+  LoaderOptions options = training_options();
+  options.augment.reset();  // files are shrunk on load for it, pixels are there already
+  BatchLoader a(files, options), b(embedded, options);
+  expect_same(take(a, 6), take(b, 6));
+  EXPECT_THAT(b.unreadable(), ::testing::IsEmpty());
+}
+
 }  // namespace
 }  // namespace hone
