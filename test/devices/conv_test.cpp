@@ -59,6 +59,40 @@ TEST(Convolutions, EveryRivalMatchesTheReference) {
   }
 }
 
+/// Two layers with the same weights.
+const char* tied_convs =
+    "graph \"g\" {\n input %x: f32[1, 32, 28, 28]\nconst %w: f32[32, 32, 3, 3] = random(1)\n"
+    "%a = Conv(%x, %w) {pads=[1, 1, 1, 1]}\n%y = Conv(%a, %w) {pads=[1, 1, 1, 1]}\noutput \"y\" = %y\n}";
+
+TEST(Convolutions, TheWinnerOfAMeasurementComputesWithItsOwnWeights) {
+  const Graph graph = parse_text(tied_convs);
+  auto inputs = random_inputs(graph, 1, 2);
+  auto expected = evaluate(graph, inputs);
+  cpu::forget_measurements();
+  for (int threads : {1, 3})
+    for (int round = 0; round < 2; ++round) {  // measured, then known
+      Session session(load(graph, {.threads = threads, .autotune = true}));
+      auto got = session.run(inputs);
+      expect_near(got[0], expected[0], 1e-3, 1e-3, fmt::format("threads {} round {}", threads, round));
+    }
+}
+
+TEST(Convolutions, PackedWeightsOfAGraphGivenAwayLeaveMemory) {
+  Graph graph = parse_text(tied_convs);
+  auto inputs = random_inputs(graph, 1, 2);
+  auto expected = evaluate(graph, inputs);
+  std::weak_ptr<const void> weights;
+  for (Value* value : graph.constants()) {
+    auto memory = std::make_shared<Tensor>(value->constant());
+    weights = memory;
+    graph.set_constant(value, Tensor(memory->dtype(), memory->dims(), memory->raw(), memory->bytes(), memory));
+  }
+  Session session(load(std::move(graph), {.threads = 1, .autotune = false}));
+  EXPECT_FALSE(weights.expired());
+  for (int run = 0; run < 2; ++run) expect_near(session.run(inputs)[0], expected[0], 1e-3, 1e-3, "run");
+  EXPECT_TRUE(weights.expired());
+}
+
 TEST(Convolutions, WeightsThatTheTransformCannotHoldAreRefused) {
   if (!cpu_features().avx2) GTEST_SKIP() << "this CPU has no Winograd kernels";
   const Graph graph = parse_text(R"(graph "g" {

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "base/error.hpp"
+#include "base/file.hpp"
 #include "import/onnx/model.hpp"
 #include "tensor/int4.hpp"
 
@@ -73,6 +74,7 @@ Tensor from_bytes(const TensorDef& def, DType dtype, std::string_view bytes, std
     std::transform(bytes.begin(), bytes.end(), tensor.mutable_data<bool>().begin(), [](char c) { return c != 0; });
   else if (!bytes.empty())
     std::memcpy(tensor.mutable_raw(), bytes.data(), bytes.size());
+  MappedFile::give_back(bytes.data(), bytes.size());  // not read again
   return tensor;
 }
 
