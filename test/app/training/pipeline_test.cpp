@@ -107,6 +107,7 @@ TEST(Training, ImagesThatAreNoFilesGoTheWholeWayByLists) {
   std::string labels;
   for (int i = 0; i < 90; ++i) labels += i % 2 ? "1\n" : "0\n";
   folder.write("sheets/labels.txt", labels);
+  folder.write("sheets/classes.txt", "red\nblue\ngreen\n");
   folder.write("sheets/s_0.png", sheet(30, 1));
   folder.write("sheets/s_2.png", sheet(30, 2));  // after a gap: the test part
   std::string data = (folder / "sheets").string(), out = (folder / "m").string(), model = out + "/model.onnx";
@@ -114,6 +115,7 @@ TEST(Training, ImagesThatAreNoFilesGoTheWholeWayByLists) {
   Result trained = hone(train_command(data, out));
   ASSERT_EQ(trained.code, 0) << trained.err;
   EXPECT_THAT(trained.err, HasSubstr("2 classes, 24 train, 6 validation and 30 test images"));
+  EXPECT_THAT(trained.err, HasSubstr("no images of the classes 'green'"));
   EXPECT_THAT(trained.out, HasSubstr("hone eval " + model + " " + data + " --list " + out + "/validation.txt"));
   EXPECT_FALSE(std::filesystem::exists(out + "/train.csv"));
   EXPECT_THAT(read_text_file(out + "/train.txt"), HasSubstr("s_0.png#"));

@@ -123,11 +123,27 @@ void check_task(const TrainCommandOptions& options) {
   throw Error("--task", fmt::format("is {}, but hone train trains classifiers", options.task), "models for other tasks can be read from ONNX files");
 }
 
+/// A list of names may have classes that no image is of. Numbers keep their meaning: they are not renumbered.
+void drop_unused_classes(Dataset& dataset) {
+  std::vector<int64_t> counts = dataset.class_counts();
+  if (!dataset.named || std::count(counts.begin(), counts.end(), 0) == 0) return;
+  std::vector<std::string> kept, dropped;
+  std::vector<int> renumbered(counts.size(), -1);
+  for (size_t i = 0; i < counts.size(); ++i) {
+    renumbered[i] = static_cast<int>(kept.size());
+    (counts[i] > 0 ? kept : dropped).push_back(dataset.classes[i]);
+  }
+  for (Sample& sample : dataset.samples) sample.label = renumbered[static_cast<size_t>(sample.label)];
+  dataset.classes = std::move(kept);
+  warn(fmt::format("the data has no images of the classes {}; they are left out", name_list(dropped)));
+}
+
 /// Any data set of labelled images. Without a validation part some of the training images are held back: a test part is
 /// for the end, not to choose the best epoch by.
 Splits read_data_set(const TrainCommandOptions& options, Progress& progress) {
   Dataset dataset = read_classification(options.data, options.format, progress);
   std::vector<Skipped> skipped = check_images(dataset, {.progress = &progress});
+  drop_unused_classes(dataset);
   auto is_validation = [](const Sample& sample) { return sample.part == Part::validation; };
   if (std::none_of(dataset.samples.begin(), dataset.samples.end(), is_validation))
     for (Sample& sample : dataset.samples)
