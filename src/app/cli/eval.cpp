@@ -108,14 +108,10 @@ void map_masks(const EvalOptions& options, int model_classes, const std::vector<
 
 int eval_segmenter(const EvalOptions& options, const Graph& model) {
   auto progress = make_progress();
-  std::optional<InputRule> rule = segmenter_rule(model);
-  if (!rule || !options.image.given().empty()) {
-    Preprocess given = options.image.preprocess(model);
-    rule = InputRule{given.mean, given.std, given.bgr, Fit::stretch, 0};
-  }
+  InputRule rule = segmenter_input(model, options.image);
   Dataset data = read_for(options, Task::segmentation, *progress);
   map_masks(options, segmenter_classes(model), options.image.class_names(model), data);
-  SegmentationEvaluation evaluation = evaluate_segmentation(model, *rule, data, options.device.options(), *progress);
+  SegmentationEvaluation evaluation = evaluate_segmentation(model, rule, data, options.device.options(), *progress);
   return print(options, evaluation, data);
 }
 

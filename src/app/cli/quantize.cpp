@@ -80,7 +80,7 @@ struct QuantizeCommandOptions {
 
   void add_search(CLI::App& app) {
     const char* group = "Keeping accuracy (labelled data)";
-    app.add_option("--max-drop", max_drop, "turn layers back to FP32 until top-1 drops by no more than this (0.01 is a point)")
+    app.add_option("--max-drop", max_drop, "turn layers back to FP32 until top-1, mAP or mIoU drops by no more than this (0.01 is a point)")
         ->check(in_range(0.0, 1.0))->group(group);
     app.add_option("--drop-type", drop_type, "absolute (default) or relative")->group(group);
     app.add_option("--max-iterations", max_iterations, "layers to turn back at most; 0: all")->check(in_range(0, 1000000))->group(group);
@@ -197,8 +197,9 @@ class QuantizeCommand {
     std::string data = o_.labelled.empty() ? o_.data : o_.labelled;
     if (data.empty()) return;
     try {
-      validation_ = std::make_unique<Validation>(model_, data, o_.labelled.empty() ? o_.images : DataFlags{}, o_.image, o_.device.options());
+      validation_ = make_validation(model_, data, o_.labelled.empty() ? o_.images : DataFlags{}, o_.image, o_.device.options());
       outcome_.images = validation_->images();
+      outcome_.metric = validation_->metric();
     } catch (const Interrupted&) {
       throw;
     } catch (const Error& error) {
@@ -230,11 +231,11 @@ class QuantizeCommand {
     control.state_file = o_.state.empty() ? o_.output + ".search" : o_.state;
     control.on_step = [this](const std::string& line) { say(line); };
     AccuracyReport& report = outcome_.accuracy.emplace();
-    auto validate = [this](const Graph& graph) { return validation_->top1(graph, no_progress()); };
+    auto validate = [this](const Graph& graph) { return validation_->measure(graph, no_progress()); };
     Graph result = quantize_with_accuracy_control(model_, source(), make_runner(), validate, s_.quantize, control, &report, *progress_);
     outcome_.int8 = report.quantize;
-    outcome_.top1_before = report.fp32;
-    outcome_.top1_after = report.accuracy;
+    outcome_.before = report.fp32;
+    outcome_.after = report.accuracy;
     return result;
   }
 
@@ -243,7 +244,7 @@ class QuantizeCommand {
     MakeRunner runner = make_runner();
     Quantizer quantizer(model_, samples, runner, s_.quantize, *progress_);
     std::function<double(const Graph&)> validate;
-    if (validation_) validate = [this](const Graph& graph) { return validation_->top1(graph, no_progress()); };
+    if (validation_) validate = [this](const Graph& graph) { return validation_->measure(graph, no_progress()); };
     Sweep sweep = run_sweep(quantizer, s_.quantize, validate, *progress_);
     std::string plot = o_.plot.empty() ? o_.output + ".sweep.html" : o_.plot;
     write_sweep_plot(plot, sweep, o_.model);
@@ -253,8 +254,8 @@ class QuantizeCommand {
   }
 
   void measure(const Graph& result) {
-    if (!outcome_.top1_before) outcome_.top1_before = validation_->top1(model_, *progress_);
-    if (!outcome_.top1_after) outcome_.top1_after = validation_->top1(result, *progress_);
+    if (!outcome_.before) outcome_.before = validation_->measure(model_, *progress_);
+    if (!outcome_.after) outcome_.after = validation_->measure(result, *progress_);
   }
 
   const QuantizeCommandOptions& o_;

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <cstring>
+#include <functional>
 #include <optional>
 
 #include <fmt/format.h>
 
+#include "app/support/evaluate_detection.hpp"
 #include "app/support/latency.hpp"
 #include "base/error.hpp"
 #include "base/interrupt.hpp"
@@ -70,10 +72,39 @@ Tensor stack(const std::vector<Tensor>& items) {
   return batch;
 }
 
+/// Makes the input [1, ...] of a model of a decoded image [H, W, 3].
+using Prepare = std::function<Tensor(const Tensor& image)>;
+
+Tensor with_batch(const Tensor& image) { return image.reshaped({1, image.dim(0), image.dim(1), 3}); }
+
+/// As the model is used: images as they are for one with its own preprocessing, the rule of a known detector or segmenter,
+/// else what the options say.
+Prepare prepare_for(const Graph& model, const ImageFlags& flags) {
+  if (flags.ready_for_images(model)) return with_batch;
+  const Decoder* decoder = find_decoder("", model);
+  std::optional<InputRule> rule = decoder ? std::optional(decoder->input) : segmenter_rule(model);
+  const Shape& shape = model.inputs().at(0)->shape();
+  if (rule && flags.given().empty() && shape.rank() == 4 && shape[2].known() && shape[3].known()) {
+    ImageSize size{static_cast<int>(shape[2].value), static_cast<int>(shape[3].value)};
+    return [rule = *rule, size](const Tensor& image) {
+      Placement placement;
+      return network_input(image, size, rule, placement);
+    };
+  }
+  Preprocess settings = flags.preprocess(model);
+  Graph check = model.clone();
+  attach_preprocess(check, settings);  // throws Error that explains why a model is none for images
+  auto session = std::make_shared<Session>(load(preprocess_only(settings), {.threads = 1}));
+  return [session](const Tensor& image) {
+    Tensor input = with_batch(image);
+    return session->run(std::span(&input, 1))[0];
+  };
+}
+
 class ImageCalibration : public Calibration {
  public:
-  ImageCalibration(std::vector<Sample> samples, std::optional<Session> preprocess, size_t batch)
-      : samples_(std::move(samples)), preprocess_(std::move(preprocess)), batch_(batch) {}
+  ImageCalibration(std::vector<Sample> samples, Prepare prepare, size_t batch)
+      : samples_(std::move(samples)), prepare_(std::move(prepare)), batch_(batch) {}
 
   bool next(std::vector<Tensor>& inputs) override {
     std::vector<Tensor> items;
@@ -81,9 +112,7 @@ class ImageCalibration : public Calibration {
       check_interrupt("calibration");
       const Sample& sample = samples_[position_++];
       try {
-        Tensor image = image_of(sample);
-        image = image.reshaped({1, image.dim(0), image.dim(1), 3});
-        items.push_back(preprocess_ ? preprocess_->run(std::span(&image, 1))[0] : image);
+        items.push_back(prepare_(image_of(sample)));
       } catch (const Interrupted&) {
         throw;
       } catch (const Error& error) {
@@ -98,7 +127,7 @@ class ImageCalibration : public Calibration {
  private:
   std::vector<Sample> samples_;
   size_t position_ = 0;
-  std::optional<Session> preprocess_;
+  Prepare prepare_;
   size_t batch_;
 };
 
@@ -130,15 +159,8 @@ std::unique_ptr<Calibration> image_calibration(const Graph& model, const std::fi
   rng.shuffle(std::span(samples));
   // Twice as many as needed: some may be unreadable.
   samples.resize(std::min(samples.size(), 2 * static_cast<size_t>(subset)));
-  std::optional<Session> preprocess;
-  if (!flags.ready_for_images(model)) {
-    Preprocess settings = flags.preprocess(model);
-    Graph check = model.clone();
-    attach_preprocess(check, settings);  // throws Error that explains why a model is none for images
-    preprocess.emplace(load(preprocess_only(settings), {.threads = 1}));
-  }
   const Dim& batch = model.inputs()[0]->shape()[0];
-  return std::make_unique<ImageCalibration>(std::move(samples), std::move(preprocess),
+  return std::make_unique<ImageCalibration>(std::move(samples), prepare_for(model, flags),
                                             batch.known() ? static_cast<size_t>(std::max<int64_t>(1, batch.value)) : 1);
 }
 

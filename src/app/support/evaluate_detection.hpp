@@ -5,6 +5,7 @@
 
 #include "app/support/detectors/decoder.hpp"
 #include "app/support/format.hpp"
+#include "app/support/options.hpp"
 #include "base/progress.hpp"
 #include "data/dataset.hpp"
 #include "data/metrics/detection.hpp"
@@ -41,6 +42,8 @@ struct SegmentationEvaluation {
 /// The input rule of a segmenter that is known by its input and output shapes (deeplabv3 257x257 of VOC, ESPNet of CamVid), or
 /// nullopt.
 std::optional<InputRule> segmenter_rule(const Graph& model);
+/// The same when no preprocessing option was given, else, or when it is unknown, what the options say.
+InputRule segmenter_input(const Graph& model, const ImageFlags& flags);
 /// Classes of a segmenter's output f32 [N, classes, H, W]; 0 when the model has none such.
 int segmenter_classes(const Graph& model);
 /// Runs a segmenter over the images; each pixel of a mask is compared with the class of the largest score there.

@@ -60,6 +60,13 @@ std::optional<InputRule> segmenter_rule(const Graph& model) {
   return std::nullopt;
 }
 
+InputRule segmenter_input(const Graph& model, const ImageFlags& flags) {
+  std::optional<InputRule> rule = segmenter_rule(model);
+  if (rule && flags.given().empty()) return *rule;
+  Preprocess given = flags.preprocess(model);
+  return {given.mean, given.std, given.bgr, Fit::stretch, 0};
+}
+
 SegmentationEvaluation evaluate_segmentation(const Graph& model, const InputRule& rule, const Dataset& data, const DeviceOptions& device,
                                              Progress& progress) {
   const Shape& shape = model.inputs()[0]->shape();

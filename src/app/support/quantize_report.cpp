@@ -87,8 +87,9 @@ Json to_json(const QuantizeOutcome& outcome) {
     json["accuracy"] = {{"fp32", report.fp32}, {"int8", report.int8}, {"result", report.accuracy}, {"met", report.met},
                         {"reverted", report.reverted}, {"restored", report.restored}, {"validations", report.validations}};
   }
-  if (outcome.top1_before) json["top1_before"] = *outcome.top1_before;
-  if (outcome.top1_after) json["top1_after"] = *outcome.top1_after;
+  if (!outcome.metric.empty()) json["metric"] = outcome.metric;
+  if (outcome.before) json["metric_before"] = *outcome.before;
+  if (outcome.after) json["metric_after"] = *outcome.after;
   if (!outcome.not_measured.empty()) json["not_measured"] = outcome.not_measured;
   json["skipped"] = Json::array();
   for (const Skipped& file : outcome.skipped) json["skipped"].push_back({{"file", file.path.string()}, {"reason", file.reason}});
@@ -102,8 +103,8 @@ std::string to_text(const QuantizeOutcome& outcome) {
   if (outcome.int8) text += describe(*outcome.int8);
   if (outcome.weights) text += describe(*outcome.weights);
   text += fmt::format("size  {} -> {} ({:.1f}x smaller)\n", format_bytes(before), format_bytes(after), before / after);
-  if (outcome.top1_before && outcome.top1_after)
-    text += fmt::format("top-1 {} -> {} ({} images)\n", format_percent(*outcome.top1_before), format_percent(*outcome.top1_after), outcome.images);
+  if (outcome.before && outcome.after)
+    text += fmt::format("{} {} -> {} ({} images)\n", outcome.metric, format_percent(*outcome.before), format_percent(*outcome.after), outcome.images);
   if (!outcome.not_measured.empty()) text += "accuracy not measured: " + outcome.not_measured + "\n";
   if (outcome.accuracy && !outcome.accuracy->met) text += "the allowed drop was not met; this is the most accurate model that was found\n";
   return text + describe_skipped(outcome.skipped);

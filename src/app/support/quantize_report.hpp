@@ -17,9 +17,10 @@ struct QuantizeOutcome {
   std::optional<QuantizeReport> int8;
   std::optional<CompressReport> weights;
   std::optional<AccuracyReport> accuracy;       ///< of a search
-  std::optional<double> top1_before, top1_after;
-  size_t images = 0;                            ///< that top-1 is of
-  std::string not_measured;                     ///< why there is no top-1, or empty
+  std::string metric;                           ///< "top-1", "mAP" or "mIoU"
+  std::optional<double> before, after;          ///< the metric
+  size_t images = 0;                            ///< that it is of
+  std::string not_measured;                     ///< why there is none, or empty
   std::vector<Skipped> skipped;
 };
 

@@ -1,35 +1,120 @@
 #include "app/support/quantize_validation.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
+#include "app/support/evaluate.hpp"
+#include "app/support/evaluate_detection.hpp"
 #include "base/error.hpp"
+#include "data/read.hpp"
 #include "graph/preprocess.hpp"
 
 namespace hone::app {
 
-Validation::Validation(const Graph& model, const std::filesystem::path& data, const DataFlags& images, const ImageFlags& flags,
+namespace {
+
+class ClassifierValidation : public Validation {
+ public:
+  ClassifierValidation(const Graph& model, const std::filesystem::path& data, const DataFlags& images, const ImageFlags& flags,
                        const DeviceOptions& device)
-    : flags_(flags), device_(device), labels_(flags.class_names(model)) {
-  Classifier classifier(for_images(model), labels_, {device_});
-  std::error_code ignored;
-  std::filesystem::path own = data / "val";
-  bool has_own = !images.given() && std::filesystem::is_directory(own, ignored);
-  data_ = read_labelled_images(has_own ? own : data, classifier.labels(), images, no_progress());
-  for (const Sample& sample : data_.samples)
-    if (sample.label < 0 || sample.label >= classifier.classes())
-      throw Error("'" + sample.path.string() + "'",
-                  fmt::format("has label {}, the model has classes 0 to {}", sample.label, classifier.classes() - 1));
+      : flags_(flags), device_(device), labels_(flags.class_names(model)) {
+    Classifier classifier(for_images(model), labels_, {device_});
+    std::error_code ignored;
+    std::filesystem::path own = data / "val";
+    bool has_own = !images.given() && std::filesystem::is_directory(own, ignored);
+    data_ = read_labelled_images(has_own ? own : data, classifier.labels(), images, no_progress());
+    for (const Sample& sample : data_.samples)
+      if (sample.label < 0 || sample.label >= classifier.classes())
+        throw Error("'" + sample.path.string() + "'",
+                    fmt::format("has label {}, the model has classes 0 to {}", sample.label, classifier.classes() - 1));
+  }
+
+  double measure(const Graph& graph, Progress& progress) const override {
+    Classifier classifier(for_images(graph), labels_, {device_});
+    return evaluate(classifier, data_, progress).top1();
+  }
+  const char* metric() const override { return "top-1"; }
+  size_t images() const override { return data_.samples.size(); }
+
+ private:
+  Graph for_images(const Graph& graph) const {
+    Graph result = graph.clone();
+    if (!takes_images(result)) attach_preprocess(result, flags_.preprocess(result));
+    return result;
+  }
+
+  const ImageFlags& flags_;
+  DeviceOptions device_;
+  std::vector<std::string> labels_;
+  Dataset data_;
+};
+
+Dataset read_annotated(const std::filesystem::path& data, const DataFlags& images, Task task) {
+  DatasetOptions read;
+  read.format = images.format;
+  read.task = task;
+  Dataset dataset = read_dataset(data, read);
+  choose_samples(dataset, data, images);
+  print_problems(dataset);
+  return dataset;
 }
 
-Graph Validation::for_images(const Graph& graph) const {
-  Graph result = graph.clone();
-  if (!takes_images(result)) attach_preprocess(result, flags_.preprocess(result));
-  return result;
-}
+class DetectorValidation : public Validation {
+ public:
+  DetectorValidation(const Graph& model, const Decoder& decoder, const std::filesystem::path& data, const DataFlags& images,
+                     const ImageFlags& flags, const DeviceOptions& device)
+      : decoder_(decoder), device_(device), data_(read_annotated(data, images, Task::detection)) {
+    std::vector<std::string> names = flags.class_names(model);
+    map_classes(data_, names.empty() ? decoder.classes() : names);
+  }
 
-double Validation::top1(const Graph& graph, Progress& progress) const {
-  Classifier classifier(for_images(graph), labels_, {device_});
-  return evaluate(classifier, data_, progress).top1();
+  double measure(const Graph& graph, Progress& progress) const override {
+    constexpr double least_score = 0.01;  // what is below changes the third decimal of mAP and takes most of the time
+    return std::max(0.0, evaluate_detection(graph, decoder_, data_, device_, least_score, progress).coco.ap);
+  }
+  const char* metric() const override { return "mAP"; }
+  size_t images() const override { return data_.samples.size(); }
+
+ private:
+  const Decoder& decoder_;
+  DeviceOptions device_;
+  Dataset data_;
+};
+
+class SegmenterValidation : public Validation {
+ public:
+  SegmenterValidation(const Graph& model, const std::filesystem::path& data, const DataFlags& images, const ImageFlags& flags,
+                      const DeviceOptions& device)
+      : rule_(segmenter_input(model, flags)), device_(device), data_(read_annotated(data, images, Task::segmentation)) {
+    std::vector<std::string> names = flags.class_names(model);
+    if (!names.empty())
+      map_classes(data_, names);
+    else if (static_cast<int>(data_.classes.size()) > segmenter_classes(model))
+      throw Error("data", fmt::format("has {} classes, the model {}", data_.classes.size(), segmenter_classes(model)),
+                  "say which is which with --labels");
+  }
+
+  double measure(const Graph& graph, Progress& progress) const override {
+    return evaluate_segmentation(graph, rule_, data_, device_, progress).matrix.mean_iou();
+  }
+  const char* metric() const override { return "mIoU"; }
+  size_t images() const override { return data_.samples.size(); }
+
+ private:
+  InputRule rule_;
+  DeviceOptions device_;
+  Dataset data_;
+};
+
+}  // namespace
+
+std::unique_ptr<Validation> make_validation(const Graph& model, const std::filesystem::path& data, const DataFlags& images,
+                                            const ImageFlags& flags, const DeviceOptions& device) {
+  if (const Decoder* decoder = find_decoder("", model))
+    return std::make_unique<DetectorValidation>(model, *decoder, data, images, flags, device);
+  if (segmenter_classes(model) > 0) return std::make_unique<SegmenterValidation>(model, data, images, flags, device);
+  return std::make_unique<ClassifierValidation>(model, data, images, flags, device);
 }
 
 }  // namespace hone::app

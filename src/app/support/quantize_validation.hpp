@@ -1,31 +1,29 @@
 #pragma once
 #include <filesystem>
 #include <memory>
-#include <string>
-#include <vector>
 
-#include "app/support/evaluate.hpp"
 #include "app/support/labelled_data.hpp"
+#include "app/support/options.hpp"
+#include "base/progress.hpp"
+#include "graph/graph.hpp"
 
 namespace hone::app {
 
 /// Labelled images that measure a model and what quantization makes of it.
 class Validation {
  public:
-  /// `data` is a folder of class folders (or one that has such a folder val/), a CSV file, or what read_labelled_images()
-  /// takes besides. Throws Error when it is not labelled, the model is no classifier, or the labels do not fit its classes.
-  Validation(const Graph& model, const std::filesystem::path& data, const DataFlags& images, const ImageFlags& flags,
-             const DeviceOptions& device);
-  /// Top-1 accuracy of a graph with the inputs and outputs of the model.
-  double top1(const Graph& graph, Progress& progress) const;
-  size_t images() const { return data_.samples.size(); }
-
- private:
-  Graph for_images(const Graph& graph) const;
-  const ImageFlags& flags_;
-  DeviceOptions device_;
-  std::vector<std::string> labels_;
-  Dataset data_;
+  virtual ~Validation() = default;
+  /// The metric, 0..1, of a graph with the inputs and outputs of the model.
+  virtual double measure(const Graph& graph, Progress& progress) const = 0;
+  /// "top-1", "mAP" (COCO, IoU 0.50 to 0.95) or "mIoU".
+  virtual const char* metric() const = 0;
+  virtual size_t images() const = 0;
 };
+
+/// For a classifier, a detector whose head is known or a segmenter. `data` is a folder of class folders (or one that has such a
+/// folder val/), a CSV file, or a data set of any format annotated for the task, of which `images` chooses. Throws Error when it
+/// is not labelled, the model is none of these, or the labels do not fit its classes.
+std::unique_ptr<Validation> make_validation(const Graph& model, const std::filesystem::path& data, const DataFlags& images,
+                                            const ImageFlags& flags, const DeviceOptions& device);
 
 }  // namespace hone::app
