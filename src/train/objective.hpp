@@ -22,6 +22,9 @@ class Objective {
   /// Sets what the loader must do for training or validation images (augment or scene, balanced, ...). Sizes, batch size,
   /// threads, order and seed are the loop's.
   virtual void configure(LoaderOptions& loader, bool training) const = 0;
+  /// Called at the start of each training epoch with how much of the run is done, 0..1. True: the training images are to be
+  /// prepared in another way from here on, so configure() is asked again.
+  virtual bool start_epoch(double /*done*/) { return false; }
   /// Options of the task that the result depends on, "name=value" a line: a run continues only with the same.
   virtual std::string describe() const { return {}; }
   /// A batch is split into at most as many parts as each has this many images, for the statistics of normalization.
