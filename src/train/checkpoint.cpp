@@ -14,7 +14,7 @@ namespace {
 // File: magic, version, payload size, payload checksum, payload. The payload is four lists (tensors, integers, numbers,
 // texts), each a count and entries of name and value. All integers are 64-bit little-endian.
 constexpr char magic[8] = {'H', 'O', 'N', 'E', 'C', 'K', 'P', 'T'};
-constexpr uint64_t version = 1;
+constexpr uint64_t version = 2;
 constexpr size_t header_bytes = 32;
 constexpr const char* remedy = "delete it to start again, or restore a copy";
 

@@ -1,82 +1,11 @@
 #pragma once
-#include <cstdint>
-#include <filesystem>
-#include <functional>
-#include <string>
-#include <vector>
-
-#include "base/progress.hpp"
-#include "data/augment.hpp"
-#include "data/dataset.hpp"
-#include "graph/graph.hpp"
-#include "graph/preprocess.hpp"
+#include "train/trainer.hpp"
 
 namespace hone {
 
-/// One finished epoch. Accuracies are 0..1.
-struct EpochRecord {
-  int64_t epoch = 0;           ///< from 1
-  double loss = 0;             ///< mean training loss (with label smoothing)
-  double accuracy = 0;         ///< of the training batches (augmented)
-  double validation_loss = 0;  ///< cross-entropy of the averaged weights
-  double validation_accuracy = 0;
-  double learning_rate = 0;      ///< of the last step
-  double seconds = 0;            ///< training and validation
-  double images_per_second = 0;  ///< training only
-  int height = 0, width = 0;     ///< of the training images
-};
-
-/// How a classifier is trained. The defaults suit some thousand photos from scratch on a few CPU cores.
-struct TrainOptions {
-  Preprocess preprocess;  ///< height and width must be those of the graph's input; mean and std normalize
-
-  int epochs = 100;        ///< at most
-  double max_minutes = 0;  ///< 0: no limit; else the schedule is shortened, after the first epoch, to end in time
-  int batch_size = 32;
-  double learning_rate = 0.2;          ///< peak
-  double final_learning_rate = 0.001;  ///< relative to the peak
-  double warmup_epochs = 3;            ///< at most a tenth of the run
-  double momentum = 0.9;               ///< Nesterov
-  double weight_decay = 2e-4;          ///< of weights, not of biases and batch normalization
-  double label_smoothing = 0.1;
-  bool balanced = true;      ///< every class equally often
-  double ema_decay = 0.995;  ///< of the averaged weights that are evaluated and kept; 0: none
-  int patience = 0;          ///< stop after this many epochs without a better validation; 0: never
-  AugmentOptions augment{.min_area = 0.5};
-  double start_size = 1.0;          ///< progressive resizing: the images of the first epochs relative to the full size
-  double size_growth = 0.6;         ///< ... growing over this part of the run
-  std::vector<std::string> freeze;  ///< see GraphModuleOptions
-  uint64_t seed = 0;
-
-  /// Each thread computes its part of a batch, normalized by the statistics of that part, so that the result depends on
-  /// the number. 0: all processors, at least 8 images each; a continued run keeps the number of the checkpoint.
-  int threads = 0;
-  int loader_threads = 0;                  ///< 0: half of the processors, at least one
-  int64_t cache_bytes = int64_t{1} << 30;  ///< for decoded images
-
-  std::filesystem::path checkpoint;                  ///< written every epoch and as below; empty: none
-  double checkpoint_seconds = 60;                    ///< ... and after this time within an epoch
-  int64_t checkpoint_batches = 0;                    ///< ... and after this many batches; 0: by time only
-  bool resume = false;                               ///< continue from `checkpoint`, which must exist
-  std::function<void(const EpochRecord&)> on_epoch;  ///< after each epoch
-  std::function<void(int64_t step)> on_step;         ///< after each batch, counted from 1
-};
-
-enum class StopReason { finished, patience, time };
-
-struct TrainResult {
-  std::vector<EpochRecord> history;
-  int64_t best_epoch = 0;        ///< from 1
-  double best_accuracy = 0;      ///< validation, 0..1
-  double seconds = 0;            ///< of all sessions of the run
-  double images_per_second = 0;  ///< training, mean
-  StopReason stopped = StopReason::finished;
-  std::vector<Skipped> unreadable;
-};
-
 /// Trains `model` (f32 [N, 3, H, W] to logits or Softmax [N, classes]) and stores the best weights in it: the averaged
-/// ones of the epoch with the best validation accuracy (the lower loss among equals). SGD with Nesterov momentum,
-/// cosine schedule with warm-up, label smoothing and exponential moving averages of weights and statistics.
+/// ones of the epoch with the best validation accuracy (the lower loss among equals). SGD with Nesterov momentum or
+/// AdamW, cosine schedule with warm-up, label smoothing and exponential moving averages of weights and statistics.
 ///
 /// With a checkpoint, a run that was stopped or killed continues with `resume` to the same result, bit for bit, as if
 /// it had not been (same program, machine and number of threads; with max_minutes the length of the run is measured).

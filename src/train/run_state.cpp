@@ -33,7 +33,7 @@ void visit(Visitor visitor, State& s) {
   visitor.field("height", s.height);
   visitor.field("width", s.width);
   visitor.field("loss_sum", s.loss_sum);
-  visitor.field("correct", s.correct);
+  visitor.field("metric_sum", s.metric_sum);
   visitor.field("seen", s.seen);
   visitor.field("epoch_seconds", s.epoch_seconds);
   visitor.field("seconds", s.seconds);
@@ -42,7 +42,7 @@ void visit(Visitor visitor, State& s) {
   visitor.field("images", s.images);
   visitor.field("validation_seconds", s.validation_seconds);
   visitor.field("best_epoch", s.best_epoch);
-  visitor.field("best_accuracy", s.best_accuracy);
+  visitor.field("best_metric", s.best_metric);
   visitor.field("best_loss", s.best_loss);
   visitor.field("done", s.done);
   visitor.field("stopped", s.stopped);
@@ -51,9 +51,9 @@ void visit(Visitor visitor, State& s) {
     std::string prefix = fmt::format("history/{}/", i);
     visitor.field(prefix + "epoch", record.epoch);
     visitor.field(prefix + "loss", record.loss);
-    visitor.field(prefix + "accuracy", record.accuracy);
+    visitor.field(prefix + "metric", record.metric);
     visitor.field(prefix + "validation_loss", record.validation_loss);
-    visitor.field(prefix + "validation_accuracy", record.validation_accuracy);
+    visitor.field(prefix + "validation_metric", record.validation_metric);
     visitor.field(prefix + "learning_rate", record.learning_rate);
     visitor.field(prefix + "seconds", record.seconds);
     visitor.field(prefix + "images_per_second", record.images_per_second);

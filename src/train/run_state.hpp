@@ -1,6 +1,6 @@
 #pragma once
 #include "train/checkpoint.hpp"
-#include "train/classifier_trainer.hpp"
+#include "train/trainer.hpp"
 
 namespace hone {
 
@@ -12,8 +12,8 @@ struct RunState {
   int height = 0, width = 0;  ///< of the training images of the current epoch
 
   // The current epoch.
-  double loss_sum = 0;  ///< over samples
-  int64_t correct = 0, seen = 0;
+  double loss_sum = 0, metric_sum = 0;  ///< over samples
+  int64_t seen = 0;
   double epoch_seconds = 0;
 
   // The whole run.
@@ -23,7 +23,7 @@ struct RunState {
   int64_t images = 0;
   double validation_seconds = 0;
   int64_t best_epoch = 0;
-  double best_accuracy = -1, best_loss = 0;
+  double best_metric = -1, best_loss = 0;
   bool done = false;
   StopReason stopped = StopReason::finished;
   std::vector<EpochRecord> history;

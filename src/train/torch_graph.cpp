@@ -55,6 +55,10 @@ std::string unknown_ops(const Graph& graph) {
 
 }  // namespace
 
+bool matches_any(const std::vector<std::string>& patterns, const std::string& name) {
+  return std::any_of(patterns.begin(), patterns.end(), [&](const std::string& p) { return name_matches(p, name); });
+}
+
 TorchGraph::TorchGraph(const Graph& graph, const GraphModuleOptions& options)
     : graph_(graph.clone()),
       channels_last_(options.channels_last),
@@ -207,7 +211,7 @@ std::vector<at::Tensor> TorchGraph::forward(const std::vector<at::Tensor>& input
         reorder ? inputs[i].contiguous(at::MemoryFormat::ChannelsLast) : inputs[i];
   }
   for (const Step& step : steps_) {
-    torch_ops::OpCall call{*step.node,         step.attributes, {},       training && !step.frozen_statistics,
+    torch_ops::OpCall call{*step.node,         step.attributes, {},       training && !step.frozen_statistics && !step.held,
                            step.may_overwrite, &generator_,     step.low, step.high};
     for (int input : step.inputs) call.inputs.push_back(input < 0 ? at::Tensor() : values_[static_cast<size_t>(input)]);
     torch_ops::Tensors results;
@@ -236,6 +240,23 @@ std::vector<at::Tensor> TorchGraph::forward(const std::vector<at::Tensor>& input
 void TorchGraph::replace(Variable& variable, at::Tensor tensor) {
   values_[static_cast<size_t>(slots_.at(graph_.find_value(variable.name)))] = tensor;
   variable.tensor = std::move(tensor);
+}
+
+void TorchGraph::hold(const std::vector<std::string>& patterns, bool held) {
+  for (Variable& variable : parameters_)
+    if (matches_any(patterns, variable.name)) variable.tensor.requires_grad_(!held);
+  for (Step& step : steps_)
+    if (step.entry->buffers.size() > 0)
+      if (const Value* mean = step.node->input(static_cast<size_t>(*step.entry->buffers.begin())))
+        if (matches_any(patterns, mean->name)) step.held = held;
+}
+
+void TorchGraph::require_known(const std::vector<std::string>& patterns, const std::string& option) const {
+  for (const std::string& pattern : patterns)
+    if (std::none_of(parameters_.begin(), parameters_.end(),
+                     [&](const Variable& variable) { return name_matches(pattern, variable.name); }))
+      throw Error(option + " '" + pattern + "'", "no trainable constant of the graph has this name",
+                  "names are those of the weights; a trailing * matches a beginning");
 }
 
 void TorchGraph::share(TorchGraph& owner, bool buffers) {

@@ -12,6 +12,9 @@
 
 namespace hone {
 
+/// True when one of the patterns is the name, or its beginning followed by '*'.
+bool matches_any(const std::vector<std::string>& patterns, const std::string& name);
+
 /// A Graph as a list of steps over libtorch tensors: what GraphModule hides.
 class TorchGraph {
  public:
@@ -28,6 +31,11 @@ class TorchGraph {
   std::vector<Variable>& parameters() { return parameters_; }
   std::vector<Variable>& buffers() { return buffers_; }
   Variable* find(const std::string& name);
+  /// Holds the constants that the patterns name (as in GraphModuleOptions::freeze) as they are, running statistics too:
+  /// no gradients are computed for them; or lets them go again.
+  void hold(const std::vector<std::string>& patterns, bool held);
+  /// Throws Error, naming `option`, for a pattern that matches no parameter.
+  void require_known(const std::vector<std::string>& patterns, const std::string& option) const;
   /// Uses the memory of `owner`, a TorchGraph of the same graph, for parameters (gradients stay apart) and, if wanted,
   /// for buffers.
   void share(TorchGraph& owner, bool buffers);
@@ -43,7 +51,7 @@ class TorchGraph {
     std::vector<int> inputs, outputs;  ///< slots; -1: absent
     std::vector<int> dead;             ///< slots that nobody needs after this step
     bool may_overwrite = false;
-    bool frozen_statistics = false;
+    bool frozen_statistics = false, held = false;
     float low, high;  ///< see OpCall
   };
   enum class Role { fixed, parameter, buffer };

@@ -3,10 +3,13 @@
 #include <sstream>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "base/error.hpp"
 
 namespace hone {
+
+const char* name_of(OptimizerKind kind) { return kind == OptimizerKind::adamw ? "adamw" : "sgd"; }
 
 void validate(const TrainOptions& o) {
   auto check = [](bool good, const char* name, auto value, const char* expected) {
@@ -20,6 +23,10 @@ void validate(const TrainOptions& o) {
         "0 to 1");
   check(o.warmup_epochs >= 0, "warmup_epochs", o.warmup_epochs, "0 or more");
   check(o.momentum >= 0 && o.momentum < 1, "momentum", o.momentum, "0 or more and below 1");
+  check(o.second_momentum >= 0 && o.second_momentum < 1, "second_momentum", o.second_momentum, "0 or more and below 1");
+  check(o.clip_gradient >= 0, "clip_gradient", o.clip_gradient, "0 or more");
+  check(o.backbone_rate >= 0 && o.backbone_rate <= 10, "backbone_rate", o.backbone_rate, "0 to 10");
+  check(o.warm_frozen_epochs >= 0, "warm_frozen_epochs", o.warm_frozen_epochs, "0 or more");
   check(o.weight_decay >= 0 && o.weight_decay < 1, "weight_decay", o.weight_decay, "0 or more and below 1");
   check(o.label_smoothing >= 0 && o.label_smoothing < 1, "label_smoothing", o.label_smoothing, "0 or more and below 1");
   check(o.ema_decay >= 0 && o.ema_decay < 1, "ema_decay", o.ema_decay, "0 or more and below 1");
@@ -40,11 +47,14 @@ std::string describe(const TrainOptions& o) {
   add("epochs", o.epochs);
   add("max_minutes", o.max_minutes);
   add("batch_size", o.batch_size);
+  add("optimizer", name_of(o.optimizer));
   add("learning_rate", o.learning_rate);
   add("final_learning_rate", o.final_learning_rate);
   add("warmup_epochs", o.warmup_epochs);
   add("momentum", o.momentum);
+  add("second_momentum", o.second_momentum);
   add("weight_decay", o.weight_decay);
+  add("clip_gradient", o.clip_gradient);
   add("label_smoothing", o.label_smoothing);
   add("balanced", o.balanced);
   add("ema_decay", o.ema_decay);
@@ -56,9 +66,10 @@ std::string describe(const TrainOptions& o) {
   add("augment", fmt::format("area {}-{} aspect {}-{} flip {} {} rotation {} color {} {} {} {} erase {} {}", a.min_area,
                              a.max_area, a.min_aspect, a.max_aspect, a.flip, a.vertical_flip, a.rotation, a.brightness,
                              a.contrast, a.saturation, a.hue, a.erase, a.erase_max_area));
-  std::string frozen;
-  for (const std::string& pattern : o.freeze) frozen += pattern + " ";
-  add("freeze", frozen);
+  add("freeze", fmt::format("{}", fmt::join(o.freeze, " ")));
+  add("backbone", fmt::format("{}", fmt::join(o.backbone, " ")));
+  add("backbone_rate", o.backbone_rate);
+  add("warm_frozen_epochs", o.warm_frozen_epochs);
   return text;
 }
 

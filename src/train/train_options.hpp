@@ -1,5 +1,5 @@
 #pragma once
-#include "train/classifier_trainer.hpp"
+#include "train/trainer.hpp"
 
 namespace hone {
 

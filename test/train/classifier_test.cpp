@@ -113,7 +113,7 @@ TEST_F(Shapes, AreLearned) {
   o.epochs = 24;
   o.start_size = 0.7;
   TrainResult result = train_classifier(graph, *data_, o);
-  EXPECT_GT(result.best_accuracy, 0.9);
+  EXPECT_GT(result.best_metric, 0.9);
   EXPECT_EQ(result.stopped, StopReason::finished);
   ASSERT_EQ(result.history.size(), 24u);
   EXPECT_EQ(result.history.front().height, 16);
@@ -131,7 +131,7 @@ TEST_F(Shapes, AreLearned) {
     correct += std::max_element(scores.begin(), scores.end()) - scores.begin() == sample.label;
   }
   EXPECT_NEAR(static_cast<double>(correct) / static_cast<double>(data_->validation.samples.size()),
-              result.best_accuracy, 1e-9);
+              result.best_metric, 1e-9);
 }
 
 TEST_F(Shapes, SameSeedSameResult) {

@@ -227,13 +227,13 @@ void add_result(Json& json, const TrainResult& result) {
   json["status"] = "done";
   json["stopped"] = stopped[static_cast<int>(result.stopped)];
   json["best_epoch"] = result.best_epoch;
-  json["best_accuracy"] = result.best_accuracy;
+  json["best_accuracy"] = result.best_metric;
   json["seconds"] = result.seconds;
   json["images_per_second"] = result.images_per_second;
   json["history"] = Json::array();
   for (const EpochRecord& epoch : result.history)
-    json["history"].push_back({{"epoch", epoch.epoch}, {"loss", epoch.loss}, {"accuracy", epoch.accuracy},
-                               {"validation_loss", epoch.validation_loss}, {"validation_accuracy", epoch.validation_accuracy},
+    json["history"].push_back({{"epoch", epoch.epoch}, {"loss", epoch.loss}, {"accuracy", epoch.metric},
+                               {"validation_loss", epoch.validation_loss}, {"validation_accuracy", epoch.validation_metric},
                                {"learning_rate", epoch.learning_rate}, {"seconds", epoch.seconds},
                                {"images_per_second", epoch.images_per_second}, {"height", epoch.height}, {"width", epoch.width}});
 }
@@ -244,13 +244,13 @@ void write_model(Graph& model, const TrainCommandOptions& options, const Splits&
   set_labels(model, data.train.classes);
   model.metadata["hone.training"] = fmt::format("template={};width={};epochs={};best_epoch={};validation_accuracy={:.4f};{}",
                                                 options.template_name, options.width, result.history.size(), result.best_epoch,
-                                                result.best_accuracy, data.description);
+                                                result.best_metric, data.description);
   export_model(model, options.in_output("model.onnx"));
 }
 
 void print_result(const TrainCommandOptions& options, const Splits& data, const TrainResult& result) {
   std::string model = options.in_output("model.onnx").string();
-  fmt::print("{}  validation accuracy {} (epoch {} of {}), {} of training\n", model, format_percent(result.best_accuracy),
+  fmt::print("{}  validation accuracy {} (epoch {} of {}), {} of training\n", model, format_percent(result.best_metric),
              result.best_epoch, result.history.size(), format_duration(result.seconds));
   auto images = [&](const char* name) {
     std::string file = options.in_output(name).string();

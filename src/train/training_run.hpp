@@ -5,7 +5,7 @@
 #include <optional>
 
 #include "data/loader.hpp"
-#include "train/classifier_trainer.hpp"
+#include "train/objective.hpp"
 #include "train/optimizer.hpp"
 #include "train/replicas.hpp"
 #include "train/run_state.hpp"
@@ -15,10 +15,11 @@
 
 namespace hone {
 
-/// One training run: the state and the loop of train_classifier().
-class ClassifierRun {
+/// One training run: the state and the loop of train(). Knows nothing of tasks but their Objective.
+class TrainingRun {
  public:
-  ClassifierRun(const Graph& model, const Splits& data, const TrainOptions& options, Progress& progress);
+  TrainingRun(const Graph& model, const Splits& data, Objective& objective, const TrainOptions& options,
+              Progress& progress);
   void load();               ///< continues from the checkpoint file
   TrainResult train();       ///< until the run is over
   void store(Graph& model);  ///< the best weights
@@ -30,9 +31,8 @@ class ClassifierRun {
   void train_batch(const Batch& batch);
   void finish_epoch();
   struct Score {
-    double loss = 0;  ///< mean over samples
-    double accuracy = 0;
-    int64_t correct = 0, seen = 0;
+    double loss = 0, metric = 0;  ///< means over samples
+    int64_t seen = 0;
   };
   Score validate();
   void keep_best(const Score& score);
@@ -42,26 +42,31 @@ class ClassifierRun {
   void save_when_due();
   void count_time();
   bool epoch_is_over() const;
+  double speed() const;  ///< training images a second, over the whole run
   int64_t epoch_index() const { return state_.step / batches_; }  ///< from 0
   BatchLoader& loader();
-  /// Rows [first, last) of a batch as network input and labels.
-  std::pair<at::Tensor, at::Tensor> to_torch(const Batch& batch, int64_t first, int64_t last) const;
+  LoaderOptions loader_options(bool training) const;
+  /// Rows [first, last) of a batch as network input.
+  at::Tensor to_torch(const Batch& batch, int64_t first, int64_t last) const;
   Score run_batch(const Batch& batch, bool training);
   Replicas& evaluated() { return average_ ? *average_ : *live_; }
   Schedule schedule() const;
+  void hold_backbone();
   void visit_tensors(const std::function<void(const std::string& name, at::Tensor& tensor)>& visit);
 
   TensorMemory memory_;  // first, to go last
   const Splits& data_;
+  Objective& objective_;
   TrainOptions options_;
   Progress& progress_;
   std::string options_text_, data_text_, graph_text_;
 
   ReplicaThreads threads_;
   std::unique_ptr<Replicas> live_, average_;  ///< average_ stays empty without ema_decay
-  std::unique_ptr<Sgd> optimizer_;
+  std::unique_ptr<Optimizer> optimizer_;
   std::vector<at::Tensor> best_;  ///< parameters, then buffers, of the averaged model
   at::Tensor mean_, deviation_;
+  bool backbone_held_ = false;
 
   std::unique_ptr<BatchLoader> train_loader_, validation_loader_;
   int64_t batches_ = 1;  ///< an epoch

@@ -1,0 +1,58 @@
+#include "train/objective.hpp"
+
+#include <algorithm>
+#include <thread>
+
+#include <fmt/format.h>
+
+#include "base/error.hpp"
+#include "train/checkpoint.hpp"
+#include "train/train_options.hpp"
+#include "train/training_run.hpp"
+
+namespace hone {
+
+Graph free_image_input(const Graph& model, const Preprocess& preprocess, bool free_size) {
+  Graph graph = model.clone();
+  if (graph.inputs().size() != 1)
+    throw Error("model '" + model.name + "'",
+                fmt::format("has {} inputs, training on images needs 1", graph.inputs().size()));
+  Value* input = graph.inputs()[0];
+  bool image = input->dtype() == DType::f32 && input->shape().rank() == 4 && input->shape()[1] == Dim(3);
+  if (!image)
+    throw Error("input '" + input->name + "'", "is " + to_string(input->type) + ", training needs f32[N, 3, H, W]",
+                "train the model without the preprocessing nodes; they are attached to the finished one");
+  Dims size{1, 3, preprocess.height, preprocess.width};
+  Shape batch = input->shape();
+  batch[0] = Dim::named("N");
+  if (!matches(Shape{1, 3, batch[2], batch[3]}, size))
+    throw Error("input '" + input->name + "'",
+                fmt::format("is {}, the preprocessing gives {} x {} pixels", to_string(input->type), preprocess.height,
+                            preprocess.width));
+  if (free_size) batch[2] = Dim::named("H"), batch[3] = Dim::named("W");
+  graph.set_input_type(input, {DType::f32, batch});
+  graph.infer();
+  return graph;
+}
+
+TrainResult train(Graph& model, const Splits& data, Objective& objective, const TrainOptions& options,
+                  Progress& progress) {
+  validate(options);
+  TrainOptions complete = options;
+  // The result depends on how many parts a batch is split into: a continued run keeps the number it was started with.
+  if (complete.threads == 0 && complete.resume)
+    complete.threads =
+        static_cast<int>(std::clamp<int64_t>(load_checkpoint(options.checkpoint).integer("threads"), 1, 1024));
+  if (complete.threads == 0)
+    complete.threads = static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1u, 16u));
+  // Too few images a thread make poor batch statistics.
+  if (options.threads == 0 && !options.resume)
+    complete.threads = std::max(1, std::min(complete.threads, options.batch_size / objective.images_per_part()));
+  TrainingRun run(model, data, objective, complete, progress);
+  if (complete.resume) run.load();
+  TrainResult result = run.train();
+  run.store(model);
+  return result;
+}
+
+}  // namespace hone
