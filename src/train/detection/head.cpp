@@ -35,20 +35,20 @@ T number(std::string_view text) {
   T value{};
   auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size() || !(value > 0) || !(value < T(1e6)))
-    fail("'" + std::string(text) + "' is no size");
+    fail(fmt::format("'{}' is no size", text));
   return value;
 }
 
 template <class T>
 std::array<T, 2> pair(std::string_view text) {
   auto parts = split(text, 'x');
-  if (parts.size() != 2) fail("'" + std::string(text) + "' is no pair of sizes");
+  if (parts.size() != 2) fail(fmt::format("'{}' is no pair of sizes", text));
   return {number<T>(parts[0]), number<T>(parts[1])};
 }
 
 HeadLevel parse_level(std::string_view text) {
   auto parts = split(text, ':');
-  if (parts.size() != 3) fail("level '" + std::string(text) + "' is not HxW:step:anchors");
+  if (parts.size() != 3) fail(fmt::format("level '{}' is not HxW:step:anchors", text));
   HeadLevel level;
   auto [height, width] = pair<int64_t>(parts[0]);
   level.height = height, level.width = width;
@@ -124,7 +124,7 @@ DetectorHead parse_detector_head(const std::string& text) {
       head.levels.push_back(parse_level(value));
     }
   }
-  if (!known || head.levels.empty() || head.classes < 1 || head.height < 1) fail("'" + text + "' is no description of one");
+  if (!known || head.levels.empty() || head.classes < 1 || head.height < 1) fail(fmt::format("'{}' is no description of one", text));
   return head;
 }
 
