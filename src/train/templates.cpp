@@ -4,9 +4,12 @@
 
 #include "base/error.hpp"
 #include "train/templates/atss.hpp"
+#include "train/templates/bisenet.hpp"
+#include "train/templates/deeplabv3_mobilenet.hpp"
 #include "train/templates/mobilenet_v2.hpp"
 #include "train/templates/ssd300_vgg16.hpp"
 #include "train/templates/ssd_mobilenet_v2.hpp"
+#include "train/templates/unet.hpp"
 #include "train/templates/yolox.hpp"
 
 namespace hone {
@@ -19,6 +22,9 @@ const std::vector<Template>& templates() {
       {"yolox_nano", "CSPDarknet, anchor-free, separable (Ge et al. 2021)", Task::detection, build_yolox_nano},
       {"yolox_tiny", "CSPDarknet, anchor-free (Ge et al. 2021)", Task::detection, build_yolox_tiny},
       {"ssd300_vgg16", "the published SSD300: large", Task::detection, build_ssd300_vgg16},
+      {"bisenet", "fast segmentation with a path for detail and one for context", Task::segmentation, build_bisenet},
+      {"deeplabv3_mobilenet", "DeepLabV3+ on MobileNetV2 or a given backbone", Task::segmentation, build_deeplabv3_mobilenet},
+      {"unet", "U-Net: precise at edges, costly at large sizes (Ronneberger et al. 2015)", Task::segmentation, build_unet},
   };
   return list;
 }

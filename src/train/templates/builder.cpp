@@ -6,6 +6,9 @@
 #include "graph/ops/nn/normalization/batch_normalization.hpp"
 #include "graph/ops/nn/conv.hpp"
 #include "graph/ops/nn/gemm.hpp"
+#include "graph/ops/nn/pooling/max_pool.hpp"
+#include "graph/ops/nn/resize.hpp"
+#include "graph/ops/shape/concat.hpp"
 
 namespace hone {
 
@@ -17,16 +20,18 @@ Value* ModelBuilder::weight(const std::string& name, const Dims& dims, double de
 
 Value* ModelBuilder::conv(Value* x, const ConvSpec& spec, const std::string& name) {
   auto op = std::make_unique<ops::Conv>();
-  int64_t pad = spec.kernel / 2;
+  int64_t pad = spec.kernel / 2 * spec.dilation;
   op->group = spec.group;
   op->kernel_shape = {spec.kernel, spec.kernel};
   op->strides = {spec.stride, spec.stride};
-  op->dilations = {1, 1};
+  op->dilations = {spec.dilation, spec.dilation};
   op->pads = {pad, pad, pad, pad};
   double fan_out = static_cast<double>(spec.kernel * spec.kernel * spec.out) / static_cast<double>(spec.group);
   Value* w = weight(name + ".weight", {spec.out, x->shape()[1].value / spec.group, spec.kernel, spec.kernel},
                     std::sqrt(2 / fan_out));
-  return graph_.add(std::move(op), {x, w}, name)->output();
+  std::vector<Value*> inputs{x, w};
+  if (spec.bias) inputs.push_back(graph_.add_constant(name + ".bias", Tensor::zeros(DType::f32, {spec.out})));
+  return graph_.add(std::move(op), inputs, name)->output();
 }
 
 Value* ModelBuilder::batch_norm(Value* x, const std::string& name, bool zero) {
@@ -46,6 +51,43 @@ Value* ModelBuilder::relu6(Value* x, const std::string& name) {
   if (!zero_) zero_ = graph_.add_constant("relu6.min", Tensor::scalar(0.0f));
   if (!six_) six_ = graph_.add_constant("relu6.max", Tensor::scalar(6.0f));
   return graph_.add(make_op("", "Clip"), {x, zero_, six_}, name)->output();
+}
+
+Value* ModelBuilder::relu(Value* x, const std::string& name) { return graph_.add(make_op("", "Relu"), {x}, name)->output(); }
+
+Value* ModelBuilder::sigmoid(Value* x, const std::string& name) {
+  return graph_.add(make_op("", "Sigmoid"), {x}, name)->output();
+}
+
+Value* ModelBuilder::mul(Value* a, Value* b, const std::string& name) {
+  return graph_.add(make_op("", "Mul"), {a, b}, name)->output();
+}
+
+Value* ModelBuilder::concat(const std::vector<Value*>& parts, const std::string& name) {
+  auto op = std::make_unique<ops::Concat>();
+  op->axis = 1;
+  return graph_.add(std::move(op), parts, name)->output();
+}
+
+Value* ModelBuilder::max_pool(Value* x, int64_t kernel, int64_t stride, const std::string& name) {
+  auto op = std::make_unique<ops::MaxPool>();
+  int64_t pad = kernel % 2 ? kernel / 2 : 0;
+  op->kernel_shape = {kernel, kernel};
+  op->strides = {stride, stride};
+  op->pads = {pad, pad, pad, pad};
+  return graph_.add(std::move(op), {x}, name)->output();
+}
+
+Value* ModelBuilder::global_average(Value* x, const std::string& name) {
+  return graph_.add(make_op("", "GlobalAveragePool"), {x}, name)->output();
+}
+
+Value* ModelBuilder::enlarge(Value* x, int64_t factor, const std::string& name) {
+  auto op = std::make_unique<ops::Resize>();
+  op->mode = "linear";
+  auto scale = static_cast<float>(factor);
+  Value* scales = graph_.add_constant(name + ".scales", Tensor::of<float>({4}, {1, 1, scale, scale}));
+  return graph_.add(std::move(op), {x, nullptr, scales}, name)->output();
 }
 
 Value* ModelBuilder::add(Value* a, Value* b, const std::string& name) {

@@ -1,5 +1,6 @@
 #pragma once
 #include <string>
+#include <vector>
 
 #include "data/random.hpp"
 #include "graph/graph.hpp"
@@ -11,6 +12,8 @@ struct ConvSpec {
   int64_t kernel = 1;
   int64_t stride = 1;
   int64_t group = 1;
+  int64_t dilation = 1;
+  bool bias = false;
 };
 
 /// Appends layers with freshly initialized weights to a graph. Tensors are [N, C, H, W].
@@ -18,12 +21,22 @@ class ModelBuilder {
  public:
   ModelBuilder(Graph& graph, uint64_t seed) : graph_(graph), rng_(seed) {}
 
-  /// Convolution without bias, padded by kernel / 2; weights normal with variance 2 / fan-out (He et al. 2015).
+  /// Convolution padded by kernel / 2 (times the dilation); weights normal with variance 2 / fan-out (He et al. 2015), a
+  /// bias of 0.
   Value* conv(Value* x, const ConvSpec& spec, const std::string& name);
   /// BatchNormalization; `zero` starts its scale at 0.
   Value* batch_norm(Value* x, const std::string& name, bool zero = false);
   Value* relu6(Value* x, const std::string& name);
+  Value* relu(Value* x, const std::string& name);
+  Value* sigmoid(Value* x, const std::string& name);
   Value* add(Value* a, Value* b, const std::string& name);
+  Value* mul(Value* a, Value* b, const std::string& name);
+  Value* concat(const std::vector<Value*>& parts, const std::string& name);  ///< channels after one another
+  /// Largest of kernel x kernel, padded by kernel / 2 when the kernel is odd.
+  Value* max_pool(Value* x, int64_t kernel, int64_t stride, const std::string& name);
+  Value* global_average(Value* x, const std::string& name);  ///< [N, C, 1, 1]
+  /// Bilinear, `factor` times the height and width.
+  Value* enlarge(Value* x, int64_t factor, const std::string& name);
   /// Global average, flatten, dropout (when above 0) and a linear layer: logits [N, classes].
   Value* classifier(Value* x, int64_t classes, double dropout, const std::string& name);
 
