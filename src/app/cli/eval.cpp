@@ -125,10 +125,9 @@ int eval_classifier(const EvalOptions& options) {
 
 int eval(const EvalOptions& options) {
   Graph model = import_model(options.model);
-  if (!takes_images(model)) {
+  if (!takes_images(model))
     if (const Decoder* decoder = find_decoder(options.decoder, model)) return eval_detector(options, model, *decoder);
-    if (segmenter_classes(model) > 0) return eval_segmenter(options, model);
-  }
+  if (segmenter_classes(model) > 0) return eval_segmenter(options, model);
   return eval_classifier(options);
 }
 

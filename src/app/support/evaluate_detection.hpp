@@ -42,7 +42,8 @@ struct SegmentationEvaluation {
 /// The input rule of a segmenter that is known by its input and output shapes (deeplabv3 257x257 of VOC, ESPNet of CamVid), or
 /// nullopt.
 std::optional<InputRule> segmenter_rule(const Graph& model);
-/// The same when no preprocessing option was given, else, or when it is unknown, what the options say.
+/// The same when no preprocessing option was given, else, or when it is unknown, what the options say. Not used by a model
+/// that has its preprocessing inside.
 InputRule segmenter_input(const Graph& model, const ImageFlags& flags);
 /// Classes of a segmenter's output f32 [N, classes, H, W]; 0 when the model has none such.
 int segmenter_classes(const Graph& model);

@@ -4,11 +4,11 @@
 #include <fmt/format.h>
 
 #include "app/support/evaluate_detection.hpp"
+#include "app/support/segmenter.hpp"
 #include "app/support/skipped.hpp"
 #include "base/error.hpp"
 #include "base/interrupt.hpp"
 #include "data/mask_file.hpp"
-#include "run/session.hpp"
 
 namespace hone::app {
 
@@ -28,20 +28,6 @@ const std::vector<KnownSegmenter>& known_segmenters() {
 }
 
 int64_t known(const Dim& dim) { return dim.known() ? dim.value : 0; }
-
-/// The class of the largest score of each pixel of f32 [1, C, H, W].
-Tensor best_classes(const Tensor& scores) {
-  Tensor best = Tensor::zeros(DType::u8, {scores.dim(2), scores.dim(3)});
-  auto in = scores.data<float>();
-  auto out = best.mutable_data<uint8_t>();
-  std::vector<float> most(in.begin(), in.begin() + static_cast<std::ptrdiff_t>(out.size()));
-  for (int64_t c = 1; c < scores.dim(1); ++c) {
-    const float* plane = &in[static_cast<size_t>(c) * out.size()];
-    for (size_t i = 0; i < out.size(); ++i)
-      if (plane[i] > most[i]) most[i] = plane[i], out[i] = static_cast<uint8_t>(c);
-  }
-  return best;
-}
 }  // namespace
 
 int segmenter_classes(const Graph& model) {
@@ -61,6 +47,7 @@ std::optional<InputRule> segmenter_rule(const Graph& model) {
 }
 
 InputRule segmenter_input(const Graph& model, const ImageFlags& flags) {
+  if (flags.ready_for_images(model)) return {};
   std::optional<InputRule> rule = segmenter_rule(model);
   if (rule && flags.given().empty()) return *rule;
   Preprocess given = flags.preprocess(model);
@@ -69,10 +56,7 @@ InputRule segmenter_input(const Graph& model, const ImageFlags& flags) {
 
 SegmentationEvaluation evaluate_segmentation(const Graph& model, const InputRule& rule, const Dataset& data, const DeviceOptions& device,
                                              Progress& progress) {
-  const Shape& shape = model.inputs()[0]->shape();
-  ImageSize size{static_cast<int>(known(shape[2])), static_cast<int>(known(shape[3]))};
-  if (size.height < 1 || size.width < 1) throw Error("input '" + model.inputs()[0]->name + "'", "leaves the image size open", "fix it in the model");
-  Session session(load(model, device));
+  Segmenter segmenter(model, rule, device);
   SegmentationEvaluation result;
   result.matrix = SegmentationMatrix(std::max<int>(segmenter_classes(model), static_cast<int>(data.classes.size())));
   auto begin = std::chrono::steady_clock::now();
@@ -83,10 +67,7 @@ SegmentationEvaluation evaluate_segmentation(const Graph& model, const InputRule
       Tensor image = image_of(sample), truth = read_mask(sample.mask, data.masks);
       if (truth.dim(0) != image.dim(0) || truth.dim(1) != image.dim(1))
         throw Error("", fmt::format("its mask is {}x{}, the image {}x{}", truth.dim(1), truth.dim(0), image.dim(1), image.dim(0)));
-      Placement placement;
-      Tensor input = network_input(image, size, rule, placement);
-      Tensor scores = session.run(std::span(&input, 1)).at(0);
-      Tensor predicted = resize_mask(best_classes(scores), static_cast<int>(truth.dim(0)), static_cast<int>(truth.dim(1)));
+      Tensor predicted = segmenter.classes_of(image);
       result.matrix.add(truth.data<uint8_t>(), predicted.data<uint8_t>());
       progress.update(++result.images, fmt::format("mIoU {}", format_percent(result.matrix.mean_iou())));
     } catch (const Interrupted&) {

@@ -42,6 +42,7 @@ void add_scores(Graph& graph, ModelBuilder& build, Value* x, const TemplateOptio
   x = build.conv(x, {.out = options.classes, .bias = true}, "classifier");
   int64_t stride = options.height / x->shape()[2].value;
   graph.add_output("scores", stride > 1 ? build.enlarge(x, stride, "upsample") : x);
+  graph.remove_dead();  // of a backbone, what is not used
 }
 
 std::vector<FeatureMap> add_backbone_maps(Graph& graph, Value* input, const TemplateOptions& options) {
@@ -58,7 +59,6 @@ std::vector<FeatureMap> add_backbone_maps(Graph& graph, Value* input, const Temp
     if (fits && (maps.empty() || stride > maps.back().stride)) maps.push_back({value, stride});
   }
   if (maps.empty()) throw Error("backbone", "has no feature map of stride 2, 4, 8 or 16", "cut it at such values");
-  graph.remove_dead();
   return maps;
 }
 
