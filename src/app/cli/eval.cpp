@@ -73,8 +73,7 @@ Dataset read_for(const EvalOptions& options, Task task, Progress& progress) {
 int eval_detector(const EvalOptions& options, const Graph& model, const Decoder& decoder) {
   auto progress = make_progress();
   Dataset data = read_for(options, Task::detection, *progress);
-  std::vector<std::string> names = options.image.class_names(model);
-  map_classes(data, names.empty() ? decoder.classes() : names);
+  map_detector_classes(data, options.image.class_names(model), decoder);
   DetectionEvaluation evaluation = evaluate_detection(model, decoder, data, options.device.options(), options.score, *progress);
   return print(options, evaluation, data);
 }
@@ -125,8 +124,7 @@ int eval_classifier(const EvalOptions& options) {
 
 int eval(const EvalOptions& options) {
   Graph model = import_model(options.model);
-  if (!takes_images(model))
-    if (const Decoder* decoder = find_decoder(options.decoder, model)) return eval_detector(options, model, *decoder);
+  if (const Decoder* decoder = find_decoder(options.decoder, model)) return eval_detector(options, model, *decoder);
   if (segmenter_classes(model) > 0) return eval_segmenter(options, model);
   return eval_classifier(options);
 }

@@ -49,7 +49,7 @@ void keep_part(Dataset& dataset, const std::string& part) {
 
 DetectionEvaluation evaluate_detection(const Graph& model, const Decoder& decoder, const Dataset& data, const DeviceOptions& device,
                                        double least_score, Progress& progress) {
-  ImageSize size = input_size(model);
+  ImageSize size = decoder.finished ? ImageSize{} : input_size(model);
   Session session(load(model, device));
   DetectionEvaluation result;
   std::vector<Detection> all;
@@ -67,11 +67,13 @@ DetectionEvaluation evaluate_detection(const Graph& model, const Decoder& decode
       continue;
     }
     Placement placement;
-    Tensor input = network_input(image, size, decoder.input, placement);
+    Tensor input = decoder.finished ? image.reshaped({1, image.dim(0), image.dim(1), 3})
+                                    : network_input(image, size, decoder.input, placement);
     std::vector<Tensor> tensors = session.run(std::span(&input, 1));
     Outputs outputs;
     for (size_t i = 0; i < tensors.size(); ++i) outputs.emplace_back(model.outputs()[i].name, tensors[i]);
-    for (Detection& one : suppress(decoder.decode(outputs, size, least_score), decoder.nms_iou)) {
+    std::vector<Detection> found = decoder.decode(outputs, size, least_score);
+    for (Detection& one : decoder.finished ? std::move(found) : suppress(std::move(found), decoder.nms_iou)) {
       one.box = clipped(placement.undo(one.box), static_cast<double>(image.dim(1)), static_cast<double>(image.dim(0)));
       one.image = static_cast<int>(truth.samples.size());
       if (one.label < static_cast<int>(data.classes.size())) all.push_back(std::move(one));

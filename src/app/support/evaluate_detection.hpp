@@ -26,7 +26,7 @@ struct DetectionEvaluation {
   std::vector<Skipped> skipped;
 };
 
-/// Runs a detector with a raw head over the images and compares its boxes, at the size of each image, with the objects.
+/// Runs a detector over the images and compares its boxes, at the size of each image, with the objects.
 DetectionEvaluation evaluate_detection(const Graph& model, const Decoder& decoder, const Dataset& data, const DeviceOptions& device,
                                        double least_score, Progress& progress);
 Json to_json(const DetectionEvaluation& evaluation, const Dataset& data);

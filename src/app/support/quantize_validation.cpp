@@ -65,8 +65,7 @@ class DetectorValidation : public Validation {
   DetectorValidation(const Graph& model, const Decoder& decoder, const std::filesystem::path& data, const DataFlags& images,
                      const ImageFlags& flags, const DeviceOptions& device)
       : decoder_(decoder), device_(device), data_(read_annotated(data, images, Task::detection)) {
-    std::vector<std::string> names = flags.class_names(model);
-    map_classes(data_, names.empty() ? decoder.classes() : names);
+    map_detector_classes(data_, flags.class_names(model), decoder);
   }
 
   double measure(const Graph& graph, Progress& progress) const override {

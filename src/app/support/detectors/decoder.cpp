@@ -7,18 +7,21 @@
 
 #include "base/error.hpp"
 #include "base/nearest.hpp"
+#include "data/read.hpp"
+#include "graph/preprocess.hpp"
 
 namespace hone::app {
 
 const std::vector<Decoder>& decoders() {
-  static const std::vector<Decoder> list = {yolox_decoder, nanodet_decoder, fastestdet_decoder, ultraface_decoder, yunet_decoder};
+  static const std::vector<Decoder> list = {hone_decoder, yolox_decoder, nanodet_decoder, fastestdet_decoder, ultraface_decoder, yunet_decoder};
   return list;
 }
 
 const Decoder* find_decoder(const std::string& name, const Graph& model) {
   std::vector<std::string> names;
   for (const Decoder& decoder : decoders()) {
-    if (name.empty() ? decoder.recognizes(model) : name == decoder.name) return &decoder;
+    bool known = decoder.finished == takes_images(model) && decoder.recognizes(model);
+    if (name.empty() ? known : name == decoder.name) return &decoder;
     names.emplace_back(decoder.name);
   }
   if (name.empty()) return nullptr;
@@ -62,6 +65,11 @@ Tensor network_input(const Tensor& image, const ImageSize& size, const InputRule
       }
   }
   return input;
+}
+
+void map_detector_classes(Dataset& data, const std::vector<std::string>& names, const Decoder& decoder) {
+  const std::vector<std::string>& classes = names.empty() ? decoder.classes() : names;
+  if (!classes.empty()) map_classes(data, classes);
 }
 
 std::vector<Dims> output_dims(const Graph& model) {

@@ -33,6 +33,9 @@ struct Decoder {
   bool (*recognizes)(const Graph& model);
   /// Boxes in pixels of the network's input, before NMS, with scores of at least `least_score`.
   std::vector<Detection> (*decode)(const Outputs& outputs, const ImageSize& input, double least_score);
+  /// The model takes images as they are and has decoding and suppression inside: boxes are in pixels of the image, names of
+  /// classes are in the model, `input`, `nms_iou` and `classes` say nothing.
+  bool finished = false;
 };
 
 const std::vector<Decoder>& decoders();
@@ -47,11 +50,14 @@ Tensor network_input(const Tensor& image, const ImageSize& size, const InputRule
 
 const std::vector<std::string>& coco_classes();
 const std::vector<std::string>& face_classes();
+/// Brings the labels of a data set into the order of a detector's classes: `names` (of the model or the user), else those that
+/// its family is trained on; a finished model without names takes the labels as they are. Throws as map_classes().
+void map_detector_classes(Dataset& data, const std::vector<std::string>& names, const Decoder& decoder);
 /// Sizes of an output that are known; 0 where they are not.
 std::vector<Dims> output_dims(const Graph& model);
 float sigmoid(float x);
 
 // Each in the file of its name.
-extern const Decoder yolox_decoder, nanodet_decoder, fastestdet_decoder, ultraface_decoder, yunet_decoder;
+extern const Decoder hone_decoder, yolox_decoder, nanodet_decoder, fastestdet_decoder, ultraface_decoder, yunet_decoder;
 
 }  // namespace hone::app
