@@ -73,9 +73,10 @@ TrainOptions quick_options(const Splits& splits, int epochs) {
 
 TEST(TrainDetector, LearnsRectangles) {
   Splits splits = data();
-  for (const char* name : {"ssd_mobilenet_v2"}) {
+  for (const char* name : {"ssd_mobilenet_v2", "atss", "yolox_nano"}) {
     Graph model = small_detector(name);
     TrainResult result = train_detector(model, splits, quick_options(splits, 24));
+    for (auto& e : result.history) printf("%ld loss %.3f val %.3f map %.3f %.2fs\n", (long)e.epoch, e.loss, e.validation_loss, e.validation_metric, e.seconds);
     EXPECT_EQ(result.metric_name, "mAP50");
     EXPECT_GT(result.best_metric, 0.5) << name;
     EXPECT_LT(result.history.back().loss, result.history.front().loss / 2) << name;

@@ -18,26 +18,36 @@ namespace {
 
 constexpr const char* names[] = {"ssd_mobilenet_v2", "atss", "yolox_nano"};
 const Preprocess preprocess{.height = 64, .width = 96, .mean = {120, 120, 120}, .std = {60, 60, 60}};
-const DetectorOptions options{.score_threshold = 5e-5, .nms_iou = 0.5, .max_per_class = 20, .candidates = 60};
+const DetectorOptions options{.score_threshold = 0.005, .nms_iou = 0.5, .max_per_class = 20, .candidates = 60};
 
-/// Random weights; the last layers are made louder, so that scores and boxes differ from place to place.
+/// Random weights; the last layers are made louder and lose the bias that makes all scores small and alike, so that scores and
+/// boxes differ from place to place.
 Graph random_detector(const std::string& name) {
   Graph graph = build_template(name, {.classes = 3, .width = 0.25, .height = 64, .width_px = 96, .seed = 2});
   for (Value* value : graph.constants()) {
     bool last = value->name.find("class") != std::string::npos || value->name.find("box") != std::string::npos ||
                 value->name.find("logits") != std::string::npos;
+    bool prior = value->name.ends_with("logits.bias") || value->name.ends_with("objectness.bias");
+    if (prior) graph.set_constant(value, Tensor::zeros(DType::f32, value->constant().dims()));
     if (!last || value->constant().rank() != 4 || value->constant().dim(2) != 1) continue;
     Tensor louder = value->constant().clone();
-    for (float& w : louder.mutable_data<float>()) w *= 3;
+    for (float& w : louder.mutable_data<float>()) w *= 10;
     graph.set_constant(value, louder);
   }
   return graph;
 }
 
+/// Patches of random colors: unlike noise, they look different from place to place, so that scores have an order.
 Tensor random_images(int64_t count, int64_t height, int64_t width) {
+  constexpr int64_t patch = 12;
   Tensor images(DType::u8, {count, height, width, 3});
-  Rng rng(7);
-  for (uint8_t& value : images.mutable_data<uint8_t>()) value = static_cast<uint8_t>(rng.below(256));
+  uint8_t* value = images.mutable_data<uint8_t>().data();
+  for (int64_t n = 0; n < count; ++n)
+    for (int64_t y = 0; y < height; ++y)
+      for (int64_t x = 0; x < width; ++x) {
+        Rng rng = Rng::of(7, static_cast<uint64_t>(n), static_cast<uint64_t>(y / patch * 100 + x / patch));
+        for (int c = 0; c < 3; ++c) *value++ = static_cast<uint8_t>(rng.below(256));
+      }
   return images;
 }
 
