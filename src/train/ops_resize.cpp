@@ -45,6 +45,10 @@ Tensors resize(OpCall& call) {
   if (planes && op.mode == "linear" && (aligned || op.coordinate_transformation_mode == "half_pixel"))
     return {at::upsample_bilinear2d(x, at::IntArrayRef({axes[2].output, axes[3].output}), aligned, axes[2].scale,
                                     axes[3].scale)};
+  // Keeps channels-last memory, which gathering by index does not.
+  bool repeats = planes && op.mode == "nearest" && op.coordinate_transformation_mode == "asymmetric" && op.nearest_mode == "floor";
+  if (repeats)
+    return {at::upsample_nearest2d(x, at::IntArrayRef({axes[2].output, axes[3].output}), axes[2].scale, axes[3].scale)};
   for (size_t i = 0; i < axes.size(); ++i)
     if (!axes[i].identity) x = resample(x, static_cast<int64_t>(i), axes[i], resize_table(op, axes[i]));
   return {x};

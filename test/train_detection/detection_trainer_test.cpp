@@ -1,6 +1,6 @@
 #include "train/detection_trainer.hpp"
 
-#include <cstring>
+#include <cmath>
 #include <filesystem>
 
 #include <gmock/gmock.h>
@@ -8,7 +8,11 @@
 #include <unistd.h>
 
 #include "base/error.hpp"
+#include "data/metrics/detection.hpp"
 #include "data/random.hpp"
+#include "devices/devices.hpp"
+#include "run/session.hpp"
+#include "train/detection/objective.hpp"
 #include "train/templates.hpp"
 
 namespace hone {
@@ -71,17 +75,127 @@ TrainOptions quick_options(const Splits& splits, int epochs) {
   return options;
 }
 
-TEST(TrainDetector, LearnsRectangles) {
+/// The mAP of a shipped detector, run as users run it.
+double shipped_map(const Graph& shipped, const Dataset& set) {
+  Session session(load(shipped));
+  std::vector<Detection> found;
+  for (size_t i = 0; i < set.samples.size(); ++i) {
+    Tensor image = set.samples[i].pixels.reshaped({1, side, side, 3});
+    Tensor rows = session.run(std::span(&image, 1))[0];
+    for (const float* row = rows.data<float>().data(); row < rows.data<float>().data() + rows.size(); row += 7)
+      found.push_back({static_cast<int>(i), static_cast<int>(row[1]), row[2], {row[3], row[4], double{row[5]} - row[3], double{row[6]} - row[4]}, {}});
+  }
+  return voc_scores(set, found).map_area;
+}
+
+TEST(TrainDetector, LearnsRectanglesAndShipsWhatItMeasured) {
   Splits splits = data();
-  for (const char* name : {"ssd_mobilenet_v2", "atss", "yolox_nano"}) {
+  for (const char* name : {"ssd_mobilenet_v2", "atss"}) {
     Graph model = small_detector(name);
-    TrainResult result = train_detector(model, splits, quick_options(splits, 24));
-    for (auto& e : result.history) printf("%ld loss %.3f val %.3f map %.3f %.2fs\n", (long)e.epoch, e.loss, e.validation_loss, e.validation_metric, e.seconds);
+    TrainOptions options = quick_options(splits, 12);
+    TrainResult result = train_detector(model, splits, options);
     EXPECT_EQ(result.metric_name, "mAP50");
     EXPECT_GT(result.best_metric, 0.5) << name;
-    EXPECT_LT(result.history.back().loss, result.history.front().loss / 2) << name;
-    // What is stored is what was measured.
+    EXPECT_NEAR(shipped_map(finish_detector(model, options.preprocess), splits.validation), result.best_metric, 0.02) << name;
   }
+}
+
+TEST(TrainDetector, TeachesYolox) {
+  Splits splits = data(48);
+  splits.train.classes = splits.validation.classes = {"thing"};
+  for (Dataset* set : {&splits.train, &splits.validation})
+    for (Sample& sample : set->samples)
+      for (Annotation& object : sample.objects) object.label = 0;
+  Graph model = build_template("yolox_nano", {.classes = 1, .height = side, .width_px = side, .seed = 3});
+  TrainResult result = train_detector(model, splits, quick_options(splits, 18));
+  EXPECT_GT(result.best_metric, 0.3);
+}
+
+TEST(TrainDetector, ContinuesAsIfItHadNotStopped) {
+  Splits splits = data(24);
+  TrainOptions options = quick_options(splits, 4);
+  DetectionOptions detection;
+  detection.plain_end = 0.5;  // the run is stopped before the mosaic ends, and goes on behind that
+  Graph whole = small_detector("atss"), stopped = small_detector("atss");
+  TrainResult wanted = train_detector(whole, splits, options, detection);
+  options.checkpoint = std::filesystem::temp_directory_path() / ("hone_detection_" + std::to_string(::getpid()) + ".ckpt");
+  struct Stop {};
+  for (int64_t kill_at : {4, 8}) {
+    options.checkpoint_batches = 1;
+    options.on_step = [kill_at](int64_t step) {
+      if (step == kill_at) throw Stop();
+    };
+    EXPECT_THROW(train_detector(stopped, splits, options, detection), Stop);
+    options.resume = true;
+  }
+  options.on_step = nullptr;
+  TrainResult result = train_detector(stopped, splits, options, detection);
+  ASSERT_EQ(result.history.size(), wanted.history.size());
+  for (size_t i = 0; i < wanted.history.size(); ++i) {
+    EXPECT_EQ(result.history[i].loss, wanted.history[i].loss) << i;
+    EXPECT_EQ(result.history[i].validation_metric, wanted.history[i].validation_metric) << i;
+  }
+  const char* weight = "box.last.weight";
+  EXPECT_TRUE(identical(whole.find_value(weight)->constant(), stopped.find_value(weight)->constant()));
+  detection.scene.crop = 0.1;
+  EXPECT_THROW(train_detector(stopped, splits, options, detection), Error);  // another run than that of the checkpoint
+  std::filesystem::remove(options.checkpoint);
+}
+
+TEST(TrainDetector, EndsWithPlainImages) {
+  Splits splits = data(8);
+  DetectionOptions detection;
+  detection.scene.mosaic = 0.5;
+  detection.plain_end = 0.25;
+  DetectionObjective objective(small_detector("atss"), splits, quick_options(splits, 4), detection);
+  LoaderOptions loader;
+  EXPECT_FALSE(objective.start_epoch(0.5));
+  objective.configure(loader, true);
+  EXPECT_EQ(loader.scene->mosaic, 0.5);
+  EXPECT_TRUE(objective.start_epoch(0.75));
+  objective.configure(loader, true);
+  EXPECT_EQ(loader.scene->mosaic, 0);
+  EXPECT_GT(loader.scene->crop, 0);
+  EXPECT_FALSE(objective.start_epoch(0.9));
+  objective.configure(loader, false);
+  EXPECT_EQ(loader.scene->crop, 0);
+}
+
+TEST(TrainDetector, ToleratesWhatSetsHold) {
+  Splits splits = data(16);
+  splits.train.classes = splits.validation.classes = {"red", "blue", "never seen"};
+  for (Annotation& object : splits.train.samples[0].objects) object.difficult = true;
+  splits.train.samples[1].objects.assign(2, splits.train.samples[1].objects[0]);  // twice the same
+  splits.train.samples[2].objects[0].box = {10, 10, 0.5, 0.5};                    // too small to be seen
+  for (Sample& sample : splits.validation.samples) sample.objects.clear();
+  for (const char* name : {"ssd_mobilenet_v2", "atss", "yolox_nano"}) {
+    Graph model = build_template(name, {.classes = 3, .width = 0.25, .height = side, .width_px = side});
+    TrainResult result = train_detector(model, splits, quick_options(splits, 1));
+    EXPECT_TRUE(std::isfinite(result.history[0].loss)) << name;
+    EXPECT_EQ(result.history[0].validation_metric, 0) << name;
+  }
+}
+
+TEST(TrainDetector, SaysWhatDoesNotFit) {
+  Splits splits = data(8);
+  auto error = [&](Graph model, const Splits& with) {
+    try {
+      train_detector(model, with, quick_options(with, 1));
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string("no error");
+  };
+  Graph three = build_template("atss", {.classes = 3, .width = 0.25, .height = side, .width_px = side});
+  EXPECT_THAT(error(std::move(three), splits), testing::HasSubstr("built for 3 classes, the data has 2"));
+  Graph classifier = build_template("mobilenet_v2", {.classes = 2, .width = 0.25, .height = side, .width_px = side});
+  EXPECT_THAT(error(std::move(classifier), splits), testing::HasSubstr("says nothing about its head"));
+  Splits strange = splits;
+  strange.train.samples[3].objects[0].label = 5;
+  EXPECT_THAT(error(small_detector("atss"), strange), testing::HasSubstr("picture3: an object has label 5"));
+  Splits empty = splits;
+  for (Sample& sample : empty.train.samples) sample.objects.clear();
+  EXPECT_THAT(error(small_detector("atss"), empty), testing::HasSubstr("none of the 8 images has an object"));
 }
 
 }  // namespace
