@@ -1,12 +1,28 @@
 #include "train/replicas.hpp"
 
+#include <dlfcn.h>
+
 #include <exception>
 
 #include <ATen/Parallel.h>
 
 namespace hone {
 
-ReplicaThreads::ReplicaThreads(int count) : threads_before_(at::get_num_threads()) {
+namespace {
+
+/// OpenBLAS keeps its own threads, for which replicas would wait in turn; 0 where libtorch is linked with another BLAS.
+int set_blas_threads(int count) {
+  auto get = reinterpret_cast<int (*)()>(dlsym(RTLD_DEFAULT, "openblas_get_num_threads"));
+  auto set = reinterpret_cast<void (*)(int)>(dlsym(RTLD_DEFAULT, "openblas_set_num_threads"));
+  if (!get || !set) return 0;
+  int before = get();
+  set(count);
+  return before;
+}
+
+}  // namespace
+
+ReplicaThreads::ReplicaThreads(int count) : threads_before_(at::get_num_threads()), blas_threads_before_(set_blas_threads(1)) {
   at::set_num_threads(1);
   // The number is kept by each thread; init_num_threads() takes over the one set above.
   pool_ = std::make_unique<ThreadPool>(count, [] { at::init_num_threads(); });
@@ -15,6 +31,7 @@ ReplicaThreads::ReplicaThreads(int count) : threads_before_(at::get_num_threads(
 ReplicaThreads::~ReplicaThreads() {
   pool_.reset();
   at::set_num_threads(threads_before_);
+  if (blas_threads_before_ > 0) set_blas_threads(blas_threads_before_);
 }
 
 void ReplicaThreads::run(int tasks, const std::function<void(int)>& body) {

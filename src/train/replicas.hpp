@@ -13,7 +13,7 @@ namespace hone {
 /// OpenMP, which cost small networks more than they bring and stall when another process uses a core.
 class ReplicaThreads {
  public:
-  /// Sets libtorch to one thread for this thread and the workers; the destructor sets it back.
+  /// Sets libtorch and its BLAS to one thread for this thread and the workers; the destructor sets it back.
   explicit ReplicaThreads(int count);
   ~ReplicaThreads();
   ReplicaThreads(const ReplicaThreads&) = delete;
@@ -24,7 +24,7 @@ class ReplicaThreads {
   void run(int tasks, const std::function<void(int)>& body);
 
  private:
-  int threads_before_;
+  int threads_before_, blas_threads_before_;
   std::unique_ptr<ThreadPool> pool_;
 };
 

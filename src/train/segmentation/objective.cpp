@@ -5,28 +5,42 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include "base/error.hpp"
 #include "data/mask_file.hpp"
+#include "train/segmentation/pixel_loss.hpp"
 
 namespace hone {
 
 namespace {
 
-/// [n, C, h, w] as [n * h * w, C]; no copy of channels-last memory.
-at::Tensor pixel_rows(const at::Tensor& scores) { return scores.permute({0, 2, 3, 1}).reshape({-1, scores.size(1)}); }
-
-at::Tensor targets(const uint8_t* classes, int64_t count) {
-  return at::from_blob(const_cast<uint8_t*>(classes), {count}, at::kByte).to(at::kLong);
-}
+/// pixel_cross_entropy() of channels-last scores [n, C, h, w]. The gradient is that of one pass, found on the way.
+struct CrossEntropy : torch::autograd::Function<CrossEntropy> {
+  static torch::autograd::Variable forward(torch::autograd::AutogradContext* context, const torch::autograd::Variable& scores,
+                                           const uint8_t* target, const std::vector<float>& weights) {
+    at::Tensor last = scores.contiguous(at::MemoryFormat::ChannelsLast);
+    at::Tensor gradient = at::empty_like(last, at::MemoryFormat::ChannelsLast);
+    double sum = pixel_cross_entropy(last.data_ptr<float>(), target, last.numel() / last.size(1), last.size(1), weights.data(),
+                                     gradient.data_ptr<float>());
+    context->save_for_backward({gradient});
+    return at::scalar_tensor(sum, at::kFloat);
+  }
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 const torch::autograd::variable_list& gradients) {
+    return {context->get_saved_variables()[0] * gradients[0], torch::autograd::Variable(), torch::autograd::Variable()};
+  }
+};
 
 /// 1 - the mean over the classes present of 2 |P and T| / (|P| + |T|), with probabilities for P (Milletari et al. 2016).
-at::Tensor dice_loss(const at::Tensor& log_probabilities, const at::Tensor& target) {
-  at::Tensor valid = target.ne(mask_ignore);
-  at::Tensor truth = at::zeros_like(log_probabilities);
-  truth.scatter_(1, target.clamp_max(log_probabilities.size(1) - 1).unsqueeze(1), 1.0);
-  truth.mul_(valid.unsqueeze(1));
-  at::Tensor p = log_probabilities.exp() * valid.unsqueeze(1);
+at::Tensor dice_loss(const at::Tensor& scores, const uint8_t* classes) {
+  at::Tensor rows = scores.permute({0, 2, 3, 1}).reshape({-1, scores.size(1)});
+  at::Tensor target = at::from_blob(const_cast<uint8_t*>(classes), {rows.size(0)}, at::kByte).to(at::kLong);
+  at::Tensor valid = target.lt(rows.size(1)).unsqueeze(1);
+  at::Tensor truth = at::zeros_like(rows);
+  truth.scatter_(1, target.clamp_max(rows.size(1) - 1).unsqueeze(1), 1.0);
+  truth.mul_(valid);
+  at::Tensor p = at::softmax(rows, 1) * valid;
   at::Tensor count = truth.sum(0);
   at::Tensor dice = (2 * (p * truth).sum(0) + 1) / (p.sum(0) + count + 1);
   at::Tensor present = count.gt(0).to(dice.scalar_type());
@@ -41,7 +55,6 @@ SegmentationObjective::SegmentationObjective(const Splits& data, const TrainOpti
       options_(options),
       segmentation_(segmentation),
       weights_(std::move(weights)),
-      weight_tensor_(at::tensor(weights_, at::kFloat)),
       matrix_(static_cast<int>(weights_.size())) {}
 
 Graph SegmentationObjective::training_graph(const Graph& model) const {
@@ -86,12 +99,11 @@ at::Tensor SegmentationObjective::loss(const std::vector<at::Tensor>& outputs, c
   for (uint8_t value : masks) ++counts[value];
   double weight = 0;
   for (size_t c = 0; c < weights_.size(); ++c) weight += weights_[c] * static_cast<double>(counts[c]);
-  at::Tensor rows = at::log_softmax(pixel_rows(outputs[0]), 1);
-  at::Tensor target = targets(masks.data() + first * plane, (last - first) * plane);
-  at::Tensor sum = at::nll_loss(rows, target, weight_tensor_, at::Reduction::Sum, mask_ignore);
+  const uint8_t* target = masks.data() + first * plane;
+  at::Tensor sum = CrossEntropy::apply(outputs[0], target, weights_);
   at::Tensor loss = sum * (static_cast<double>(batch.images.dim(0)) / std::max(weight, 1e-6));
   if (segmentation_.dice > 0)
-    loss = loss + dice_loss(rows, target) * (segmentation_.dice * static_cast<double>(last - first));
+    loss = loss + dice_loss(outputs[0], target) * (segmentation_.dice * static_cast<double>(last - first));
   return loss;
 }
 
@@ -100,15 +112,18 @@ void SegmentationObjective::begin_validation() { matrix_ = SegmentationMatrix(st
 double SegmentationObjective::add(const std::vector<at::Tensor>& outputs, const Batch& batch, int64_t first, int64_t last,
                                   ImageSize size) {
   double sum = 0;
-  at::Tensor best = outputs[0].permute({0, 2, 3, 1}).argmax(-1).to(at::kByte).contiguous();
+  std::vector<float> alike(weights_.size(), 1);
+  at::Tensor scores = outputs[0].contiguous(at::MemoryFormat::ChannelsLast);
+  at::Tensor best = scores.permute({0, 2, 3, 1}).argmax(-1).to(at::kByte).contiguous();
   for (int64_t i = first; i < last; ++i) {
     const Sample& sample = data_.validation.samples[static_cast<size_t>(batch.indices[static_cast<size_t>(i)])];
     Tensor truth = read_mask(sample.mask, data_.validation.masks);
     Tensor small = resize_mask(truth, size.height, size.width);
-    at::Tensor rows = at::log_softmax(pixel_rows(outputs[0].narrow(0, i - first, 1)), 1);
-    at::Tensor target = targets(small.data<uint8_t>().data(), rows.size(0));
-    auto labelled = static_cast<double>(target.ne(mask_ignore).sum().item<int64_t>());
-    sum += at::nll_loss(rows, target, {}, at::Reduction::Sum, mask_ignore).item<float>() / std::max(1.0, labelled);
+    auto target = small.data<uint8_t>();
+    auto labelled = static_cast<double>(target.size()) - static_cast<double>(std::count(target.begin(), target.end(), mask_ignore));
+    const float* rows = scores.data_ptr<float>() + (i - first) * static_cast<int64_t>(target.size()) * scores.size(1);
+    sum += pixel_cross_entropy(rows, target.data(), static_cast<int64_t>(target.size()), scores.size(1), alike.data(), nullptr) /
+           std::max(1.0, labelled);
     Tensor predicted(DType::u8, {size.height, size.width});
     const uint8_t* plane = best.data_ptr<uint8_t>() + (i - first) * int64_t{size.height} * size.width;
     std::copy_n(plane, predicted.bytes(), static_cast<uint8_t*>(predicted.mutable_raw()));

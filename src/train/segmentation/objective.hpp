@@ -33,7 +33,6 @@ class SegmentationObjective : public Objective {
   const TrainOptions& options_;
   const SegmentationOptions& segmentation_;
   std::vector<float> weights_;
-  at::Tensor weight_tensor_;
   std::mutex mutex_;
   SegmentationMatrix matrix_;
 };

@@ -24,11 +24,11 @@ class Builder {
     } else {
       Value* x = conv_block(build_, input, {.out = channels(16), .kernel = 3, .stride = 2}, "stem1");
       detail = conv_block(build_, x, {.out = channels(32), .kernel = 3, .stride = 2}, "stem2");
-      middle = dense(detail, 96, 2, 1, "stage3.1");
-      middle = dense(middle, 96, 1, 1, "stage3.2");
-      deep = dense(middle, 192, 2, 1, "stage4.1");
-      deep = dense(deep, 192, 1, 2, "stage4.2");
-      deep = dense(deep, 192, 1, 4, "stage4.3");
+      middle = dense(detail, 128, 2, 1, "stage3.1");
+      middle = dense(middle, 128, 1, 1, "stage3.2");
+      deep = dense(middle, 256, 2, 1, "stage4.1");
+      deep = dense(deep, 256, 1, 2, "stage4.2");
+      deep = dense(deep, 256, 1, 4, "stage4.3");
     }
     Value* x = with_context(deep);
     x = fuse(x, middle, 96, "fuse8");
