@@ -11,7 +11,7 @@ const std::vector<Command>& commands() {
       {"bench", "measure latency and throughput of a model", add_bench},
       {"convert", "write a model in another form: optimized, with another batch size", add_convert},
       {"compare", "find the node where two models or devices part", add_compare},
-      {"run", "classify images", add_run},
+      {"run", "classify images, find objects or segment them", add_run},
       {"inspect", "show what is in a model file", add_inspect},
       {"report", "write report.html about a trained model", add_report},
       {"conformance", "run the ONNX backend tests", add_conformance},
