@@ -19,8 +19,8 @@ struct Activation {
 
 /// What a kernel does with an accumulator of channel c before it stores it:
 ///   v = acc * scale[c] + bias[c];  v = act(v);  v += (residual - residual_zero) * residual_scale;  v = act2(v);
-///   out = v, or saturate(round_to_even(v * out_inverse_scale) + out_zero) for u8 and i8.
-/// The same rule for f32 and integer kernels; null pointers mean scale 1, bias 0, no residual.
+///   v *= out_factor[c];  out = v, or saturate(round_to_even(v * out_inverse_scale) + out_zero) for u8 and i8.
+/// The same rule for f32 and integer kernels; null pointers mean scale 1, bias 0, no residual, factor 1.
 struct Epilogue {
   const float* scale = nullptr;
   const float* bias = nullptr;
@@ -30,6 +30,7 @@ struct Epilogue {
   float residual_scale = 1;
   int residual_zero = 0;
   Activation act2;
+  const float* out_factor = nullptr;
   DType out_type = DType::f32;
   float out_inverse_scale = 1;
   int out_zero = 0;

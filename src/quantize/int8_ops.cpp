@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "graph/ops/fused/fused.hpp"
+#include "graph/ops/nn/conv.hpp"
 #include "graph/ops/nn/gemm.hpp"
 #include "graph/ops/nn/resize.hpp"
 #include "graph/ops/shape/pad.hpp"
@@ -63,6 +64,24 @@ int constant_beside(const Node& node, const Value* value) {
 bool keeps_rank(const Node& node, int constant) {
   return node.input(static_cast<size_t>(constant))->constant().rank() <=
          node.input(static_cast<size_t>(1 - constant))->shape().rank();
+}
+
+// Multiplies each channel of `value`, [N, C, H, W], by a constant.
+bool is_channel_factor(const Node& node, const Value* value) {
+  int index = node.is("Mul") ? constant_beside(node, value) : -1;
+  if (index < 0 || value->shape().rank() != 4 || !value->shape()[1].known()) return false;
+  const Tensor& factor = node.input(static_cast<size_t>(index))->constant();
+  return factor.rank() >= 3 && factor.rank() <= 4 && factor.dim(-3) == value->shape()[1].value && factor.size() == factor.dim(-3);
+}
+
+// True for what align_depthwise_inputs() adds: elsewhere the product goes with the Add behind it.
+bool feeds_depthwise(const Node& node) {
+  auto grouped = [](const Use& use) {
+    const auto* conv = use.node->as<ops::Conv>();
+    return conv && conv->group > 1;
+  };
+  const auto& uses = node.output()->uses();
+  return !uses.empty() && std::all_of(uses.begin(), uses.end(), grouped);
 }
 
 }  // namespace
@@ -156,7 +175,11 @@ std::vector<Node*> fused_tail(const Graph& graph, const Node& head,
     user = next();
   }
   ops::FusedActivation activation;
-  if (user && ops::fusable_activation(*user, activation)) tail.push_back(user);
+  if (user && ops::fusable_activation(*user, activation)) {
+    tail.push_back(user);
+    user = next();
+    if (user && head.is("Conv") && is_channel_factor(*user, tail.back()->output()) && feeds_depthwise(*user)) tail.push_back(user);
+  }
   return tail;
 }
 

@@ -50,13 +50,15 @@ struct QuantizeOptions {
   bool full_bias_correction = false;
   /// Cross-layer equalization (see methods/equalize.hpp).
   bool equalize = false;
+  /// Channels in front of depthwise convolutions get one magnitude (see methods/depthwise_inputs.hpp).
+  bool align_depthwise = true;
   /// SmoothQuant (see methods/smooth.hpp); on for transformers unless `smooth_alpha` is 0.
   double smooth_alpha = -1;  ///< -1: 0.5 for transformers, else off; 0: off; up to 1
   /// Learned rounding of weights (see methods/adaround.hpp). Slow.
   bool adaptive_rounding = false;
   int rounding_iterations = 1000;
   /// Statistics of the batch normalizations that could not be folded are measured again in the quantized model.
-  bool batch_norm_statistics = false;
+  bool batch_norm_statistics = true;
   SaturationFix saturation_fix = SaturationFix::automatic;
   /// Where the model will run: "auto" or "cpu" (this processor), "cpu-sse", "cpu-avx2", "cpu-avx512", "cpu-vnni", "any"
   /// (no assumption, so 7 bits).
@@ -91,7 +93,7 @@ struct QuantizeReport {
   std::vector<ValueReport> values;  ///< quantized activations, in order
   int samples = 0;                  ///< calibration samples used
   int biases_corrected = 0;
-  int channels_equalized = 0, layers_smoothed = 0, batch_norms_measured = 0, layers_rounded = 0;
+  int channels_equalized = 0, depthwise_inputs_aligned = 0, layers_smoothed = 0, batch_norms_measured = 0, layers_rounded = 0;
   bool seven_bits = false;  ///< weights use 7 bits
   double seconds = 0;
 

@@ -12,6 +12,7 @@
 #include "quantize/layer.hpp"
 #include "quantize/methods/batch_norm.hpp"
 #include "quantize/methods/bias_correction.hpp"
+#include "quantize/methods/depthwise_inputs.hpp"
 #include "quantize/methods/equalize.hpp"
 #include "quantize/methods/smooth.hpp"
 
@@ -76,19 +77,26 @@ Quantizer::Quantizer(const Graph& model, const CalibrationSource& calibration, c
 
 void Quantizer::prepare(Progress& progress) {
   if (options_.equalize) prepared_.channels_equalized = equalize(graph_);
+  if (options_.align_depthwise)
+    prepared_.depthwise_inputs_aligned = align_depthwise_inputs(graph_, magnitudes(depthwise_inputs(graph_), progress));
   double alpha = options_.smooth_alpha;
   if (alpha < 0) alpha = options_.model_type == ModelType::transformer ? default_alpha : 0;
   std::map<std::string, int> inputs = alpha > 0 ? smoothable_inputs(graph_) : std::map<std::string, int>();
-  if (inputs.empty()) return;
+  prepared_.layers_smoothed = smooth(graph_, magnitudes(inputs, progress), alpha);
+}
+
+/// The largest magnitude of each channel of values with these channel axes.
+std::map<std::string, std::vector<float>> Quantizer::magnitudes(const std::map<std::string, int>& axes, Progress& progress) {
+  std::map<std::string, std::vector<float>> result;
+  if (axes.empty()) return result;
   std::map<std::string, Observed> wanted;
-  for (auto& [name, axis] : inputs) wanted[name].magnitude_axis = axis;
-  std::map<std::string, std::vector<float>> magnitudes;
+  for (auto& [name, axis] : axes) wanted[name].magnitude_axis = axis;
   // The samples that are kept are enough for magnitudes; the others come once only.
   samples_->kept_only(true);
   for (auto& [name, seen] : observe(graph_, in_graph_order(graph_, wanted), make_runner_, *samples_, progress))
-    magnitudes[name] = seen.magnitudes;
+    result[name] = seen.magnitudes;
   samples_->kept_only(false);
-  prepared_.layers_smoothed = smooth(graph_, magnitudes, alpha);
+  return result;
 }
 
 void Quantizer::observe_values(bool revertible, Progress& progress) {

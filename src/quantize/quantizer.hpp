@@ -38,6 +38,7 @@ class Quantizer {
  private:
   friend class Build;
   void prepare(Progress& progress);
+  std::map<std::string, std::vector<float>> magnitudes(const std::map<std::string, int>& axes, Progress& progress);
   void observe_values(bool revertible, Progress& progress);
   void count_macs();
   /// Mean rounding error of the channels of values, measured unless known from an earlier build.

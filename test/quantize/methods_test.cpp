@@ -8,6 +8,7 @@
 #include "quantize/methods/adaround.hpp"
 #include "quantize/methods/batch_norm.hpp"
 #include "quantize/methods/bias_correction.hpp"
+#include "quantize/methods/depthwise_inputs.hpp"
 #include "quantize/methods/equalize.hpp"
 #include "quantize/methods/smooth.hpp"
 #include "quantize/observer.hpp"
@@ -229,13 +230,70 @@ TEST(BatchNormStatistics, FollowWhatQuantizationShifts) {
   auto data = samples(net.graph, 32);
   SampleStream stream(net.graph, source_of(data), 32);
   ASSERT_EQ(measure_batch_norms(net.graph, reference_runner, stream, no_progress()), 1);
-  QuantizeOptions options{.range = RangeMethod::percentile, .percentile = 90, .bias_correction = false};
+  QuantizeOptions options{.range = RangeMethod::percentile, .percentile = 90, .bias_correction = false, .batch_norm_statistics = false};
   double without = quality(net, options);
   options.batch_norm_statistics = true;
   QuantizeReport report;
   double with = quality(net, options, &report);
   EXPECT_EQ(report.batch_norms_measured, 1);
   EXPECT_GT(with, without + 1);
+}
+
+// A convolution whose channels differ by up to a factor of 300 in front of a depthwise one.
+Net uneven_net(const std::string& activation) {
+  Net net(43);
+  Value* x = net.conv(net.input("x", {1, 3, 10, 10}), 8, 3, "first");
+  for (const char* name : {"first/w", "first/b"}) {
+    Value* value = net.graph.find_value(name);
+    Tensor tensor = value->constant().clone();
+    auto data = tensor.mutable_data<float>();
+    for (size_t i = 0; i < data.size(); ++i) data[i] *= std::pow(10.0F, 2.5F * static_cast<float>(i / (data.size() / 8)) / 7 - 0.5F);
+    net.graph.set_constant(value, tensor);
+  }
+  if (activation == "Clip") x = net.apply("Clip", {x, net.scalar(0), net.scalar(1e4F)}, "act");
+  else if (activation == "Swish") x = net.apply("Mul", {x, net.apply("Sigmoid", {x}, "gate")}, "act");
+  else if (!activation.empty()) x = net.apply(activation, {x}, "act");
+  Value* y = net.conv(x, 8, 3, "depthwise", 8);
+  Value* weights = net.graph.find_value("depthwise/w");
+  Tensor tensor = weights->constant().clone();
+  auto data = tensor.mutable_data<float>();
+  for (size_t i = 0; i < data.size(); ++i) data[i] /= std::pow(10.0F, 2.5F * static_cast<float>(i / 9) / 7 - 0.5F);
+  net.graph.set_constant(weights, tensor);
+  net.output(net.conv(net.relu(y, "r2"), 4, 1, "last"));
+  return net;
+}
+
+class AlignDepthwise : public testing::TestWithParam<const char*> {};
+
+TEST_P(AlignDepthwise, KeepsResultsAndHelps) {
+  Net net = uneven_net(GetParam());
+  Graph aligned = net.graph.clone();
+  optimize(aligned);
+  std::map<std::string, int> inputs = depthwise_inputs(aligned);
+  ASSERT_EQ(inputs.size(), 1u);
+  auto data = samples(net.graph, 4);
+  SampleStream stream(aligned, source_of(data), 4);
+  Observations seen = observe(aligned, {{inputs.begin()->first, {.magnitude_axis = 1}}}, reference_runner, stream, no_progress());
+  std::map<std::string, std::vector<float>> magnitudes{{inputs.begin()->first, seen.begin()->second.magnitudes}};
+  ASSERT_EQ(align_depthwise_inputs(aligned, magnitudes), 1);
+  EXPECT_GT(sqnr(net.graph, aligned, data), 100);  // the same function
+  auto without = QuantizeOptions{.align_depthwise = false};
+  QuantizeReport report;
+  EXPECT_GT(quality(net, {}, &report), quality(net, without) + 3);
+  EXPECT_EQ(report.depthwise_inputs_aligned, 1);
+}
+
+INSTANTIATE_TEST_SUITE_P(Activations, AlignDepthwise, testing::Values("", "Relu", "Clip", "LeakyRelu", "Swish", "HardSwish"),
+                         [](const auto& info) { return std::string(info.param).empty() ? "None" : std::string(info.param); });
+
+// The pairs that are aligned already are left as they are: no product in front of them.
+TEST(AlignDepthwise, LeavesEvenChannelsAlone) {
+  Net net(5);
+  Value* x = net.apply("HardSwish", {net.conv(net.input("x", {1, 3, 8, 8}), 8, 3, "first")}, "act");
+  net.output(net.conv(x, 8, 3, "depthwise", 8));
+  Graph same = net.graph.clone();
+  EXPECT_EQ(align_depthwise_inputs(same, {{"act", std::vector<float>(8, 3.0F)}}), 0);
+  EXPECT_EQ(same.node_list().size(), net.graph.node_list().size());
 }
 
 }  // namespace

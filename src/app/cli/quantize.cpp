@@ -31,7 +31,7 @@ struct QuantizeCommandOptions {
   std::optional<int> subset, max_iterations, ranking_subset, group_size, rounding_iterations;
   std::optional<double> percentile, smooth, max_drop, ratio;
   bool random_data = false, no_bias_correction = false, full_bias_correction = false, equalize = false, adaround = false;
-  bool batch_norm = false, reduce_range = false, data_aware = false, asymmetric_weights = false, sweep = false, json = false;
+  bool no_align = false, no_batch_norm = false, reduce_range = false, data_aware = false, asymmetric_weights = false, sweep = false, json = false;
   DataFlags images;
   ImageFlags image;
   DeviceFlags device;
@@ -75,7 +75,8 @@ struct QuantizeCommandOptions {
     app.add_option("--smooth", smooth, "SmoothQuant with this alpha; 0: off")->check(in_range(0.0, 1.0))->group(group);
     flag("--adaround", adaround, "learn how to round each weight; slow");
     app.add_option("--rounding-iterations", rounding_iterations, "for --adaround (1000)")->check(in_range(1, 100000))->group(group);
-    flag("--batch-norm", batch_norm, "measure batch norms that could not be folded again");
+    flag("--no-align", no_align, "leave the channels in front of depthwise convolutions as they are");
+    flag("--no-batch-norm", no_batch_norm, "leave the statistics of batch norms that could not be folded as they are");
   }
 
   void add_search(CLI::App& app) {
@@ -131,7 +132,8 @@ struct QuantizeCommandOptions {
     q.full_bias_correction |= full_bias_correction;
     q.equalize |= equalize;
     q.adaptive_rounding |= adaround;
-    q.batch_norm_statistics |= batch_norm;
+    if (no_align) q.align_depthwise = false;
+    if (no_batch_norm) q.batch_norm_statistics = false;
     q.ignored_nodes.insert(q.ignored_nodes.end(), ignore.begin(), ignore.end());
     q.ignored_patterns.insert(q.ignored_patterns.end(), ignore_regex.begin(), ignore_regex.end());
     q.ignored_op_types.insert(q.ignored_op_types.end(), ignore_types.begin(), ignore_types.end());

@@ -26,6 +26,7 @@ void add_int8(Json& json, const QuantizeReport& report) {
   json["seven_bit_weights"] = report.seven_bits;
   json["biases_corrected"] = report.biases_corrected;
   json["channels_equalized"] = report.channels_equalized;
+  json["depthwise_inputs_aligned"] = report.depthwise_inputs_aligned;
   json["layers_smoothed"] = report.layers_smoothed;
   json["layers_rounded"] = report.layers_rounded;
   json["batch_norms_measured"] = report.batch_norms_measured;

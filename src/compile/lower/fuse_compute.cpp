@@ -66,6 +66,8 @@ class Epilogue {
 
  private:
   bool take(Node& next) {
+    if (!fused_.out_factors.empty() && !next.is("QuantizeLinear")) return false;
+    if (next.is("Mul")) return take_factors(next);
     ops::FusedActivation activation;
     if (next.input(0) == last_->output() && ops::fusable_activation(next, activation)) {
       auto& slot = residual_ ? fused_.act2 : fused_.act;
@@ -84,6 +86,21 @@ class Epilogue {
       last_ = &next;
     }
     return false;
+  }
+
+  /// A constant factor for each channel, as quantization puts between an activation and a depthwise convolution.
+  bool take_factors(Node& mul) {
+    if (std::string_view(fused_.inner->type()) != "Conv" || mul.inputs().size() != 2) return false;
+    Value* other = mul.input(0) == last_->output() ? mul.input(1) : mul.input(0);
+    const Shape& shape = last_->output()->shape();
+    if (!other->is_constant() || other->dtype() != DType::f32 || shape.rank() != 4 || !shape[1].known()) return false;
+    Dims dims = other->constant().dims();
+    while (dims.size() < 4) dims.insert(dims.begin(), 1);
+    Node* next = single_user(graph_, mul.output());
+    if (dims != Dims{1, shape[1].value, 1, 1} || fused_.weight_scales.empty() || residual_ || !next || !quantize_params(*next)) return false;
+    fused_.out_factors = other->constant().to_floats();
+    last_ = &mul;
+    return true;
   }
 
   bool take_residual(Node& add) {

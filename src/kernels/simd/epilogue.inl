@@ -33,7 +33,7 @@ struct Post {
   if (e.act.kind == Act::relu) p.lo = 0;
   if (e.act.kind == Act::clip) p.lo = e.act.alpha, p.hi = e.act.beta;
   p.simple = (e.act.kind == Act::none || e.act.kind == Act::relu || e.act.kind == Act::clip) && !e.residual &&
-             e.act2.kind == Act::none;
+             e.act2.kind == Act::none && !e.out_factor;
   if (p.simple && p.bytes) {
     ByteRange range = byte_range(e.out_type, e.out_zero);
     p.multiply = e.out_inverse_scale;
@@ -67,12 +67,14 @@ struct Post {
 
 struct ChannelPost {
   VF scale, bias;
+  VF out;  ///< for what is not `simple`: out_factor times 1 / out_scale
 };
 template <class M>
 HONE_INLINE ChannelPost load_post(const Post& p, int64_t c, const M& m) {
   VF multiply = set1(p.multiply);
   return {p.e->scale ? mul(load(p.e->scale + c, m), multiply) : multiply,
-          p.e->bias ? mul(load(p.e->bias + c, m), multiply) : zero_f()};
+          p.e->bias ? mul(load(p.e->bias + c, m), multiply) : zero_f(),
+          p.e->out_factor ? mul(load(p.e->out_factor + c, m), set1(p.e->out_inverse_scale)) : set1(p.e->out_inverse_scale)};
 }
 
 template <class M>
@@ -95,14 +97,16 @@ HONE_NOINLINE void finish_any(const Epilogue& e, ChannelPost cp, VF* v, int n, v
   }
   activate(v, n, e.act2);
   if (e.out_type == DType::f32) {
+    if (e.out_factor)
+      for (int k = 0; k < n; ++k) v[k] = mul(v[k], cp.out);
     for (int k = 0; k < n; ++k) store(static_cast<float*>(out) + index + k * step, v[k], m);
     return;
   }
   ByteRange range = byte_range(e.out_type, e.out_zero);
-  VF lo = set1(range.lo), hi = set1(range.hi), multiply = set1(e.out_inverse_scale);
+  VF lo = set1(range.lo), hi = set1(range.hi);
   for (int k = 0; k < n; ++k)
     store_bytes(static_cast<uint8_t*>(out) + index + k * step,
-                quantized(mul(v[k], multiply), lo, hi, set1i(e.out_zero)), m);
+                quantized(mul(v[k], cp.out), lo, hi, set1i(e.out_zero)), m);
 }
 
 /// Epilogue and store of N vectors of accumulators of one channel block; vector k goes to out[index + k * step].

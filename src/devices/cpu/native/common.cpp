@@ -57,6 +57,7 @@ bool NativeEpilogue::make(const Node& node, const ops::Fused& fused, int64_t cha
       value.residual_zero = static_cast<int>(fused.residual.zero);
     }
   }
+  out_factor = fused.out_factors;
   value.out_type = node.output()->dtype();
   if (fused.out.quantized()) {
     value.out_inverse_scale = 1 / fused.out.scale;
@@ -69,6 +70,7 @@ kernels::Epilogue NativeEpilogue::bind(const KernelRun& run) const {
   kernels::Epilogue bound = value;
   bound.scale = scale.empty() ? nullptr : scale.data();
   bound.bias = bias.empty() ? nullptr : bias.data();
+  bound.out_factor = out_factor.empty() ? nullptr : out_factor.data();
   if (residual_input >= 0) bound.residual = run.in(static_cast<size_t>(residual_input));
   return bound;
 }

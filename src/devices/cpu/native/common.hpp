@@ -22,7 +22,7 @@ kernels::Target target(DType type, const ops::QuantParams& params);
 
 /// The epilogue of a Fused node with the per-channel vectors it points to.
 struct NativeEpilogue {
-  std::vector<float> scale, bias;
+  std::vector<float> scale, bias, out_factor;
   kernels::Epilogue value;
   int residual_input = -1;
 

@@ -75,6 +75,10 @@ bool append(dnnl::post_ops& ops, const ops::FusedActivation& act, float factor, 
 
 bool make_epilogue(const ops::Fused& fused, int64_t channels, int scale_mask, DType residual_type, Epilogue& epilogue,
                    std::string& refusal) {
+  if (!fused.out_factors.empty()) {
+    refusal = "a factor for each channel behind the activation";
+    return false;
+  }
   // Real value v; the primitive works on v * factor, with the output scale taken in early where the activations allow it.
   bool fold = homogeneous(fused.act) && homogeneous(fused.act2);
   float factor = fused.out.quantized() && fold ? 1 / fused.out.scale : 1;

@@ -92,6 +92,15 @@ Tensor quantize(const Tensor& x, DType dtype, const QuantParams& params) {
   return y;
 }
 
+namespace {
+void multiply_channels(Tensor& y, int axis, const std::vector<float>& factors) {
+  int64_t inner = 1;
+  for (int i = axis + 1; i < y.rank(); ++i) inner *= y.dim(i);
+  auto values = y.mutable_data<float>();
+  for (size_t i = 0; i < values.size(); ++i) values[i] *= factors[i / static_cast<size_t>(inner) % factors.size()];
+}
+}  // namespace
+
 OpSpec Fused::spec() const {
   return {.min_inputs = 1, .max_inputs = -1, .summary = "y = quantize(act2(act(inner(x...)) + residual))"};
 }
@@ -165,7 +174,7 @@ void Fused::evaluate(EvalContext& context) const {
   inner->evaluate(inner_context);
   Tensor y = results[0];
   if (channels_last && y.rank() == 4) y = to_channels_last(y);
-  bool plain = act.empty() && act2.empty() && !has_residual && !out.quantized();
+  bool plain = act.empty() && act2.empty() && !has_residual && out_factors.empty() && !out.quantized();
   if (!plain) {
     y = y.clone();
     Tensor add = has_residual ? dequantize(context.in(static_cast<size_t>(inner_inputs)), residual) : Tensor();
@@ -175,6 +184,7 @@ void Fused::evaluate(EvalContext& context) const {
       if (has_residual) v += add.data<float>()[i];
       values[i] = apply(act2, v);
     }
+    if (!out_factors.empty()) multiply_channels(y, channels_last ? 3 : 1, out_factors);
     if (out.quantized()) y = quantize(y, out_dtype, out);
   }
   context.set(0, y);
@@ -185,6 +195,7 @@ std::string Fused::describe() const {
   if (!act.empty()) text += "+" + act.name;
   if (has_residual) text += "+Add";
   if (!act2.empty()) text += "+" + act2.name;
+  if (!out_factors.empty()) text += "+Mul";
   if (input_quant(0).quantized()) text += " int8";
   return text;
 }

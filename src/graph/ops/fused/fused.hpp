@@ -29,7 +29,7 @@ struct QuantParams {
 };
 
 /// What compile makes of an op and its neighbours; never written to a file:
-///   y = quantize(act2(act(inner(dequantize(inputs)...)) + dequantize(residual)))
+///   y = quantize(factor[c] * act2(act(inner(dequantize(inputs)...)) + dequantize(residual)))
 /// Inputs are those of `inner`; when has_residual, one more follows (absent inputs in between are null).
 struct Fused : OpOf<Fused> {
   std::shared_ptr<const Op> inner;       ///< Conv, Gemm, Add, MaxPool ...
@@ -40,6 +40,7 @@ struct Fused : OpOf<Fused> {
   FusedActivation act, act2;
   bool has_residual = false;
   QuantParams residual;
+  std::vector<float> out_factors;        ///< factor: one per channel of a rank-4 result; empty: 1
   DType out_dtype = DType::undefined;    ///< undefined: what inner yields
   QuantParams out;
 
