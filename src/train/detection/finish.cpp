@@ -42,16 +42,35 @@ class Tail {
   Graph& graph_;
 };
 
-/// Scores [N, anchors, classes].
-Value* add_scores(Tail& tail, const DetectorHead& head, const std::vector<Value*>& outputs) {
-  Value* logits = outputs[0];
-  if (head.kind == HeadKind::ssd) {
-    Value* all = tail.op("Softmax", "softmax", {logits}, {{"axis", int64_t{2}}});
-    return tail.part("scores", all, 2, 1, head.columns());
+/// [N, anchors]: the largest of columns [from, to).
+Value* add_largest(Tail& tail, Value* logits, int64_t from, int64_t to) {
+  Value* largest = nullptr;
+  if (to - from <= 8) {  // reducing short rows one by one takes longer than comparing a few columns
+    std::vector<Value*> columns;
+    for (int64_t c = from; c < to; ++c) columns.push_back(tail.part("column", logits, 2, c, c + 1));
+    largest = columns.size() == 1 ? columns[0] : tail.op("Max", "largest", columns);
+  } else {
+    if (from > 0) logits = tail.part("classes", logits, 2, from, to);
+    largest = tail.op("ReduceMax", "largest", {logits, tail.ints("largest.axes", {2})}, {{"keepdims", int64_t{1}}});
   }
-  Value* scores = tail.op("Sigmoid", "scores", {logits});
-  if (head.kind == HeadKind::atss) return scores;
-  return tail.op("Mul", "present", {scores, tail.op("Sigmoid", "objectness", {outputs[2]})});
+  return largest;
+}
+
+/// [N, anchors]: see rank_of() in decode.cpp.
+Value* add_rank(Tail& tail, const DetectorHead& head, const std::vector<Value*>& outputs) {
+  Value* rank = add_largest(tail, outputs[0], head.columns() - head.classes, head.columns());
+  if (head.kind == HeadKind::ssd) rank = tail.op("Sub", "odds", {rank, tail.part("background", outputs[0], 2, 0, 1)});
+  if (head.kind == HeadKind::yolox)
+    rank = tail.op("Mul", "present", {tail.op("Sigmoid", "largest_score", {rank}), tail.op("Sigmoid", "objectness", {outputs[2]})});
+  return tail.op("Squeeze", "rank", {rank, tail.ints("rank.axes", {2})});
+}
+
+/// Scores [N, k, classes] of the rows of the outputs that were chosen.
+Value* add_scores(Tail& tail, const DetectorHead& head, const std::vector<Value*>& rows) {
+  if (head.kind == HeadKind::ssd)
+    return tail.part("scores", tail.op("Softmax", "softmax", {rows[0]}, {{"axis", int64_t{2}}}), 2, 1, head.columns());
+  Value* scores = tail.op("Sigmoid", "scores", {rows[0]});
+  return head.kind == HeadKind::yolox ? tail.op("Mul", "scores_if_present", {scores, tail.op("Sigmoid", "presence", {rows[2]})}) : scores;
 }
 
 /// Boxes [N, k, 4] as left, top, right, bottom relative to the network's input, from raw numbers and anchors (x, y, w, h,
@@ -98,25 +117,24 @@ Value* add_image_size(Tail& tail, Value* image) {
   return tail.op("Cast", "image_size.float", {picked}, {{"to", static_cast<int64_t>(DType::f32)}});
 }
 
-Value* add_detections(Tail& tail, const DetectorHead& head, const DetectorOptions& options, Value* scores, Value* raw,
+Value* add_detections(Tail& tail, const DetectorHead& head, const DetectorOptions& options, const std::vector<Value*>& outputs,
                       Value* image) {
-  auto to_float = [&](const char* name, Value* x) { return tail.op("Cast", name, {x}, {{"to", static_cast<int64_t>(DType::f32)}}); };
   // The anchors worth looking at: all that follows works on these few.
-  Value* best = tail.op("ReduceMax", "best_score", {scores, tail.ints("best_score.axes", {2})}, {{"keepdims", int64_t{0}}});
   Value* count = tail.ints("candidates.count", {std::min<int64_t>(options.candidates, head.anchor_count())});
-  Value* chosen = tail.op("TopK", "candidates", {best, count}, {{"axis", int64_t{1}}}, 2, 1);
+  Value* chosen = tail.op("TopK", "candidates", {add_rank(tail, head, outputs), count}, {{"axis", int64_t{1}}}, 2, 1);
   Value* places = tail.op("Unsqueeze", "places", {chosen, tail.ints("places.axes", {2})});
-  scores = tail.op("GatherND", "candidate_scores", {scores, places}, {{"batch_dims", int64_t{1}}});
-  raw = tail.op("GatherND", "candidate_boxes", {raw, places}, {{"batch_dims", int64_t{1}}});
+  std::vector<Value*> rows;
+  for (Value* output : outputs) rows.push_back(tail.op("GatherND", "candidate_rows", {output, places}, {{"batch_dims", int64_t{1}}}));
   Value* anchors = tail.op("Gather", "candidate_anchors", {add_anchors(tail, head), chosen}, {{"axis", int64_t{0}}});
-  Value* boxes = add_decoding(tail, head, raw, anchors);
+  Value* boxes = add_decoding(tail, head, rows[1], anchors);
+  Value* scores = add_scores(tail, head, rows);
   // Relative to the image, boxes overlap as they do in pixels: both directions are scaled alike for all boxes.
   scores = tail.op("Transpose", "class_scores", {scores}, {{"perm", std::vector<int64_t>{0, 2, 1}}});
   Value* kept = tail.op("NonMaxSuppression", "suppress",
                         {boxes, scores, tail.ints("max_per_class", {options.max_per_class}),
                          tail.floats("nms_iou", {1}, {static_cast<float>(options.nms_iou)}),
                          tail.floats("score_threshold", {1}, {static_cast<float>(options.score_threshold)})});
-  Value* numbers = to_float("image_and_class", tail.part("image_class", kept, 1, 0, 2));
+  Value* numbers = tail.op("Cast", "image_and_class", {tail.part("image_class", kept, 1, 0, 2)}, {{"to", static_cast<int64_t>(DType::f32)}});
   Value* score = tail.op("Unsqueeze", "score", {tail.op("GatherND", "kept_scores", {scores, kept}), tail.ints("score.axes", {1})});
   Value* of_box = tail.op("Gather", "image_box", {kept, tail.ints("image_box.columns", {0, 2})}, {{"axis", int64_t{1}}});
   Value* box = tail.op("GatherND", "kept_boxes", {boxes, of_box});
@@ -140,8 +158,7 @@ Graph finish_detector(const Graph& trained, const Preprocess& preprocess, const 
   std::vector<Value*> raw = insert_graph(graph, nullptr, trained, std::span(&input, 1), "");
   attach_preprocess(graph, preprocess);
   Tail tail(graph);
-  Value* scores = add_scores(tail, head, raw);
-  graph.add_output("detections", add_detections(tail, head, options, scores, raw[1], graph.inputs()[0]));
+  graph.add_output("detections", add_detections(tail, head, options, raw, graph.inputs()[0]));
   graph.metadata["hone.task"] = name_of(Task::detection);
   return graph;
 }
