@@ -3,13 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <optional>
 
 #include <fmt/format.h>
 
 #include "base/error.hpp"
 #include "base/interrupt.hpp"
-#include "data/image_header.hpp"
+#include "data/image.hpp"
 #include "data/mask_file.hpp"
 #include "data/workers.hpp"
 
@@ -29,10 +28,11 @@ Counted count(const Sample& sample, const Dataset& dataset) {
     return counted;
   }
   Tensor mask = read_mask(sample.mask, dataset.masks);
-  std::optional<ImageSize> size = sample.size;
-  if (size->width == 0 && !sample.pixels.defined()) size = image_size(sample.path);
-  if (size && size->width > 0 && (mask.dim(0) != size->height || mask.dim(1) != size->width))
-    counted.problem = fmt::format("its mask is {}x{}, the image {}x{}", mask.dim(1), mask.dim(0), size->width, size->height);
+  ImageSize size = sample.size;
+  if (sample.pixels.defined()) size = {static_cast<int>(sample.pixels.dim(0)), static_cast<int>(sample.pixels.dim(1))};
+  else if (size.width == 0) size = image_size(sample.path);
+  if (mask.dim(0) != size.height || mask.dim(1) != size.width)
+    counted.problem = fmt::format("its mask is {}x{}, the image {}x{}", mask.dim(1), mask.dim(0), size.width, size.height);
   for (uint8_t value : mask.data<uint8_t>()) ++counted.pixels[value];
   for (size_t value = dataset.classes.size(); value < mask_ignore; ++value)
     if (counted.pixels[value] > 0)
