@@ -62,7 +62,11 @@ std::string conv_text(Random& random, bool integer) {
   text += "%q = QuantizeLinear(%x, %s, %z)\n%d = DequantizeLinear(%q, %s, %z)\n%dw = DequantizeLinear(%w, %ws) {axis=0}\n";
   text += "%c = Conv(%d, %dw, %b) " + attributes + fmt::format("\n%a = {}\n", act);
   text += fmt::format("const %os: f32[] = [0.03]\nconst %oz: {}[] = [{}]\n", type, zero);
-  text += "%qa = QuantizeLinear(%a, %os, %oz)\n%y = DequantizeLinear(%qa, %os, %oz)\noutput \"y\" = %y\n}";
+  // As quantization puts it in front of depthwise convolutions.
+  bool factor = random.integer(0, 2) == 0;
+  if (factor) text += fmt::format("const %f: f32[1, {}, 1, 1] = random(4)\n%m = Mul(%a, %f)\n", out);
+  text += factor ? "%qa = QuantizeLinear(%m, %os, %oz)\n" : "%qa = QuantizeLinear(%a, %os, %oz)\n";
+  text += "%y = DequantizeLinear(%qa, %os, %oz)\noutput \"y\" = %y\n}";
   return text;
 }
 
@@ -85,6 +89,32 @@ TEST(CpuDevice, IntegerConvolutionsMatchTheReferenceWithinOneStep) {
     check_cpu(parse_text(text), seed, 0.0301, 2, our_kernels);
     check_cpu(parse_text(text), seed, 0.0301, 2, onednn_kernels);
   }
+}
+
+TEST(CpuDevice, FactorOfEachChannelIsPartOfTheConvolution) {
+  const Graph graph = parse_text(R"(graph "g" {
+    input %x: f32[1, 16, 9, 9]
+    const %s: f32[] = [0.01]
+    const %z: u8[] = [128]
+    const %w: i8[24, 16, 1, 1] = random(1)
+    const %ws: f32[24] = fill(0.003)
+    const %f: f32[1, 24, 1, 1] = random(4)
+    %q = QuantizeLinear(%x, %s, %z)
+    %d = DequantizeLinear(%q, %s, %z)
+    %dw = DequantizeLinear(%w, %ws) {axis=0}
+    %c = Conv(%d, %dw)
+    %a = HardSwish(%c)
+    %m = Mul(%a, %f)
+    %qa = QuantizeLinear(%m, %s, %z)
+    %y = DequantizeLinear(%qa, %s, %z)
+    output "y" = %y
+  })");
+  Session session(load(graph, {.threads = 1}));
+  session.run(random_inputs(graph, 1, 1));
+  std::string ops;
+  for (const StepInfo& step : session.plan()->steps()) ops += step.op + " by " + step.kernel + "; ";
+  EXPECT_NE(ops.find("Conv+HardSwish+Mul int8"), std::string::npos) << ops;
+  EXPECT_EQ(ops.find("reference"), std::string::npos) << ops;
 }
 
 TEST(CpuDevice, ResidualsViewsAndSharedOutputs) {
