@@ -12,6 +12,7 @@ const std::vector<Command>& commands() {
       {"convert", "write a model in another form: optimized, with another batch size", add_convert},
       {"compare", "find the node where two models or devices part", add_compare},
       {"run", "classify images, find objects or segment them", add_run},
+      {"demo", "show what models see in images, a video or a camera", nullptr, "hone_demo"},
       {"inspect", "show what is in a model file", add_inspect},
       {"report", "write report.html about a trained model", add_report},
       {"conformance", "run the ONNX backend tests", add_conformance},

@@ -79,7 +79,8 @@ const Command& find_command(const std::string& name, const std::vector<Command>&
   ::execv(name.c_str(), argv.data());
   if (errno == ENOENT)
     throw Error(fmt::format("command '{}'", command.name), "is not in this build",
-                "build with -DHONE_TRAIN=ON, or install " + std::string(command.program) + " beside hone");
+                fmt::format("build with {}, or install {} beside hone",
+                            std::string_view(command.name) == "train" ? "-DHONE_TRAIN=ON" : "all packages of scripts/setup", command.program));
   throw Error("'" + name + "'", std::string("cannot be started: ") + std::strerror(errno));
 }
 
