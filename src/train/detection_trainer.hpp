@@ -20,6 +20,10 @@ struct DetectionOptions {
 /// steps enough. Sets what it is about and leaves the rest of `options` as it is.
 void set_detection_defaults(TrainOptions& options, const Dataset& train);
 
+/// A network input for the images of a set: their usual aspect, sides that are multiples of 32, about as many pixels as 320 x 416
+/// has; more (up to 512 x 512) where a fifth of the objects would be smaller than 20 pixels.
+ImageSize suggest_detection_size(const Dataset& train);
+
 /// Trains a detector (a graph from one of the detection templates: f32 [N, 3, H, W] to raw outputs, see DetectorHead) and
 /// stores the best weights in it. The loss follows the kind of head: SSD's (softmax with hard negatives 3 : 1, smooth L1),
 /// ATSS with quality focal loss and GIoU, YOLOX's (binary cross-entropies, IoU) with SimOTA. The metric is Pascal VOC's mAP (area)

@@ -142,6 +142,29 @@ TEST(TrainDetector, ContinuesAsIfItHadNotStopped) {
   std::filesystem::remove(options.checkpoint);
 }
 
+TEST(DetectionDefaults, FollowTheSet) {
+  Dataset set;
+  for (int i = 0; i < 40; ++i) {
+    Sample& sample = set.samples.emplace_back();
+    sample.size = {480, 640};
+    sample.objects.resize(2);
+    for (Annotation& object : sample.objects) object.box = {10, 10, 100, 100};
+  }
+  EXPECT_EQ(suggest_detection_size(set), (ImageSize{320, 416}));
+  TrainOptions options;
+  set_detection_defaults(options, set);
+  EXPECT_EQ(options.epochs, 300);  // 5 steps each
+  EXPECT_NEAR(options.warmup_epochs, 12, 1e-9);
+  for (Sample& sample : set.samples) sample.objects[0].box = {10, 10, 25, 25};  // half of them are small
+  EXPECT_EQ(suggest_detection_size(set), (ImageSize{384, 512}));
+  for (Sample& sample : set.samples) sample.size = {200, 100};  // small pictures stay small
+  EXPECT_EQ(suggest_detection_size(set), (ImageSize{192, 96}));
+  set.samples.assign(3000, set.samples[0]);
+  set_detection_defaults(options, set);
+  EXPECT_EQ(options.epochs, 12);
+  EXPECT_EQ(suggest_detection_size(Dataset{}), (ImageSize{352, 352}));
+}
+
 TEST(TrainDetector, EndsWithPlainImages) {
   Splits splits = data(8);
   DetectionOptions detection;

@@ -39,6 +39,10 @@ Graph build_ssd_mobilenet_v2(const TemplateOptions& options) {
   for (int number = 1; maps.size() < levels; ++number)
     maps.push_back(layers.halved(maps.back(), scaled_channels(128, options.width), scaled_channels(256, options.width), relu6,
                                  fmt::format("extra{}", number)));
+  // Backbones have few channels where maps are large: enough for the next layer, too few to tell objects by.
+  int64_t least = scaled_channels(128, options.width);
+  for (size_t i = 0; i < maps.size(); ++i)
+    if (maps[i]->shape()[1].value < least) maps[i] = layers.block(maps[i], {.out = least}, relu6, fmt::format("widen{}", i));
   DetectorHead head{HeadKind::ssd, options.classes, options.height, options.width_px, {}};
   std::vector<Value*> logits, boxes;
   for (size_t i = 0; i < maps.size(); ++i) {
