@@ -16,6 +16,10 @@ struct SegmentationOptions {
 /// it is about and leaves the rest of `options` as it is.
 void set_segmentation_defaults(TrainOptions& options, const Dataset& train);
 
+/// A network size for these images: their usual aspect, their usual size but at most the area of 352 x 480 (what a few CPU
+/// cores train in minutes), sides multiples of 16 from 32 on, as the templates need.
+ImageSize segmentation_size(const Dataset& dataset);
+
 /// Trains a segmenter (f32 [N, 3, H, W] to logits f32 [N, classes, H, W], as the segmentation templates give) and stores the
 /// best weights in it. Cross-entropy over the labelled pixels of a batch (mask_ignore does not count), validated by mIoU over
 /// the masks at their own size: the class of the largest score at the network's size, nearest. Samples whose mask cannot be

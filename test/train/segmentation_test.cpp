@@ -262,6 +262,20 @@ TEST_F(Segmentation, WrongModelsAndOptionsAreExplained) {
   EXPECT_THAT(run(model(), bad), testing::HasSubstr("clip_gradient"));
 }
 
+TEST(SegmentationSize, KeepsTheAspectWithinWhatCanBeTrained) {
+  auto sized = [](std::vector<ImageSize> sizes) {
+    Dataset dataset;
+    for (ImageSize size : sizes) dataset.samples.emplace_back().size = size;
+    return segmentation_size(dataset);
+  };
+  EXPECT_EQ(sized({{360, 480}, {360, 480}, {2000, 20}}), (ImageSize{352, 480}));
+  EXPECT_EQ(sized({{1080, 1920}}), (ImageSize{304, 544}));
+  EXPECT_EQ(sized({{20, 24}}), (ImageSize{32, 32}));
+  Dataset missing;
+  missing.samples.emplace_back().path = "no such file.png";
+  EXPECT_EQ(segmentation_size(missing), (ImageSize{256, 256}));
+}
+
 TEST(ClassWeights, RareClassesWeighMore) {
   EXPECT_THAT(class_weights({100, 400, 0, 25}, 0.5), testing::ElementsAre(1, 0.5f, 1, 2));
   EXPECT_THAT(class_weights({100, 400, 0, 25}, 0), testing::Each(1.0f));

@@ -1,11 +1,13 @@
 #include "train/segmentation_trainer.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include <fmt/format.h>
 
 #include "base/error.hpp"
+#include "data/image.hpp"
 #include "train/segmentation/masks.hpp"
 #include "train/segmentation/objective.hpp"
 
@@ -30,7 +32,40 @@ void require_samples(const CheckedMasks& masks, const char* part) {
               fmt::format("the first: {}: {}", masks.skipped[0].path.string(), masks.skipped[0].reason));
 }
 
+/// 0x0 when it cannot be read.
+ImageSize size_of(const Sample& sample) {
+  if (sample.pixels.defined()) return {static_cast<int>(sample.pixels.dim(0)), static_cast<int>(sample.pixels.dim(1))};
+  if (sample.size.width > 0) return sample.size;
+  try {
+    return image_size(sample.path);
+  } catch (const Error&) {
+    return {};
+  }
+}
+
+double median(std::vector<double> values) {
+  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2), values.end());
+  return values[values.size() / 2];
+}
+
 }  // namespace
+
+ImageSize segmentation_size(const Dataset& dataset) {
+  constexpr size_t looked_at = 200;
+  constexpr double most = 352 * 480;
+  std::vector<double> areas, aspects;
+  size_t step = std::max<size_t>(1, dataset.samples.size() / looked_at);
+  for (size_t i = 0; i < dataset.samples.size(); i += step) {
+    ImageSize size = size_of(dataset.samples[i]);
+    if (size.width < 1 || size.height < 1) continue;
+    areas.push_back(static_cast<double>(size.width) * size.height);
+    aspects.push_back(static_cast<double>(size.width) / size.height);
+  }
+  if (areas.empty()) return {256, 256};
+  double area = std::min(median(areas), most), aspect = std::clamp(median(aspects), 0.25, 4.0);
+  auto side = [](double pixels) { return std::max(32, static_cast<int>(std::lround(pixels / 16)) * 16); };
+  return {side(std::sqrt(area / aspect)), side(std::sqrt(area * aspect))};
+}
 
 void set_segmentation_defaults(TrainOptions& options, const Dataset& train) {
   options.optimizer = OptimizerKind::adamw;
