@@ -1,14 +1,19 @@
 #include "train/classifier_objective.hpp"
 
 #include <algorithm>
+#include <map>
 
 #include <fmt/format.h>
 
 #include "base/error.hpp"
+#include "data/metrics/multi_label.hpp"
+#include "train/classifier_trainer.hpp"
 
 namespace hone {
 
 namespace {
+
+constexpr double level_weight = 0.5;
 
 at::Tensor labels(const Batch& batch, int64_t first, int64_t last) {
   at::Tensor target = at::empty({last - first}, at::kLong);
@@ -20,10 +25,45 @@ int64_t count_correct(const at::Tensor& logits, const at::Tensor& target) {
   return logits.detach().argmax(1).eq(target).sum().item<int64_t>();
 }
 
+/// 1 where a class holds: f32 [last - first, classes].
+at::Tensor truth(const Dataset& dataset, const Batch& batch, int64_t first, int64_t last) {
+  at::Tensor target = at::zeros({last - first, static_cast<int64_t>(dataset.classes.size())});
+  auto rows = target.accessor<float, 2>();
+  for (int64_t i = first; i < last; ++i)
+    for (int label : dataset.samples[static_cast<size_t>(batch.indices[static_cast<size_t>(i)])].labels) rows[i - first][label] = 1;
+  return target;
+}
+
+/// Membership of classes in groups.
+at::Tensor group_matrix(const std::vector<int>& groups) {
+  int count = *std::max_element(groups.begin(), groups.end()) + 1;
+  at::Tensor matrix = at::zeros({static_cast<int64_t>(groups.size()), count});
+  for (size_t i = 0; i < groups.size(); ++i) matrix[static_cast<int64_t>(i)][groups[i]] = 1;
+  return matrix;
+}
+
 }  // namespace
 
+std::vector<std::vector<int>> class_levels(const std::vector<std::string>& classes) {
+  std::vector<std::vector<int>> levels;
+  for (size_t depth = 1;; ++depth) {
+    std::map<std::string, int> groups;
+    std::vector<int> level;
+    bool deeper = false;
+    for (const std::string& name : classes) {
+      size_t end = 0;
+      for (size_t i = 0; i < depth && end != std::string::npos; ++i) end = name.find('/', i == 0 ? 0 : end + 1);
+      deeper |= end != std::string::npos;
+      std::string group = name.substr(0, end);
+      level.push_back(groups.emplace(group, static_cast<int>(groups.size())).first->second);
+    }
+    if (!deeper) return levels;
+    levels.push_back(std::move(level));
+  }
+}
+
 /// Free sizes when they vary, logits instead of a final Softmax.
-Graph ClassifierObjective::training_graph(const Graph& model) const {
+Graph AnyClassifierObjective::training_graph(const Graph& model) const {
   Graph graph = free_image_input(model, options_.preprocess, options_.start_size < 1);
   Value* logits = graph.outputs().at(0).value;
   if (logits->producer() && logits->producer()->is("Softmax")) graph.set_output(0, logits->producer()->input(0));
@@ -36,6 +76,21 @@ Graph ClassifierObjective::training_graph(const Graph& model) const {
   return graph;
 }
 
+ClassifierObjective::ClassifierObjective(const Splits& data, const TrainOptions& options) : AnyClassifierObjective(data, options) {
+  for (const std::vector<int>& level : class_levels(data.train.classes)) levels_.push_back(group_matrix(level));
+  std::vector<int64_t> present;
+  std::vector<bool> used(data.train.classes.size(), false);
+  for (const Sample& sample : data.train.samples)
+    if (sample.label >= 0 && sample.label < static_cast<int>(used.size())) used[static_cast<size_t>(sample.label)] = true;
+  for (size_t i = 0; i < used.size(); ++i) {
+    place_.push_back(static_cast<int64_t>(present.size()));
+    if (used[i]) present.push_back(static_cast<int64_t>(i));
+  }
+  if (present.size() == used.size()) return;
+  present_ = at::tensor(present, at::kLong);
+  for (at::Tensor& level : levels_) level = level.index_select(0, present_);
+}
+
 void ClassifierObjective::configure(LoaderOptions& loader, bool training) const {
   if (!training) return;
   loader.augment = options_.augment;
@@ -44,9 +99,21 @@ void ClassifierObjective::configure(LoaderOptions& loader, bool training) const 
 
 at::Tensor ClassifierObjective::loss(const std::vector<at::Tensor>& outputs, const Batch& batch, int64_t first,
                                      int64_t last, ImageSize, double& metric_sum) const {
-  at::Tensor target = labels(batch, first, last);
-  metric_sum = static_cast<double>(count_correct(outputs[0], target));
-  return at::cross_entropy_loss(outputs[0], target, {}, at::Reduction::Sum, -100, options_.label_smoothing);
+  at::Tensor target = labels(batch, first, last), logits = outputs[0];
+  if (present_.defined()) {
+    logits = logits.index_select(1, present_);
+    auto* row = target.data_ptr<int64_t>();
+    for (int64_t i = 0; i < target.size(0); ++i) row[i] = place_[static_cast<size_t>(row[i])];
+  }
+  metric_sum = static_cast<double>(count_correct(logits, target));
+  at::Tensor sum = at::cross_entropy_loss(logits, target, {}, at::Reduction::Sum, -100, options_.label_smoothing);
+  if (levels_.empty()) return sum;
+  at::Tensor leaves = logits.softmax(1);
+  for (const at::Tensor& level : levels_) {
+    at::Tensor wanted = level.index_select(0, target).argmax(1, true);
+    sum = sum - level_weight * leaves.matmul(level).gather(1, wanted).clamp_min(1e-12).log().sum();
+  }
+  return sum;
 }
 
 void ClassifierObjective::begin_validation() { correct_ = seen_ = 0; }
@@ -65,6 +132,52 @@ double ClassifierObjective::add(const std::vector<at::Tensor>& outputs, const Ba
 
 double ClassifierObjective::metric() {
   return static_cast<double>(correct_) / static_cast<double>(std::max<int64_t>(1, seen_));
+}
+
+void MultiLabelObjective::configure(LoaderOptions& loader, bool training) const {
+  if (training) loader.augment = options_.augment;
+}
+
+at::Tensor MultiLabelObjective::loss(const std::vector<at::Tensor>& outputs, const Batch& batch, int64_t first, int64_t last,
+                                     ImageSize, double& metric_sum) const {
+  at::Tensor target = truth(data_.train, batch, first, last);
+  metric_sum = (outputs[0].detach().gt(0).eq(target.gt(0.5))).to(at::kFloat).mean(1).sum().item<float>();
+  double smooth = options_.label_smoothing;
+  return at::binary_cross_entropy_with_logits(outputs[0], target * (1 - smooth) + smooth / 2, {}, {}, at::Reduction::Sum);
+}
+
+void MultiLabelObjective::begin_validation() {
+  scores_.assign(data_.validation.samples.size(), {});
+  truth_ = scores_;
+}
+
+double MultiLabelObjective::add(const std::vector<at::Tensor>& outputs, const Batch& batch, int64_t first, int64_t last, ImageSize) {
+  at::Tensor target = truth(data_.validation, batch, first, last), logits = outputs[0].contiguous();
+  auto classes = logits.size(1);
+  {
+    std::lock_guard lock(mutex_);
+    for (int64_t i = first; i < last; ++i) {
+      auto image = static_cast<size_t>(batch.indices[static_cast<size_t>(i)]);
+      auto row = [&](const at::Tensor& t) {
+        const float* data = t.data_ptr<float>() + (i - first) * classes;
+        return std::vector<float>(data, data + classes);
+      };
+      scores_.at(image) = row(logits);
+      truth_.at(image) = row(target);
+    }
+  }
+  return at::binary_cross_entropy_with_logits(logits, target, {}, {}, at::Reduction::Sum).item<float>();
+}
+
+double MultiLabelObjective::metric() {
+  std::erase_if(scores_, [](const auto& row) { return row.empty(); });
+  std::erase_if(truth_, [](const auto& row) { return row.empty(); });
+  return multi_label_scores(scores_, truth_).mean_average_precision;
+}
+
+std::unique_ptr<Objective> make_classifier_objective(const Splits& data, const TrainOptions& options) {
+  if (data.train.task == Task::multi_label) return std::make_unique<MultiLabelObjective>(data, options);
+  return std::make_unique<ClassifierObjective>(data, options);
 }
 
 }  // namespace hone

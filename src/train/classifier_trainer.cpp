@@ -1,12 +1,27 @@
 #include "train/classifier_trainer.hpp"
 
+#include <algorithm>
+
 #include "train/classifier_objective.hpp"
 
 namespace hone {
 
 TrainResult train_classifier(Graph& model, const Splits& data, const TrainOptions& options, Progress& progress) {
-  ClassifierObjective objective(data, options);
-  return train(model, data, objective, options, progress);
+  std::unique_ptr<Objective> objective = make_classifier_objective(data, options);
+  return train(model, data, *objective, options, progress);
+}
+
+void set_backbone_defaults(TrainOptions& options, const Dataset& train) {
+  options.optimizer = OptimizerKind::adamw;
+  options.learning_rate = 1e-3;
+  options.backbone_rate = 0.3;
+  options.weight_decay = 0.02;
+  options.clip_gradient = 5;
+  options.warmup_epochs = 1;
+  options.ema_decay = 0.99;
+  options.batch_size = 16;
+  auto images = static_cast<int>(std::max<size_t>(1, train.samples.size()));
+  options.epochs = std::clamp(20000 / images, 8, 100);
 }
 
 }  // namespace hone

@@ -35,6 +35,19 @@ Graph free_image_input(const Graph& model, const Preprocess& preprocess, bool fr
   return graph;
 }
 
+at::Tensor normalized_images(const Batch& batch, int64_t first, int64_t last, const Preprocess& preprocess) {
+  Dims dims = batch.images.dims();
+  dims[0] = last - first;
+  const auto* pixels = static_cast<const uint8_t*>(batch.images.raw()) + first * dims[1] * dims[2] * dims[3];
+  // u8 NHWC memory seen as NCHW is channels-last already.
+  at::Tensor x = at::from_blob(const_cast<uint8_t*>(pixels), dims, at::kByte).permute({0, 3, 1, 2}).to(at::kFloat);
+  if (preprocess.bgr) x = x.flip(1);
+  auto channel = [](const std::array<float, 3>& values) {
+    return at::tensor({values[0], values[1], values[2]}, at::kFloat).reshape({1, 3, 1, 1});
+  };
+  return (x - channel(preprocess.mean)).div_(channel(preprocess.std));
+}
+
 TrainResult train(Graph& model, const Splits& data, Objective& objective, const TrainOptions& options,
                   Progress& progress) {
   validate(options);

@@ -55,4 +55,7 @@ Graph free_image_input(const Graph& model, const Preprocess& preprocess, bool fr
 TrainResult train(Graph& model, const Splits& data, Objective& objective, const TrainOptions& options,
                   Progress& progress = no_progress());
 
+/// Images of a part of a batch, normalized: f32 [last - first, 3, H, W], channels last in memory.
+at::Tensor normalized_images(const Batch& batch, int64_t first, int64_t last, const Preprocess& preprocess);
+
 }  // namespace hone

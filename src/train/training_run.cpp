@@ -45,12 +45,6 @@ TrainingRun::TrainingRun(const Graph& model, const Splits& data, Objective& obje
   live_->main().require_known(options.backbone, "backbone");
   for (size_t i = 0; i < live_->main().parameters().size(); ++i)
     if (matches_any(options.backbone, live_->main().parameters()[i].name)) optimizer_->rates()[i] = options.backbone_rate;
-  auto channel = [](const std::array<float, 3>& values) {
-    return at::tensor({values[0], values[1], values[2]}, at::kFloat).reshape({1, 3, 1, 1});
-  };
-  mean_ = channel(options.preprocess.mean);
-  deviation_ = channel(options.preprocess.std);
-
   validation_loader_ = std::make_unique<BatchLoader>(data.validation, loader_options(false));
   state_.height =
       training_size(static_cast<int>(options.preprocess.height), options.start_size, options.size_growth, 0);
@@ -82,16 +76,6 @@ BatchLoader& TrainingRun::loader() {
     train_loader_->start(state_.step / batches_, state_.step % batches_);
   }
   return *train_loader_;
-}
-
-at::Tensor TrainingRun::to_torch(const Batch& batch, int64_t first, int64_t last) const {
-  Dims dims = batch.images.dims();
-  dims[0] = last - first;
-  const auto* pixels = static_cast<const uint8_t*>(batch.images.raw()) + first * dims[1] * dims[2] * dims[3];
-  // u8 NHWC memory seen as NCHW is channels-last already.
-  at::Tensor x = at::from_blob(const_cast<uint8_t*>(pixels), dims, at::kByte).permute({0, 3, 1, 2}).to(at::kFloat);
-  if (options_.preprocess.bgr) x = x.flip(1);
-  return (x - mean_).div_(deviation_);
 }
 
 void TrainingRun::count_time() {
@@ -196,7 +180,7 @@ TrainingRun::Score TrainingRun::run_batch(const Batch& batch, bool training) {
   std::vector<Score> scores(static_cast<size_t>(parts));
   threads_.run(parts, [&](int part) {
     int64_t first = count * part / parts, last = count * (part + 1) / parts;
-    std::vector<at::Tensor> outputs = model[part].forward({to_torch(batch, first, last)}, training);
+    std::vector<at::Tensor> outputs = model[part].forward({normalized_images(batch, first, last, options_.preprocess)}, training);
     Score& score = scores[static_cast<size_t>(part)];
     if (!training) {
       score.loss = objective_.add(outputs, batch, first, last, size);

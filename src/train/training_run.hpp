@@ -46,8 +46,6 @@ class TrainingRun {
   int64_t epoch_index() const { return state_.step / batches_; }  ///< from 0
   BatchLoader& loader();
   LoaderOptions loader_options(bool training) const;
-  /// Rows [first, last) of a batch as network input.
-  at::Tensor to_torch(const Batch& batch, int64_t first, int64_t last) const;
   Score run_batch(const Batch& batch, bool training);
   Replicas& evaluated() { return average_ ? *average_ : *live_; }
   Schedule schedule() const;
@@ -65,7 +63,6 @@ class TrainingRun {
   std::unique_ptr<Replicas> live_, average_;  ///< average_ stays empty without ema_decay
   std::unique_ptr<Optimizer> optimizer_;
   std::vector<at::Tensor> best_;  ///< parameters, then buffers, of the averaged model
-  at::Tensor mean_, deviation_;
   bool backbone_held_ = false;
 
   std::unique_ptr<BatchLoader> train_loader_, validation_loader_;
