@@ -13,6 +13,7 @@ const std::vector<Command>& commands() {
       {"compare", "find the node where two models or devices part", add_compare},
       {"run", "classify images, find objects or segment them", add_run},
       {"demo", "show what models see in images, a video or a camera", nullptr, "hone_demo"},
+      {"explain", "show which places of an image speak for a class", add_explain},
       {"inspect", "show what is in a model file", add_inspect},
       {"report", "write report.html about a trained model", add_report},
       {"conformance", "run the ONNX backend tests", add_conformance},

@@ -30,6 +30,7 @@ Action add_bench(CLI::App& app);
 Action add_convert(CLI::App& app);
 Action add_compare(CLI::App& app);
 Action add_run(CLI::App& app);
+Action add_explain(CLI::App& app);
 Action add_inspect(CLI::App& app);
 Action add_report(CLI::App& app);
 Action add_conformance(CLI::App& app);

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <cmath>
 
 #include <fmt/format.h>
 
@@ -91,7 +90,7 @@ ImageModel open_image_model(const std::filesystem::path& file, const ImageFlags&
   if (flags.ready_for_images(model.graph)) return model;
   if (model.task == Task::detection) {
     model.decoder = find_decoder(decoder, model.graph);
-    if (!model.decoder)
+    if (!model.decoder || model.decoder->finished)
       throw Error("'" + file.string() + "'", "is a detector that takes no images and whose raw outputs are not known", "name them with --decoder");
     if (model.labels.empty()) model.labels = model.decoder->classes();
     return model;
@@ -120,58 +119,39 @@ std::vector<std::pair<int, double>> class_shares(const Tensor& classes) {
   return shares;
 }
 
-Predictor::Predictor(const ImageModel& model, const PredictorOptions& options)
-    : task_(model.task), labels_(model.labels), decoder_(model.decoder), score_(options.score.value_or(model.task == Task::detection ? 0.3 : 0.5)) {
-  const Graph& graph = model.graph;
+ImageRunner::ImageRunner(const Graph& graph, const Decoder* decoder, const DeviceOptions& device) : decoder_(decoder) {
   if (graph.outputs().empty() || graph.inputs().size() != 1)
     throw Error("graph '" + graph.name + "'", fmt::format("has {} inputs and {} outputs, expected one image", graph.inputs().size(), graph.outputs().size()));
-  for (const GraphOutput& output : graph.outputs()) output_names_.push_back(output.name);
   const Shape& input = graph.inputs()[0]->shape();
+  std::string place = "input '" + graph.inputs()[0]->name + "'";
   if (input.rank() == 4 && input[0].known() && input[0].value != 1)
-    throw Error("input '" + graph.inputs()[0]->name + "'", fmt::format("takes {} images at a time", input[0].value),
-                "make it one with hone convert --batch 1");
-  int classes = 0;
-  if (task_ == Task::classification || task_ == Task::multi_label)
-    classes = class_count({output_names_[0], graph.outputs()[0].value->dtype(), graph.outputs()[0].value->shape()});
-  else if (task_ == Task::segmentation)
-    classes = segmenter_classes(graph);
-  else if (!decoder_ && !has_detections(graph))
-    throw Error("output '" + output_names_[0] + "'", "is " + to_string(graph.outputs()[0].value->type) + ", expected the detections f32 [M, 7] of a detector");
-  if (classes > 0 && !labels_.empty() && static_cast<int>(labels_.size()) != classes)
-    throw Error("labels", fmt::format("{} class names for a model with {} classes", labels_.size(), classes), "give a file with one name a class to --labels");
-  if (decoder_) {
-    if (input.rank() != 4 || !input[2].known() || !input[3].known())
-      throw Error("input '" + graph.inputs()[0]->name + "'", "leaves the image size open", "fix it in the model");
+    throw Error(place, fmt::format("takes {} images at a time", input[0].value), "make it one with hone convert --batch 1");
+  if (decoder) {
+    if (input.rank() != 4 || !input[2].known() || !input[3].known()) throw Error(place, "leaves the image size open", "fix it in the model");
     size_ = {static_cast<int>(input[2].value), static_cast<int>(input[3].value)};
   }
-  load_split(graph, options.device);
+  if (decoder || !load_split(graph, device)) network_.emplace(load(graph, device));
 }
 
-void Predictor::load_split(const Graph& graph, const DeviceOptions& device) {
-  std::vector<const Value*> from;
-  const Value* resized = decoder_ ? nullptr : resized_image(graph, from);
-  if (resized && from.size() <= 1) {
-    from.insert(from.begin(), resized);
-    Graph network = subgraph(graph, from, graph.outputs());
-    if (network.inputs().size() == from.size()) {
-      takes_shape_ = from.size() == 2;
-      DeviceOptions single = device;
-      single.threads = 1;
-      GraphOutput output{"resized", const_cast<Value*>(resized)};
-      const Value* image = graph.inputs()[0];
-      prepare_.emplace(load(subgraph(graph, std::span(&image, 1), std::span(&output, 1)), single));
-      network_.emplace(load(std::move(network), device));
-      return;
-    }
-  }
-  network_.emplace(load(graph, device));
+bool ImageRunner::load_split(const Graph& graph, const DeviceOptions& device) {
+  std::vector<const Value*> from;  // what Shape makes of the image
+  const Value* resized = resized_image(graph, from);
+  if (!resized || from.size() > 1) return false;
+  takes_shape_ = from.size() == 1;
+  from.insert(from.begin(), resized);
+  Graph network = subgraph(graph, from, graph.outputs());
+  if (network.inputs().size() != from.size()) return false;
+  DeviceOptions single = device;
+  single.threads = 1;
+  GraphOutput output{"resized", const_cast<Value*>(resized)};
+  const Value* image = graph.inputs()[0];
+  prepare_.emplace(load(subgraph(graph, std::span(&image, 1), std::span(&output, 1)), single));
+  network_.emplace(load(std::move(network), device));
+  return true;
 }
 
-std::string Predictor::label(int index) const {
-  return index >= 0 && index < static_cast<int>(labels_.size()) ? labels_[static_cast<size_t>(index)] : fmt::format("class {}", index);
-}
-
-std::vector<Tensor> Predictor::run(const Tensor& image, Placement& placement) {
+std::vector<Tensor> ImageRunner::run(const Tensor& image, Placement& placement) {
+  require_image(image, "image");
   if (decoder_) {
     Tensor input = network_input(image, size_, decoder_->input, placement);
     return network_->run(std::span(&input, 1));
@@ -183,13 +163,33 @@ std::vector<Tensor> Predictor::run(const Tensor& image, Placement& placement) {
   return network_->run(inputs);
 }
 
+Predictor::Predictor(const ImageModel& model, const PredictorOptions& options)
+    : task_(model.task), labels_(model.labels), decoder_(model.decoder), runner_(model.graph, model.decoder, options.device),
+      score_(options.score.value_or(model.task == Task::detection ? 0.3 : 0.5)) {
+  const Graph& graph = model.graph;
+  for (const GraphOutput& output : graph.outputs()) output_names_.push_back(output.name);
+  int classes = 0;
+  if (task_ == Task::classification || task_ == Task::multi_label)
+    classes = class_count({output_names_[0], graph.outputs()[0].value->dtype(), graph.outputs()[0].value->shape()});
+  else if (task_ == Task::segmentation)
+    classes = segmenter_classes(graph);
+  else if (!decoder_ && !has_detections(graph))
+    throw Error("output '" + output_names_[0] + "'", "is " + to_string(graph.outputs()[0].value->type) + ", expected the detections f32 [M, 7] of a detector");
+  if (classes > 0 && !labels_.empty() && static_cast<int>(labels_.size()) != classes)
+    throw Error("labels", fmt::format("{} class names for a model with {} classes", labels_.size(), classes), "give a file with one name a class to --labels");
+}
+
+std::string Predictor::label(int index) const {
+  return index >= 0 && index < static_cast<int>(labels_.size()) ? labels_[static_cast<size_t>(index)] : fmt::format("class {}", index);
+}
+
 std::vector<Detection> Predictor::objects_of(const std::vector<Tensor>& outputs, const Placement& placement, const Tensor& image) const {
   std::vector<Detection> objects;
   auto width = static_cast<double>(image.dim(1)), height = static_cast<double>(image.dim(0));
   if (decoder_) {
     Outputs named;
     for (size_t i = 0; i < outputs.size(); ++i) named.emplace_back(output_names_[i], outputs[i]);
-    objects = suppress(decoder_->decode(named, size_, score_), decoder_->nms_iou);
+    objects = suppress(decoder_->decode(named, runner_.input_size(), score_), decoder_->nms_iou);
     for (Detection& one : objects) one.box = placement.undo(one.box);
   } else {
     auto rows = outputs.at(0).data<float>();
@@ -203,11 +203,14 @@ std::vector<Detection> Predictor::objects_of(const std::vector<Tensor>& outputs,
 }
 
 Findings Predictor::predict(const Tensor& image) {
-  require_image(image, "predictor");
   Placement placement;
   auto begin = std::chrono::steady_clock::now();
-  std::vector<Tensor> outputs = run(image, placement);
+  std::vector<Tensor> outputs = runner_.run(image, placement);
   seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  return read(outputs, placement, image);
+}
+
+Findings Predictor::read(const std::vector<Tensor>& outputs, const Placement& placement, const Tensor& image) const {
   Findings findings;
   if (task_ == Task::detection) {
     findings.objects = objects_of(outputs, placement, image);

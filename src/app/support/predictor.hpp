@@ -39,16 +39,34 @@ struct Findings {
 /// The number of pixels of each class, by falling share of the image; those that do not occur are left out.
 std::vector<std::pair<int, double>> class_shares(const Tensor& classes);
 
+/// Runs a model on images of any size, one at a time. The model is cut behind its Resize where it can be, so that nearly all of
+/// it is compiled once, whatever sizes come.
+class ImageRunner {
+ public:
+  /// `decoder`: of a raw head, whose input rule is used; else nullptr. Throws Error when the batch is fixed and not 1.
+  ImageRunner(const Graph& graph, const Decoder* decoder, const DeviceOptions& device);
+  /// The outputs for an image u8 [H, W, 3]; `placement` gets where it lies in the input of a raw head.
+  std::vector<Tensor> run(const Tensor& image, Placement& placement);
+  ImageSize input_size() const { return size_; }  ///< of a raw head
+
+ private:
+  bool load_split(const Graph& graph, const DeviceOptions& device);
+
+  const Decoder* decoder_;
+  ImageSize size_;
+  std::optional<Session> prepare_, network_;
+  bool takes_shape_ = false;  ///< the network wants the sizes of the image too
+};
+
 struct PredictorOptions {
   DeviceOptions device;
   std::optional<double> score;  ///< least score of a detection (0.3), least probability of a multi-label class (0.5)
 };
 
-/// Runs a model of any task on images of any size, one at a time. The model is cut behind its Resize where it can be, so that
-/// nearly all of it is compiled once, whatever sizes come.
+/// What a model of any task says of images of any size.
 class Predictor {
  public:
-  /// Throws Error when the model's outputs are not those of its task, or its batch is fixed and not 1.
+  /// Throws Error when the model's outputs are not those of its task, and as ImageRunner does.
   Predictor(const ImageModel& model, const PredictorOptions& options);
 
   Task task() const { return task_; }
@@ -57,21 +75,19 @@ class Predictor {
   double score() const { return score_; }
   /// Of an image u8 [H, W, 3].
   Findings predict(const Tensor& image);
+  /// Makes findings of the outputs for an image; predict() does this with what it ran.
+  Findings read(const std::vector<Tensor>& outputs, const Placement& placement, const Tensor& image) const;
   /// Wall time of the last predict(), preprocessing included, without decoding of boxes.
   double seconds() const { return seconds_; }
 
  private:
-  void load_split(const Graph& graph, const DeviceOptions& device);
-  std::vector<Tensor> run(const Tensor& image, Placement& placement);
   std::vector<Detection> objects_of(const std::vector<Tensor>& outputs, const Placement& placement, const Tensor& image) const;
 
   Task task_;
   std::vector<std::string> labels_, output_names_;
   const Decoder* decoder_;
-  ImageSize size_;  ///< of a raw head's input
+  ImageRunner runner_;
   double score_ = 0, seconds_ = 0;
-  std::optional<Session> prepare_, network_;
-  bool takes_shape_ = false;  ///< the network wants the sizes of the image too
 };
 
 }  // namespace hone::app
