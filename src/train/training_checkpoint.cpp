@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "base/error.hpp"
+#include "base/log.hpp"
 #include "train/train_options.hpp"
 #include "train/training_run.hpp"
 
@@ -11,7 +12,21 @@ void TrainingRun::save_when_due() {
   if (options_.checkpoint.empty()) return;
   bool by_count = options_.checkpoint_batches > 0 && state_.step - saved_step_ >= options_.checkpoint_batches;
   bool by_time = Clock::now() - saved_ >= std::chrono::duration<double>(options_.checkpoint_seconds);
-  if (by_count || by_time) save();
+  if (by_count || by_time) save_or_warn();
+}
+
+/// A full disk must not end hours of training: the last checkpoint that was written stays. The first one must succeed, as a
+/// wrong path would only be noticed when it is too late.
+bool TrainingRun::save_or_warn() {
+  try {
+    save();
+    return true;
+  } catch (const Error& error) {
+    if (!has_checkpoint_) throw;
+    warn(fmt::format("{}; training goes on, the checkpoint stays that of batch {}", error.what(), saved_step_));
+    saved_ = Clock::now();
+    return false;
+  }
 }
 
 void TrainingRun::visit_tensors(const std::function<void(const std::string&, at::Tensor&)>& visit) {
@@ -43,6 +58,7 @@ void TrainingRun::save() {
   save_checkpoint(options_.checkpoint, checkpoint);
   saved_ = Clock::now();
   saved_step_ = state_.step;
+  has_checkpoint_ = true;
 }
 
 void TrainingRun::load() {
@@ -79,6 +95,7 @@ void TrainingRun::load() {
       (*live_)[i].buffers()[k].tensor.copy_(live_->main().buffers()[k].tensor);
   }
   saved_step_ = state_.step;
+  has_checkpoint_ = true;
   train_loader_.reset();  // the next one starts at the restored position and size
 }
 

@@ -102,9 +102,9 @@ TrainResult TrainingRun::train() {
   } catch (const Interrupted&) {
     std::string remedy;
     if (!options_.checkpoint.empty()) {
-      save();
-      remedy = fmt::format("{} of {} batches are saved in '{}': run the same command with --resume to continue",
-                           state_.step, state_.total, options_.checkpoint.string());
+      save_or_warn();
+      remedy = fmt::format("{} of {} batches are saved in '{}': run the same command with --resume to continue", saved_step_,
+                           state_.total, options_.checkpoint.string());
     }
     throw Interrupted("training", remedy);
   }
@@ -278,7 +278,7 @@ void TrainingRun::finish_epoch() {
     state_.stopped = state_.total < options_.epochs * batches_ ? StopReason::time : StopReason::finished;
   }
   if (options_.on_epoch) options_.on_epoch(record);
-  if (!options_.checkpoint.empty()) save();
+  if (!options_.checkpoint.empty()) save_or_warn();
 }
 
 /// Sets the length of the run by the time that is left. A plan that still fits within a few percent stays, so that a

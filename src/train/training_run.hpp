@@ -39,6 +39,7 @@ class TrainingRun {
   void plan();
   void show();
   void save();
+  bool save_or_warn();
   void save_when_due();
   void count_time();
   bool epoch_is_over() const;
@@ -71,6 +72,7 @@ class TrainingRun {
   int64_t shown_total_ = -1;
   Clock::time_point counted_ = Clock::now(), saved_ = Clock::now();
   int64_t saved_step_ = 0;
+  bool has_checkpoint_ = false;  ///< one was written or read
 };
 
 }  // namespace hone

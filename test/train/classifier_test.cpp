@@ -9,6 +9,7 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/interrupt.hpp"
+#include "base/log.hpp"
 #include "data/image.hpp"
 #include "train/graph_module.hpp"
 #include "train/templates/builder.hpp"
@@ -201,6 +202,33 @@ TEST_F(Shapes, CtrlCSavesAndSaysHowToContinue) {
   o.on_step = nullptr;
   o.resume = true;
   EXPECT_EQ(losses(train_classifier(graph, *data_, o)), losses(expected));
+}
+
+TEST_F(Shapes, AFullDiskDoesNotEndARunThatHasACheckpoint) {
+  TestFolder folder;
+  TrainOptions o = options();
+  Graph whole = model();
+  TrainResult expected = train_classifier(whole, *data_, o);
+  o.checkpoint = folder.path() / "sub" / "run.ckpt";
+  Graph graph = model();
+  EXPECT_THROW(train_classifier(graph, *data_, o), Error) << "the folder is missing from the start";
+  std::filesystem::create_directories(folder.path() / "sub");
+  std::vector<std::string> messages;
+  set_log_sink([&](LogLevel, const std::string& message) { messages.push_back(message); });
+  o.on_epoch = [&](const EpochRecord& record) {
+    if (record.epoch == 2) std::filesystem::rename(folder.path() / "sub", folder.path() / "moved");
+  };
+  Graph second = model();
+  EXPECT_EQ(losses(train_classifier(second, *data_, o)), losses(expected));
+  set_log_sink(nullptr);
+  ASSERT_EQ(messages.size(), 2u);
+  EXPECT_THAT(messages[0], testing::AllOf(testing::HasSubstr("run.ckpt"), testing::HasSubstr("training goes on, the checkpoint stays that of batch 11")));
+  // What was written before is whole.
+  o.on_epoch = nullptr;
+  o.checkpoint = folder.path() / "moved" / "run.ckpt";
+  o.resume = true;
+  Graph third = model(99);
+  EXPECT_EQ(losses(train_classifier(third, *data_, o)), losses(expected));
 }
 
 std::string error_of(const std::function<void()>& run) {
