@@ -184,6 +184,24 @@ TEST(TrainDetector, EndsWithPlainImages) {
   EXPECT_EQ(loader.scene->crop, 0);
 }
 
+TEST(TrainDetector, TrainsAtSeveralSizes) {
+  Splits splits = data(16);
+  DetectionOptions detection;
+  detection.scene.sizes = {{64, 64}, {96, 64}, {32, 96}};
+  for (const char* name : {"ssd_mobilenet_v2", "atss", "yolox_nano"}) {
+    Graph model = small_detector(name);
+    TrainResult result = train_detector(model, splits, quick_options(splits, 2), detection);
+    EXPECT_TRUE(std::isfinite(result.history[1].loss)) << name;
+  }
+  TrainOptions growing = quick_options(splits, 2);
+  growing.start_size = 0.75;
+  Graph ssd = small_detector("ssd_mobilenet_v2"), atss = small_detector("atss");
+  EXPECT_EQ(train_detector(ssd, splits, growing).history[0].height, 48);
+  EXPECT_THROW(train_detector(atss, splits, growing), Error);
+  detection.scene.sizes = {{64, 72}};
+  EXPECT_THROW(train_detector(atss, splits, quick_options(splits, 2), detection), Error);
+}
+
 TEST(TrainDetector, ToleratesWhatSetsHold) {
   Splits splits = data(16);
   splits.train.classes = splits.validation.classes = {"red", "blue", "never seen"};

@@ -33,6 +33,18 @@ void check_data(const Splits& data, const DetectorHead& head) {
                 "check the annotation with hone data check");
 }
 
+/// A pyramid adds maps that are exactly twice as large as others.
+void check_sizes(const DetectorHead& head, const TrainOptions& options, const SceneOptions& scene) {
+  constexpr int multiple = 32;
+  if (head.kind == HeadKind::ssd) return;
+  if (options.start_size < 1)
+    throw Error("training options", fmt::format("start_size is {}, which gives sizes that are no multiples of {}", options.start_size, multiple),
+                "leave it at 1 for a detector with a feature pyramid");
+  for (const ImageSize& size : scene.sizes)
+    if (size.height % multiple || size.width % multiple)
+      throw Error("training options", fmt::format("the size {} x {} is no multiple of {}", size.height, size.width, multiple));
+}
+
 /// What a network says of one image, for SimOTA.
 class CostTable {
  public:
@@ -75,6 +87,7 @@ DetectionObjective::DetectionObjective(const Graph& model, const Splits& data, c
                                        const DetectionOptions& detection)
     : head_(detector_head(model)), data_(data), preprocess_(options.preprocess), free_size_(options.start_size < 1),
       options_(detection) {
+  check_sizes(head_, options, detection.scene);
   for (const ImageSize& size : detection.scene.sizes)
     free_size_ = free_size_ || size.height != head_.height || size.width != head_.width;
   if (!(detection.plain_end >= 0 && detection.plain_end <= 1))
