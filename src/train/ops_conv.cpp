@@ -60,8 +60,8 @@ at::Tensor pad_spatial(const at::Tensor& x, const std::vector<int64_t>& begin, c
 
 namespace {
 
-/// A layer that treats each pixel alone takes rows of the images for more images. libtorch gives oneDNN such layers from 16
-/// images on only, when it runs on one thread, and has a slower way, by copies, for fewer.
+/// A layer that treats each pixel alone takes rows of the images for more images. libtorch gives oneDNN such layers
+/// from 16 images on only, when it runs on one thread, and has a slower way, by copies, for fewer.
 int64_t rows_as_images(const at::Tensor& x, const at::Tensor& weight, const Window& window, int64_t groups) {
   auto all = [](const std::vector<int64_t>& values, int64_t wanted) {
     return std::all_of(values.begin(), values.end(), [=](int64_t value) { return value == wanted; });

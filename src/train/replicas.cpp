@@ -22,7 +22,8 @@ int set_blas_threads(int count) {
 
 }  // namespace
 
-ReplicaThreads::ReplicaThreads(int count) : threads_before_(at::get_num_threads()), blas_threads_before_(set_blas_threads(1)) {
+ReplicaThreads::ReplicaThreads(int count)
+    : threads_before_(at::get_num_threads()), blas_threads_before_(set_blas_threads(1)) {
   at::set_num_threads(1);
   // The number is kept by each thread; init_num_threads() takes over the one set above.
   pool_ = std::make_unique<ThreadPool>(count, [] { at::init_num_threads(); });

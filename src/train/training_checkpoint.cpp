@@ -15,8 +15,8 @@ void TrainingRun::save_when_due() {
   if (by_count || by_time) save_or_warn();
 }
 
-/// A full disk must not end hours of training: the last checkpoint that was written stays. The first one must succeed, as a
-/// wrong path would only be noticed when it is too late.
+/// A full disk must not end hours of training: the last checkpoint that was written stays. The first one must succeed,
+/// as a wrong path would only be noticed when it is too late.
 bool TrainingRun::save_or_warn() {
   try {
     save();

@@ -14,7 +14,8 @@ std::string write_model(const TemporaryFolder& folder) {
   Value* x = graph.add_input("input", DType::f32, Shape{Dim::named("N"), 3, 24, 32});
   Tensor weight = Tensor::zeros(DType::f32, {3, 3, 1, 1});
   for (size_t i : {0, 4, 8}) weight.mutable_data<float>()[i] = 1;
-  graph.add_output("scores", graph.add(make_op("", "Conv"), {x, graph.add_constant("weight", weight)}, "conv")->output());
+  graph.add_output("scores",
+                   graph.add(make_op("", "Conv"), {x, graph.add_constant("weight", weight)}, "conv")->output());
   Preprocess preprocess;
   preprocess.height = 24, preprocess.width = 32;
   preprocess.std = {255, 255, 255};
@@ -32,7 +33,9 @@ void write_picture(const TemporaryFolder& folder, const std::string& name, int s
   for (int i = 0; i < height * width; ++i) {
     int x = i % width;
     image.mutable_data<uint8_t>()[static_cast<size_t>(3 * i + (x < width / 2 ? 0 : 2))] = 250;
-    mask.mutable_data<uint8_t>()[static_cast<size_t>(i)] = static_cast<uint8_t>(x < width / 2 ? 2 : x < width * 3 / 4 ? 0 : 1);
+    mask.mutable_data<uint8_t>()[static_cast<size_t>(i)] = static_cast<uint8_t>(x < width / 2       ? 2
+                                                                                : x < width * 3 / 4 ? 0
+                                                                                                    : 1);
   }
   folder.write("data/val/" + name + ".png", encode_png(image));
   folder.write("data/val_labels/" + name + ".png", encode_png(mask));

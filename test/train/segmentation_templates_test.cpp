@@ -15,10 +15,12 @@ class SegmentationTemplate : public testing::TestWithParam<const char*> {};
 
 TEST_P(SegmentationTemplate, TrainsWhatIsEvaluated) {
   for (auto [height, width] : {std::pair(32, 48), std::pair(112, 96)}) {
-    Graph graph = build_template(GetParam(), {.classes = 5, .width = 0.25, .height = height, .width_px = width, .zero_gamma = false});
+    Graph graph = build_template(
+        GetParam(), {.classes = 5, .width = 0.25, .height = height, .width_px = width, .zero_gamma = false});
     ASSERT_EQ(graph.outputs().size(), 1u);
     EXPECT_EQ(graph.outputs()[0].name, "scores");
-    EXPECT_EQ(to_string(graph.outputs()[0].value->type), "f32[N, 5, " + std::to_string(height) + ", " + std::to_string(width) + "]");
+    EXPECT_EQ(to_string(graph.outputs()[0].value->type),
+              "f32[N, 5, " + std::to_string(height) + ", " + std::to_string(width) + "]");
     Rng rng(3);
     std::vector<Tensor> inputs{random_tensor({2, 3, height, width}, rng)};
     GraphModule module(graph);
@@ -71,8 +73,10 @@ TEST_P(SegmentationTemplate, ExplainsWhatItRefuses) {
   EXPECT_THAT(error({.classes = 3, .height = 360, .width_px = 480}), HasSubstr("use 368x480"));
   EXPECT_THAT(error({.classes = 3, .height = 16, .width_px = 16}), HasSubstr("use 32x32"));
   TestGraph flat;
-  flat.graph.add_output("", flat.op("Flatten", {flat.graph.add_input("x", DType::f32, Shape{Dim::named("N"), 3, 64, 64})}));
-  EXPECT_THAT(error({.classes = 3, .height = 64, .width_px = 64, .backbone = &flat.graph}), HasSubstr("expected feature maps"));
+  flat.graph.add_output("",
+                        flat.op("Flatten", {flat.graph.add_input("x", DType::f32, Shape{Dim::named("N"), 3, 64, 64})}));
+  EXPECT_THAT(error({.classes = 3, .height = 64, .width_px = 64, .backbone = &flat.graph}),
+              HasSubstr("expected feature maps"));
 }
 
 INSTANTIATE_TEST_SUITE_P(All, SegmentationTemplate, testing::Values("unet", "bisenet", "deeplabv3_mobilenet"),

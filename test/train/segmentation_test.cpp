@@ -35,7 +35,8 @@ Sample draw(const std::filesystem::path& folder, int number, Rng& rng) {
       const double colors[3][3] = {{100, 100, 100}, {200, 60, 60}, {60, 60, 200}};
       auto at = static_cast<size_t>(y * side + x);
       for (size_t c = 0; c < 3; ++c)
-        image.mutable_data<uint8_t>()[3 * at + c] = static_cast<uint8_t>(std::clamp(colors[label][c] + rng.normal(0, 20), 0.0, 255.0));
+        image.mutable_data<uint8_t>()[3 * at + c] =
+            static_cast<uint8_t>(std::clamp(colors[label][c] + rng.normal(0, 20), 0.0, 255.0));
       mask.mutable_data<uint8_t>()[at] = x == 0 || y == 0 ? mask_ignore : static_cast<uint8_t>(label);
     }
   Sample sample;
@@ -184,7 +185,8 @@ TEST_F(Segmentation, TheBackboneKeepsStillAsLongAsItIsToldTo) {
   train_segmenter(held, *data_, o);
   for (const char* name : {"fine.weight", "fine.bn.weight", "fine.bn.bias", "fine.bn.running_mean"})
     EXPECT_FALSE(moved(held, name)) << name;
-  for (const char* name : {"deep.weight", "deep.bn.running_mean", "classifier.bias"}) EXPECT_TRUE(moved(held, name)) << name;
+  for (const char* name : {"deep.weight", "deep.bn.running_mean", "classifier.bias"})
+    EXPECT_TRUE(moved(held, name)) << name;
   // After the first epoch it is let go.
   o.backbone_rate = 0.1;
   o.warm_frozen_epochs = 1;
@@ -224,7 +226,8 @@ TEST_F(Segmentation, BrokenMasksAreLeftOutAndListed) {
   for (Sample& sample : data.train.samples) sample.mask = folder_->path() / "ignored.png";
   EXPECT_THAT(error_of([&] { train_segmenter(graph, data, o); }), testing::HasSubstr("label no pixel with a class"));
   for (Sample& sample : data.train.samples) sample.mask.clear();
-  EXPECT_THAT(error_of([&] { train_segmenter(graph, data, o); }), testing::HasSubstr("none of the 40 training images can be used"));
+  EXPECT_THAT(error_of([&] { train_segmenter(graph, data, o); }),
+              testing::HasSubstr("none of the 40 training images can be used"));
 }
 
 TEST_F(Segmentation, ABatchWithoutALabelledPixelDoesNoHarm) {
@@ -292,7 +295,8 @@ TEST(PixelLoss, IsTheCrossEntropyWithItsGradient) {
       for (float& value : scores) value = static_cast<float>(rng.uniform(-spread, spread));
       for (float& value : weights) value = static_cast<float>(rng.uniform(0.2, 3));
       std::vector<uint8_t> targets(static_cast<size_t>(count));
-      for (uint8_t& target : targets) target = rng.chance(0.2) ? mask_ignore : static_cast<uint8_t>(rng.below(static_cast<uint32_t>(classes)));
+      for (uint8_t& target : targets)
+        target = rng.chance(0.2) ? mask_ignore : static_cast<uint8_t>(rng.below(static_cast<uint32_t>(classes)));
       std::vector<float> gradient(scores.size(), 99);
       double sum = pixel_cross_entropy(scores.data(), targets.data(), count, classes, weights.data(), gradient.data());
       EXPECT_EQ(sum, pixel_cross_entropy(scores.data(), targets.data(), count, classes, weights.data(), nullptr));

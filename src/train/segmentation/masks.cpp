@@ -29,10 +29,13 @@ Counted count(const Sample& sample, const Dataset& dataset) {
   }
   Tensor mask = read_mask(sample.mask, dataset.masks);
   ImageSize size = sample.size;
-  if (sample.pixels.defined()) size = {static_cast<int>(sample.pixels.dim(0)), static_cast<int>(sample.pixels.dim(1))};
-  else if (size.width == 0) size = image_size(sample.path);
+  if (sample.pixels.defined())
+    size = {static_cast<int>(sample.pixels.dim(0)), static_cast<int>(sample.pixels.dim(1))};
+  else if (size.width == 0)
+    size = image_size(sample.path);
   if (mask.dim(0) != size.height || mask.dim(1) != size.width)
-    counted.problem = fmt::format("its mask is {}x{}, the image {}x{}", mask.dim(1), mask.dim(0), size.width, size.height);
+    counted.problem =
+        fmt::format("its mask is {}x{}, the image {}x{}", mask.dim(1), mask.dim(0), size.width, size.height);
   for (uint8_t value : mask.data<uint8_t>()) ++counted.pixels[value];
   for (size_t value = dataset.classes.size(); value < mask_ignore; ++value)
     if (counted.pixels[value] > 0)
@@ -79,7 +82,8 @@ std::vector<float> class_weights(const std::vector<int64_t>& pixels, double bala
   auto median = static_cast<double>(present[present.size() / 2]);
   for (size_t c = 0; c < pixels.size(); ++c)
     if (pixels[c] > 0)
-      weights[c] = static_cast<float>(std::clamp(std::pow(median / static_cast<double>(pixels[c]), balance), 0.1, 10.0));
+      weights[c] =
+          static_cast<float>(std::clamp(std::pow(median / static_cast<double>(pixels[c]), balance), 0.1, 10.0));
   return weights;
 }
 

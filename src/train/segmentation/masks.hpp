@@ -9,7 +9,7 @@ namespace hone {
 
 /// A data set whose masks have all been read once.
 struct CheckedMasks {
-  Dataset dataset;              ///< without the samples that were left out
+  Dataset dataset;  ///< without the samples that were left out
   std::vector<Skipped> skipped;
   std::vector<int64_t> pixels;  ///< labelled, of each class
 };

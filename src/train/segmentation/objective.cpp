@@ -17,12 +17,13 @@ namespace {
 
 /// pixel_cross_entropy() of channels-last scores [n, C, h, w]. The gradient is that of one pass, found on the way.
 struct CrossEntropy : torch::autograd::Function<CrossEntropy> {
-  static torch::autograd::Variable forward(torch::autograd::AutogradContext* context, const torch::autograd::Variable& scores,
-                                           const uint8_t* target, const std::vector<float>& weights) {
+  static torch::autograd::Variable forward(torch::autograd::AutogradContext* context,
+                                           const torch::autograd::Variable& scores, const uint8_t* target,
+                                           const std::vector<float>& weights) {
     at::Tensor last = scores.contiguous(at::MemoryFormat::ChannelsLast);
     at::Tensor gradient = at::empty_like(last, at::MemoryFormat::ChannelsLast);
-    double sum = pixel_cross_entropy(last.data_ptr<float>(), target, last.numel() / last.size(1), last.size(1), weights.data(),
-                                     gradient.data_ptr<float>());
+    double sum = pixel_cross_entropy(last.data_ptr<float>(), target, last.numel() / last.size(1), last.size(1),
+                                     weights.data(), gradient.data_ptr<float>());
     context->save_for_backward({gradient});
     return at::scalar_tensor(sum, at::kFloat);
   }
@@ -32,7 +33,8 @@ struct CrossEntropy : torch::autograd::Function<CrossEntropy> {
   }
 };
 
-/// 1 - the mean over the classes present of 2 |P and T| / (|P| + |T|), with probabilities for P (Milletari et al. 2016).
+/// 1 - the mean over the classes present of 2 |P and T| / (|P| + |T|), with probabilities for P (Milletari et al.
+/// 2016).
 at::Tensor dice_loss(const at::Tensor& scores, const uint8_t* classes) {
   at::Tensor rows = scores.permute({0, 2, 3, 1}).reshape({-1, scores.size(1)});
   at::Tensor target = at::from_blob(const_cast<uint8_t*>(classes), {rows.size(0)}, at::kByte).to(at::kLong);
@@ -68,10 +70,11 @@ Graph SegmentationObjective::training_graph(const Graph& model) const {
               (!shape[2].known() || shape[2] == Dim(options_.preprocess.height)) &&
               (!shape[3].known() || shape[3] == Dim(options_.preprocess.width));
   if (!fits)
-    throw Error("output '" + fixed.outputs()[0].name + "'",
-                fmt::format("is {}; for the {} classes of the data expected f32[N, {}, {}, {}]", to_string(scores->type),
-                            classes, classes, options_.preprocess.height, options_.preprocess.width),
-                "scores have the size of the network's input");
+    throw Error(
+        "output '" + fixed.outputs()[0].name + "'",
+        fmt::format("is {}; for the {} classes of the data expected f32[N, {}, {}, {}]", to_string(scores->type),
+                    classes, classes, options_.preprocess.height, options_.preprocess.width),
+        "scores have the size of the network's input");
   return vary ? free_image_input(model, options_.preprocess, true) : std::move(fixed);
 }
 
@@ -83,11 +86,13 @@ std::string SegmentationObjective::describe() const {
   const SceneOptions& s = segmentation_.scene;
   std::string sizes;
   for (const ImageSize& size : s.sizes) sizes += fmt::format(" {}x{}", size.height, size.width);
-  return fmt::format("scene=fit {} fill {} flip {} crop {} expand {} {} scale {}-{} color {} {} {} {} mosaic {} copy-paste {} sizes{}\n"
-                     "class_balance={}\ndice={}\nclass_weights={:.5f}\n",
-                     static_cast<int>(s.fit), s.fill, s.flip, s.crop, s.expand, s.max_expand, s.min_scale, s.max_scale,
-                     s.brightness, s.contrast, s.saturation, s.hue, s.mosaic, s.copy_paste, sizes,
-                     segmentation_.class_balance, segmentation_.dice, fmt::join(weights_, " "));
+  return fmt::format(
+      "scene=fit {} fill {} flip {} crop {} expand {} {} scale {}-{} color {} {} {} {} mosaic {} copy-paste {} "
+      "sizes{}\n"
+      "class_balance={}\ndice={}\nclass_weights={:.5f}\n",
+      static_cast<int>(s.fit), s.fill, s.flip, s.crop, s.expand, s.max_expand, s.min_scale, s.max_scale, s.brightness,
+      s.contrast, s.saturation, s.hue, s.mosaic, s.copy_paste, sizes, segmentation_.class_balance, segmentation_.dice,
+      fmt::join(weights_, " "));
 }
 
 at::Tensor SegmentationObjective::loss(const std::vector<at::Tensor>& outputs, const Batch& batch, int64_t first,
@@ -109,8 +114,8 @@ at::Tensor SegmentationObjective::loss(const std::vector<at::Tensor>& outputs, c
 
 void SegmentationObjective::begin_validation() { matrix_ = SegmentationMatrix(static_cast<int>(weights_.size())); }
 
-double SegmentationObjective::add(const std::vector<at::Tensor>& outputs, const Batch& batch, int64_t first, int64_t last,
-                                  ImageSize size) {
+double SegmentationObjective::add(const std::vector<at::Tensor>& outputs, const Batch& batch, int64_t first,
+                                  int64_t last, ImageSize size) {
   double sum = 0;
   std::vector<float> alike(weights_.size(), 1);
   at::Tensor scores = outputs[0].contiguous(at::MemoryFormat::ChannelsLast);
@@ -120,9 +125,11 @@ double SegmentationObjective::add(const std::vector<at::Tensor>& outputs, const 
     Tensor truth = read_mask(sample.mask, data_.validation.masks);
     Tensor small = resize_mask(truth, size.height, size.width);
     auto target = small.data<uint8_t>();
-    auto labelled = static_cast<double>(target.size()) - static_cast<double>(std::count(target.begin(), target.end(), mask_ignore));
+    auto labelled =
+        static_cast<double>(target.size()) - static_cast<double>(std::count(target.begin(), target.end(), mask_ignore));
     const float* rows = scores.data_ptr<float>() + (i - first) * static_cast<int64_t>(target.size()) * scores.size(1);
-    sum += pixel_cross_entropy(rows, target.data(), static_cast<int64_t>(target.size()), scores.size(1), alike.data(), nullptr) /
+    sum += pixel_cross_entropy(rows, target.data(), static_cast<int64_t>(target.size()), scores.size(1), alike.data(),
+                               nullptr) /
            std::max(1.0, labelled);
     Tensor predicted(DType::u8, {size.height, size.width});
     const uint8_t* plane = best.data_ptr<uint8_t>() + (i - first) * int64_t{size.height} * size.width;

@@ -18,9 +18,10 @@ namespace {
 
 constexpr int64_t block = 32;  ///< pixels side by side, so that loops run over them and not over a handful of classes
 
-/// values[c][i] becomes exp(values[c][i] - max over c), sums[i] their sum and shift[i] the maximum. exp(x) = 2^n * 2^f with a
-/// polynomial for 2^f (Cephes), within 1e-7.
-HONE_CLONES void exponentials(float* __restrict values, int64_t classes, float* __restrict shift, float* __restrict sums) {
+/// values[c][i] becomes exp(values[c][i] - max over c), sums[i] their sum and shift[i] the maximum. exp(x) = 2^n * 2^f
+/// with a polynomial for 2^f (Cephes), within 1e-7.
+HONE_CLONES void exponentials(float* __restrict values, int64_t classes, float* __restrict shift,
+                              float* __restrict sums) {
   for (int64_t i = 0; i < block; ++i) shift[i] = values[i], sums[i] = 0;
   for (int64_t c = 1; c < classes; ++c)
     for (int64_t i = 0; i < block; ++i) shift[i] = std::max(shift[i], values[c * block + i]);
@@ -50,8 +51,8 @@ HONE_CLONES void scale_rows(float* __restrict values, int64_t classes, const flo
 
 }  // namespace
 
-double pixel_cross_entropy(const float* scores, const uint8_t* targets, int64_t count, int64_t classes, const float* weights,
-                           float* gradient) {
+double pixel_cross_entropy(const float* scores, const uint8_t* targets, int64_t count, int64_t classes,
+                           const float* weights, float* gradient) {
   std::vector<float> values(static_cast<size_t>(classes * block), 0.0f);
   float shift[block], sums[block], factor[block];
   double total = 0;

@@ -87,11 +87,13 @@ TrainResult train_segmenter(Graph& model, const Splits& data, const TrainOptions
   require_samples(train_masks, "training");
   require_samples(validation_masks, "validation");
   if (std::accumulate(train_masks.pixels.begin(), train_masks.pixels.end(), int64_t{0}) == 0)
-    throw Error("data", "the masks of the training images label no pixel with a class", "check the coding of the masks with hone data check");
+    throw Error("data", "the masks of the training images label no pixel with a class",
+                "check the coding of the masks with hone data check");
   Splits usable = data;
   usable.train = std::move(train_masks.dataset);
   usable.validation = std::move(validation_masks.dataset);
-  SegmentationObjective objective(usable, options, segmentation, class_weights(train_masks.pixels, segmentation.class_balance));
+  SegmentationObjective objective(usable, options, segmentation,
+                                  class_weights(train_masks.pixels, segmentation.class_balance));
   TrainResult result = train(model, usable, objective, options, progress);
   for (const CheckedMasks* masks : {&train_masks, &validation_masks})
     result.unreadable.insert(result.unreadable.end(), masks->skipped.begin(), masks->skipped.end());

@@ -43,7 +43,8 @@ class Builder {
   /// Layers of shrinking width, all of them kept: out/2, out/4, out/8 and out/8 channels with growing receptive field.
   Value* dense(Value* x, int64_t out, int64_t stride, int64_t dilation, const std::string& name) {
     Value* a = conv_block(build_, x, {.out = channels(out / 2)}, name + ".a");
-    Value* b = conv_block(build_, a, {.out = channels(out / 4), .kernel = 3, .stride = stride, .dilation = dilation}, name + ".b");
+    Value* b = conv_block(build_, a, {.out = channels(out / 4), .kernel = 3, .stride = stride, .dilation = dilation},
+                          name + ".b");
     Value* c = conv_block(build_, b, {.out = channels(out / 8), .kernel = 3, .dilation = dilation}, name + ".c");
     Value* d = conv_block(build_, c, {.out = channels(out / 8), .kernel = 3, .dilation = dilation}, name + ".d");
     if (stride == 2) a = build_.max_pool(a, 3, 2, name + ".pool");
@@ -54,7 +55,8 @@ class Builder {
   Value* with_context(Value* x) {
     x = conv_block(build_, x, {.out = channels(128)}, "context.reduce");
     Value* whole = build_.global_average(x, "context.pool");
-    Value* weight = build_.sigmoid(build_.conv(whole, {.out = channels(128), .bias = true}, "context.attention"), "context.sigmoid");
+    Value* weight = build_.sigmoid(build_.conv(whole, {.out = channels(128), .bias = true}, "context.attention"),
+                                   "context.sigmoid");
     Value* bias = build_.conv(whole, {.out = channels(128), .bias = true}, "context.bias");
     return build_.add(build_.mul(x, weight, "context.mul"), bias, "context.add");
   }
@@ -65,7 +67,8 @@ class Builder {
     int64_t factor = fine->shape()[2].value / deep->shape()[2].value;
     if (factor > 1) x = build_.enlarge(x, factor, name + ".enlarge");
     Value* side = conv_block(build_, fine, {.out = channels(out / 2)}, name + ".side");
-    return conv_block(build_, build_.concat({x, side}, name + ".concat"), {.out = channels(out), .kernel = 3}, name + ".mix");
+    return conv_block(build_, build_.concat({x, side}, name + ".concat"), {.out = channels(out), .kernel = 3},
+                      name + ".mix");
   }
 
   const TemplateOptions& options_;

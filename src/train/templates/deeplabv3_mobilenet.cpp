@@ -20,12 +20,13 @@ Graph own_backbone(const TemplateOptions& options) {
   return graph;
 }
 
-/// Layers that look at a map at several distances, and at all of it, summed into one: a 1x1 layer over the concatenation,
-/// in which the average of the map needs no enlarging.
+/// Layers that look at a map at several distances, and at all of it, summed into one: a 1x1 layer over the
+/// concatenation, in which the average of the map needs no enlarging.
 Value* pyramid(ModelBuilder& build, Value* x, int64_t out) {
   std::vector<Value*> parts{conv_block(build, x, {.out = out}, "aspp.near")};
   for (int64_t dilation : {3, 6, 12})
-    parts.push_back(separable_block(build, x, {.out = out, .kernel = 3, .dilation = dilation}, fmt::format("aspp.{}", dilation)));
+    parts.push_back(
+        separable_block(build, x, {.out = out, .kernel = 3, .dilation = dilation}, fmt::format("aspp.{}", dilation)));
   Value* sum = build.conv(build.concat(parts, "aspp.concat"), {.out = out}, "aspp.project");
   Value* whole = build.conv(build.global_average(x, "aspp.pool"), {.out = out, .bias = true}, "aspp.whole");
   sum = build.batch_norm(build.add(sum, whole, "aspp.add"), "aspp.bn");
@@ -54,8 +55,8 @@ Graph build_deeplabv3_mobilenet(const TemplateOptions& options) {
   if (fine.stride < deep.stride) {
     x = build.enlarge(x, deep.stride / fine.stride, "decoder.enlarge");
     Value* side = conv_block(build, fine.value, {.out = scaled_channels(32, options.width)}, "decoder.side");
-    x = separable_block(build, build.concat({x, side}, "decoder.concat"), {.out = scaled_channels(96, options.width), .kernel = 3},
-                        "decoder.mix");
+    x = separable_block(build, build.concat({x, side}, "decoder.concat"),
+                        {.out = scaled_channels(96, options.width), .kernel = 3}, "decoder.mix");
   }
   add_scores(graph, build, x, options);
   return graph;

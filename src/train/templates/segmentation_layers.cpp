@@ -52,10 +52,13 @@ std::vector<FeatureMap> add_backbone_maps(Graph& graph, Value* input, const Temp
   for (Value* value : insert_graph(graph, nullptr, *options.backbone, std::span(&input, 1), "backbone/")) {
     const Shape& shape = value->shape();
     if (shape.rank() != 4 || !shape[1].known() || !shape[2].known() || !shape[3].known())
-      throw Error("backbone", "output '" + value->name + "' is " + to_string(value->type) + ", expected feature maps f32[N, C, H, W]",
-                  "cut it at the last value of each stride");
+      throw Error(
+          "backbone",
+          "output '" + value->name + "' is " + to_string(value->type) + ", expected feature maps f32[N, C, H, W]",
+          "cut it at the last value of each stride");
     int64_t stride = shape[2].value > 0 ? options.height / shape[2].value : 0;
-    bool fits = stride >= 1 && stride <= 16 && stride * shape[2].value == options.height && stride * shape[3].value == options.width_px;
+    bool fits = stride >= 1 && stride <= 16 && stride * shape[2].value == options.height &&
+                stride * shape[3].value == options.width_px;
     if (fits && (maps.empty() || stride > maps.back().stride)) maps.push_back({value, stride});
   }
   if (maps.empty()) throw Error("backbone", "has no feature map of stride 2, 4, 8 or 16", "cut it at such values");

@@ -24,8 +24,8 @@ struct FeatureMap {
   Value* value = nullptr;
   int64_t stride = 1;
 };
-/// The maps of TemplateOptions::backbone under "backbone/", those with a stride up to 16 whose size is the input's divided by
-/// it. Throws Error when there is none.
+/// The maps of TemplateOptions::backbone under "backbone/", those with a stride up to 16 whose size is the input's
+/// divided by it. Throws Error when there is none.
 std::vector<FeatureMap> add_backbone_maps(Graph& graph, Value* input, const TemplateOptions& options);
 
 }  // namespace hone

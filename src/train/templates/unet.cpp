@@ -34,7 +34,8 @@ Graph build_unet(const TemplateOptions& options) {
   graph.name = "unet";
   ModelBuilder build(graph, options.seed);
   Value* input = segmenter_input(graph, options);
-  std::vector<FeatureMap> maps = options.backbone ? add_backbone_maps(graph, input, options) : contract(build, input, options);
+  std::vector<FeatureMap> maps =
+      options.backbone ? add_backbone_maps(graph, input, options) : contract(build, input, options);
   FeatureMap deep = maps.back();
   for (size_t level = maps.size() - 1; level-- > 0;) {
     std::string name = fmt::format("up{}", level);
