@@ -32,6 +32,7 @@ std::string key_of(const Quantizer& quantizer, const QuantizeOptions& options, c
                            static_cast<int>(options.activations), options.subset_size, options.bias_correction,
                            options.full_bias_correction, options.equalize, options.smooth_alpha, options.adaptive_rounding,
                            static_cast<int>(options.saturation_fix), control.ranking_subset, control.rank_by_metric));
+  facts.insert(fmt::format("methods {} {} {}", options.align_depthwise, options.batch_norm_statistics, static_cast<bool>(control.sampling_error)));
   double sum = 0;
   for (const Tensor& tensor : quantizer.samples().kept()[0])
     if (tensor.size() > 0) sum += tensor.to_floats()[static_cast<size_t>(tensor.size() / 2)];
@@ -48,8 +49,11 @@ class Search {
 
   std::set<std::string> run() {
     if (state_.resumed()) say(fmt::format("goes on from '{}'", control_.state_file.string()));
-    report_.fp32 = accuracy("fp32", [&] { return validate_(quantizer_.exact()); });
+    report_.fp32 = accuracy("fp32", [&] { return validated(quantizer_.exact()); });
     report_.int8 = report_.accuracy = accuracy_of({});
+    if (control_.sampling_error) report_.sampling_error = accuracy("sampling error", control_.sampling_error);
+    if (report_.sampling_error > allowed_drop())
+      say(fmt::format("a drop of less than {:.4f} cannot be told from chance on these samples", report_.sampling_error));
     say(fmt::format("fp32 {:.4f}, int8 {:.4f}, allowed {:.4f}", report_.fp32, report_.int8, least()));
     std::set<std::string> reverted;
     if (!is_met(report_.int8)) {
@@ -64,9 +68,10 @@ class Search {
   }
 
  private:
-  double least() const {
-    return report_.fp32 - control_.max_drop * (control_.drop_type == DropType::relative ? std::fabs(report_.fp32) : 1);
+  double allowed_drop() const {
+    return control_.max_drop * (control_.drop_type == DropType::relative ? std::fabs(report_.fp32) : 1);
   }
+  double least() const { return report_.fp32 - std::max(allowed_drop(), report_.sampling_error); }
   // Sums of floats that should be equal may differ in their last digits.
   bool is_met(double accuracy) const { return accuracy >= least() - 1e-9; }
   void say(const std::string& line) const {
@@ -79,12 +84,15 @@ class Search {
     if (auto known = state_.accuracy(what)) return *known;
     double found = measure();
     if (!std::isfinite(found)) throw Error("quantize", fmt::format("the validation gave {}", found), "expected a finite number");
-    ++report_.validations;
     state_.set_accuracy(what, found);
     return found;
   }
   double accuracy_of(const std::set<std::string>& reverted) {
-    return accuracy(SearchState::name_of(reverted), [&] { return validate_(build(reverted)); });
+    return accuracy(SearchState::name_of(reverted), [&] { return validated(build(reverted)); });
+  }
+  double validated(const Graph& graph) {
+    ++report_.validations;
+    return validate_(graph);
   }
   Graph build(const std::set<std::string>& reverted) {
     return quantizer_.build(options_, reverted, nullptr, no_progress());

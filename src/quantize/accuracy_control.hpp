@@ -19,6 +19,9 @@ enum class DropType {
 struct AccuracyOptions {
   double max_drop = 0.01;
   DropType drop_type = DropType::absolute;
+  /// The standard error of the difference between the last two results of `validate`, called when the fp32 model and its
+  /// full quantization were measured; a drop below it cannot be told from chance and counts as none. Empty: any drop counts.
+  std::function<double()> sampling_error;
   int max_iterations = 0;   ///< units to turn back at most; 0: all
   int ranking_subset = 16;  ///< calibration samples that rank the units, at most those that are kept (64)
   bool rank_by_metric = false;  ///< rank with `validate` in place of the difference of outputs. Slower.
@@ -31,6 +34,7 @@ struct AccuracyOptions {
 struct AccuracyReport {
   double fp32 = 0, int8 = 0;          ///< accuracy of the model and of its full quantization
   double accuracy = 0;                ///< of the result
+  double sampling_error = 0;          ///< see AccuracyOptions
   bool met = false;
   std::vector<std::string> ranking;   ///< units, the one whose reverting gains most first
   std::vector<std::string> reverted;  ///< units of the result in fp32

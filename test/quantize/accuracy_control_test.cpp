@@ -79,6 +79,15 @@ TEST(AccuracyControl, NothingToDoWhenTheDropIsMet) {
   EXPECT_EQ(report.validations, 2);
 }
 
+TEST(AccuracyControl, ADropThatTheSamplesCannotResolveIsNone) {
+  Bench bench;
+  AccuracyReport report;
+  bench.run({.max_drop = 0, .sampling_error = [] { return 5.0; }}, report);
+  EXPECT_TRUE(report.met);
+  EXPECT_TRUE(report.reverted.empty());
+  EXPECT_EQ(report.sampling_error, 5);
+}
+
 TEST(AccuracyControl, RelativeDropAndRankingByMetric) {
   Bench bench;
   AccuracyReport report;

@@ -31,7 +31,7 @@ struct QuantizeCommandOptions {
   std::optional<int> subset, max_iterations, ranking_subset, group_size, rounding_iterations;
   std::optional<double> percentile, smooth, max_drop, ratio;
   bool random_data = false, no_bias_correction = false, full_bias_correction = false, equalize = false, adaround = false;
-  bool no_align = false, no_batch_norm = false, reduce_range = false, data_aware = false, asymmetric_weights = false, sweep = false, json = false;
+  bool no_align = false, strict_drop = false, no_batch_norm = false, reduce_range = false, data_aware = false, asymmetric_weights = false, sweep = false, json = false;
   DataFlags images;
   ImageFlags image;
   DeviceFlags device;
@@ -83,6 +83,7 @@ struct QuantizeCommandOptions {
     const char* group = "Keeping accuracy (labelled data)";
     app.add_option("--max-drop", max_drop, "turn layers back to FP32 until top-1, mAP or mIoU drops by no more than this (0.01 is a point)")
         ->check(in_range(0.0, 1.0))->group(group);
+    app.add_flag("--strict-drop", strict_drop, "count a drop that so few images cannot tell from chance as well")->group(group);
     app.add_option("--drop-type", drop_type, "absolute (default) or relative")->group(group);
     app.add_option("--max-iterations", max_iterations, "layers to turn back at most; 0: all")->check(in_range(0, 1000000))->group(group);
     app.add_option("--ranking-subset", ranking_subset, "samples that rank the layers (16)")->check(in_range(1, 64))->group(group);
@@ -234,6 +235,7 @@ class QuantizeCommand {
     control.on_step = [this](const std::string& line) { say(line); };
     AccuracyReport& report = outcome_.accuracy.emplace();
     auto validate = [this](const Graph& graph) { return validation_->measure(graph, no_progress()); };
+    if (!o_.strict_drop) control.sampling_error = [this] { return validation_->sampling_error(); };
     Graph result = quantize_with_accuracy_control(model_, source(), make_runner(), validate, s_.quantize, control, &report, *progress_);
     outcome_.int8 = report.quantize;
     outcome_.before = report.fp32;

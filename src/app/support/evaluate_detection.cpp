@@ -29,6 +29,20 @@ void require_images(int64_t images, const std::vector<Skipped>& skipped) {
   throw Error("data", fmt::format("none of the {} images can be used", skipped.size()),
               skipped.empty() ? "" : "the first: " + skipped[0].path.string() + ": " + skipped[0].reason);
 }
+std::vector<double> shares_of(const Dataset& truth, const std::vector<Detection>& detections) {
+  std::vector<double> result;
+  if (truth.samples.size() < 2 * sample_shares) return result;
+  for (size_t share = 0; share < sample_shares; ++share) {
+    Dataset images = truth;
+    images.samples.clear();
+    for (size_t i = share; i < truth.samples.size(); i += sample_shares) images.samples.push_back(truth.samples[i]);
+    std::vector<Detection> found;
+    for (const Detection& one : detections)
+      if (static_cast<size_t>(one.image) % sample_shares == share) found.push_back(one), found.back().image /= static_cast<int>(sample_shares);
+    result.push_back(std::max(0.0, coco_scores(images, found).ap));
+  }
+  return result;
+}
 }  // namespace
 
 void keep_part(Dataset& dataset, const std::string& part) {
@@ -86,6 +100,7 @@ DetectionEvaluation evaluate_detection(const Graph& model, const Decoder& decode
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   require_images(result.images, result.skipped);
   result.coco = coco_scores(truth, all);
+  result.shares = shares_of(truth, all);
   result.voc = voc_scores(truth, all);
   return result;
 }

@@ -18,9 +18,13 @@ namespace hone::app {
 /// "val", "test", "all"). Throws Error for a part that has no samples.
 void keep_part(Dataset& dataset, const std::string& part);
 
+/// Into how many shares the images of an evaluation are put to see how far its figure depends on them; at least two images each.
+constexpr size_t sample_shares = 8;
+
 struct DetectionEvaluation {
   CocoScores coco;
   VocScores voc;
+  std::vector<double> shares;  ///< COCO mAP of each share of the images
   int64_t images = 0, objects = 0;
   double seconds = 0;
   std::vector<Skipped> skipped;
@@ -34,6 +38,7 @@ std::string to_text(const DetectionEvaluation& evaluation, const Dataset& data);
 
 struct SegmentationEvaluation {
   SegmentationMatrix matrix{1};
+  std::vector<SegmentationMatrix> shares;  ///< of each share of the images
   int64_t images = 0;
   double seconds = 0;
   std::vector<Skipped> skipped;

@@ -59,6 +59,7 @@ SegmentationEvaluation evaluate_segmentation(const Graph& model, const InputRule
   Segmenter segmenter(model, rule, device);
   SegmentationEvaluation result;
   result.matrix = SegmentationMatrix(std::max<int>(segmenter_classes(model), static_cast<int>(data.classes.size())));
+  result.shares.assign(sample_shares, result.matrix);
   auto begin = std::chrono::steady_clock::now();
   progress.begin("evaluating", static_cast<int64_t>(data.samples.size()));
   for (const Sample& sample : data.samples) {
@@ -69,6 +70,7 @@ SegmentationEvaluation evaluate_segmentation(const Graph& model, const InputRule
         throw Error("", fmt::format("its mask is {}x{}, the image {}x{}", truth.dim(1), truth.dim(0), image.dim(1), image.dim(0)));
       Tensor predicted = segmenter.classes_of(image);
       result.matrix.add(truth.data<uint8_t>(), predicted.data<uint8_t>());
+      result.shares[static_cast<size_t>(result.images) % sample_shares].add(truth.data<uint8_t>(), predicted.data<uint8_t>());
       progress.update(++result.images, fmt::format("mIoU {}", format_percent(result.matrix.mean_iou())));
     } catch (const Interrupted&) {
       throw;
@@ -78,6 +80,7 @@ SegmentationEvaluation evaluate_segmentation(const Graph& model, const InputRule
   }
   progress.end();
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  if (result.images < static_cast<int64_t>(2 * sample_shares)) result.shares.clear();
   if (result.images == 0)
     throw Error("data", fmt::format("none of the {} images can be used", data.samples.size()),
                 result.skipped.empty() ? "" : "the first: " + result.skipped[0].path.string() + ": " + result.skipped[0].reason);

@@ -85,7 +85,7 @@ Json to_json(const QuantizeOutcome& outcome) {
   if (outcome.weights) add_weights(json, *outcome.weights);
   if (outcome.accuracy) {
     const AccuracyReport& report = *outcome.accuracy;
-    json["accuracy"] = {{"fp32", report.fp32}, {"int8", report.int8}, {"result", report.accuracy}, {"met", report.met},
+    json["accuracy"] = {{"fp32", report.fp32}, {"int8", report.int8}, {"result", report.accuracy}, {"met", report.met}, {"sampling_error", report.sampling_error},
                         {"reverted", report.reverted}, {"restored", report.restored}, {"validations", report.validations}};
   }
   if (!outcome.metric.empty()) json["metric"] = outcome.metric;

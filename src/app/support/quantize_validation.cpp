@@ -1,6 +1,8 @@
 #include "app/support/quantize_validation.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -30,9 +32,17 @@ class ClassifierValidation : public Validation {
                     fmt::format("has label {}, the model has classes 0 to {}", sample.label, classifier.classes() - 1));
   }
 
-  double measure(const Graph& graph, Progress& progress) const override {
+  Measured measure_shares(const Graph& graph, Progress& progress) const override {
     Classifier classifier(for_images(graph), labels_, {device_});
-    return evaluate(classifier, data_, progress).top1();
+    Evaluation evaluation = evaluate(classifier, data_, progress);
+    const std::vector<Prediction>& all = evaluation.predictions;
+    Measured result{evaluation.top1(), {}};
+    for (size_t share = 0; share < sample_shares && all.size() >= 2 * sample_shares; ++share) {
+      int64_t correct = 0, count = 0;
+      for (size_t i = share; i < all.size(); i += sample_shares) correct += all[i].label == all[i].predicted, ++count;
+      result.shares.push_back(static_cast<double>(correct) / static_cast<double>(count));
+    }
+    return result;
   }
   const char* metric() const override { return "top-1"; }
   size_t images() const override { return data_.samples.size(); }
@@ -68,9 +78,10 @@ class DetectorValidation : public Validation {
     map_detector_classes(data_, flags.class_names(model), decoder);
   }
 
-  double measure(const Graph& graph, Progress& progress) const override {
+  Measured measure_shares(const Graph& graph, Progress& progress) const override {
     constexpr double least_score = 0.01;  // what is below changes the third decimal of mAP and takes most of the time
-    return std::max(0.0, evaluate_detection(graph, decoder_, data_, device_, least_score, progress).coco.ap);
+    DetectionEvaluation evaluation = evaluate_detection(graph, decoder_, data_, device_, least_score, progress);
+    return {std::max(0.0, evaluation.coco.ap), evaluation.shares};
   }
   const char* metric() const override { return "mAP"; }
   size_t images() const override { return data_.samples.size(); }
@@ -94,8 +105,11 @@ class SegmenterValidation : public Validation {
                   "say which is which with --labels");
   }
 
-  double measure(const Graph& graph, Progress& progress) const override {
-    return evaluate_segmentation(graph, rule_, data_, device_, progress).matrix.mean_iou();
+  Measured measure_shares(const Graph& graph, Progress& progress) const override {
+    SegmentationEvaluation evaluation = evaluate_segmentation(graph, rule_, data_, device_, progress);
+    Measured result{evaluation.matrix.mean_iou(), {}};
+    for (const SegmentationMatrix& share : evaluation.shares) result.shares.push_back(share.mean_iou());
+    return result;
   }
   const char* metric() const override { return "mIoU"; }
   size_t images() const override { return data_.samples.size(); }
@@ -107,6 +121,23 @@ class SegmenterValidation : public Validation {
 };
 
 }  // namespace
+
+double Validation::measure(const Graph& graph, Progress& progress) {
+  before_ = std::exchange(last_, measure_shares(graph, progress));
+  return last_.value;
+}
+
+double Validation::sampling_error() const {
+  size_t count = std::min(last_.shares.size(), before_.shares.size());
+  if (count < 2) return 0;
+  double sum = 0, squares = 0;
+  for (size_t i = 0; i < count; ++i) {
+    double difference = before_.shares[i] - last_.shares[i];
+    sum += difference, squares += difference * difference;
+  }
+  auto n = static_cast<double>(count);
+  return std::sqrt(std::max(0.0, squares - sum * sum / n) / (n - 1) / n);
+}
 
 std::unique_ptr<Validation> make_validation(const Graph& model, const std::filesystem::path& data, const DataFlags& images,
                                             const ImageFlags& flags, const DeviceOptions& device) {

@@ -1,6 +1,7 @@
 #pragma once
 #include <filesystem>
 #include <memory>
+#include <vector>
 
 #include "app/support/labelled_data.hpp"
 #include "app/support/options.hpp"
@@ -14,10 +15,24 @@ class Validation {
  public:
   virtual ~Validation() = default;
   /// The metric, 0..1, of a graph with the inputs and outputs of the model.
-  virtual double measure(const Graph& graph, Progress& progress) const = 0;
+  double measure(const Graph& graph, Progress& progress);
+  /// The standard error of the difference of the last two graphs measured, from how it varies between shares of the images; 0
+  /// when there are too few images.
+  double sampling_error() const;
   /// "top-1", "mAP" (COCO, IoU 0.50 to 0.95) or "mIoU".
   virtual const char* metric() const = 0;
   virtual size_t images() const = 0;
+
+ protected:
+  /// The metric of all images and that of each of some equal shares of them.
+  struct Measured {
+    double value = 0;
+    std::vector<double> shares;
+  };
+  virtual Measured measure_shares(const Graph& graph, Progress& progress) const = 0;
+
+ private:
+  Measured last_, before_;
 };
 
 /// For a classifier, a detector whose head is known or a segmenter. `data` is a folder of class folders (or one that has such a
