@@ -22,8 +22,16 @@ struct ResizeJob {
   Target target;
 };
 
+/// True when each input row is brought to the output's width once, as it then serves several output rows.
+inline bool stretches_rows(const ResizeJob& job) {
+  return job.channels == 1 && job.rows.taps == 2 && job.out_height > job.height;
+}
+inline int64_t smooth_scratch(const ResizeJob& job) {
+  return job.width * job.channels + 16 + (stretches_rows(job) ? 2 * (job.out_width + 16) : 0);
+}
+
 struct ResizeKernels {
-  /// Weighted sums of real values. `scratch`: width * channels floats, plus 16.
+  /// Weighted sums of real values. `scratch`: smooth_scratch() floats.
   void (*smooth)(const ResizeJob& job, void* y, float* scratch, int64_t begin, int64_t end);
   /// One tap an axis: elements of 1, 2, 4 or 8 bytes are copied; weights and types are not looked at.
   void (*nearest)(const ResizeJob& job, int element_bytes, void* y, int64_t begin, int64_t end);

@@ -38,7 +38,7 @@ TEST(ResizeKernels, SmoothIsTheWeightedSum) {
       job.x = bytes ? Operand{codes.data(), DType::u8, 0.01f, 90} : Operand{floats.data()};
       if (bytes) job.target = {DType::i8, 40.0f, 7};
       std::vector<uint8_t> y(out_count * 4);
-      std::vector<float> scratch(static_cast<size_t>(job.width * job.channels + 16));
+      std::vector<float> scratch(static_cast<size_t>(smooth_scratch(job)));
       resize_kernels(isa).smooth(job, y.data(), scratch.data(), 0, outer * job.out_height);
       for (size_t i = 0; i < out_count; ++i) {
         int64_t c = static_cast<int64_t>(i) % job.channels, ox = static_cast<int64_t>(i) / job.channels % job.out_width;

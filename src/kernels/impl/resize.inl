@@ -92,9 +92,47 @@ void blend_columns(const ResizeJob& job, const float* row, const Post& post, voi
   }
 }
 
+/// Input row `row`, counted over all images, at the output's width; `values`: room for its numbers.
+void stretch_row(const ResizeJob& job, int64_t row, float* values, float* wide) {
+  for_lanes(job.width, [&](int64_t i, const auto& m) { store(values + i, real_value(job.x, row * job.width + i, m), m); });
+  for_lanes(job.out_width, [&](int64_t ox, const auto& m) {
+    VF sum = zero_f();
+    for (int t = 0; t < job.columns.taps; ++t) {
+      const int64_t at = t * job.out_width + ox;
+      sum = fma(gather(values, job.columns.index + at, m), load(job.columns.weight + at, m), sum);
+    }
+    store(wide + ox, sum, m);
+  });
+}
+
+void smooth_stretched(const ResizeJob& job, const Post& post, void* y, float* scratch, int64_t begin, int64_t end) {
+  const ChannelPost cp = load_post(post, 0, Full{});
+  float* wide[2] = {scratch + job.width + 16, scratch + job.width + job.out_width + 32};
+  int64_t held[2] = {-1, -1};
+  for (int64_t r = begin; r < end; ++r) {
+    const int32_t* index = job.rows.index + r % job.out_height * 2;
+    const float* weight = job.rows.weight + r % job.out_height * 2;
+    const int64_t first = r / job.out_height * job.height;
+    const float* from[2];
+    for (int t = 0; t < 2; ++t) {
+      const int64_t wanted = first + index[t], other = first + index[1 - t];
+      int slot = held[0] == wanted ? 0 : held[1] == wanted ? 1 : held[0] == other ? 1 : 0;
+      if (held[slot] != wanted) stretch_row(job, wanted, scratch, wide[slot]), held[slot] = wanted;
+      from[t] = wide[slot];
+    }
+    const VF wa = set1(weight[0]), wb = set1(weight[1]);
+    const int64_t at = r * job.out_width;
+    for_lanes(job.out_width, [&](int64_t i, const auto& m) {
+      VF v[1] = {fma(load(from[1] + i, m), wb, mul(load(from[0] + i, m), wa))};
+      finish<1>(post, cp, v, y, at + i, kLanes, m);
+    });
+  }
+}
+
 void smooth(const ResizeJob& job, void* y, float* scratch, int64_t begin, int64_t end) {
   const Epilogue e = epilogue_of(job.target);
   const Post post = prepare(e);
+  if (stretches_rows(job)) return smooth_stretched(job, post, y, scratch, begin, end);
   for (int64_t r = begin; r < end; ++r) {
     blend_rows(job, r / job.out_height, r % job.out_height, scratch);
     const int64_t at = r * job.out_width * job.channels;

@@ -59,7 +59,11 @@ class NativeResize : public Kernel {
   }
 
  private:
-  size_t row_bytes() const { return (static_cast<size_t>(job_.width * job_.channels) * sizeof(float) + 127) / 64 * 64; }
+  size_t row_bytes() const {
+    kernels::ResizeJob job = job_;
+    job.rows = rows_.view();
+    return (static_cast<size_t>(kernels::smooth_scratch(job)) * sizeof(float) + 63) / 64 * 64;
+  }
   kernels::ResizeJob job_;
   int64_t outer_;
   Taps rows_, columns_;
