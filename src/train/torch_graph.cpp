@@ -214,6 +214,8 @@ std::vector<at::Tensor> TorchGraph::forward(const std::vector<at::Tensor>& input
     torch_ops::OpCall call{*step.node,         step.attributes, {},       training && !step.frozen_statistics && !step.held,
                            step.may_overwrite, &generator_,     step.low, step.high};
     for (int input : step.inputs) call.inputs.push_back(input < 0 ? at::Tensor() : values_[static_cast<size_t>(input)]);
+    // Autograd follows the overwriting of a view by copies of all of it, forth and back.
+    if (call.may_overwrite && at::GradMode::is_enabled() && call.inputs[0].is_view()) call.may_overwrite = false;
     torch_ops::Tensors results;
     try {
       results = step.entry->run(call);
