@@ -103,7 +103,7 @@ class Cutter {
     return found;
   }
 
-  std::vector<Value*> by_stride(std::vector<int> wanted) {
+  std::vector<Value*> by_stride(std::vector<int> wanted, bool optional) {
     std::map<int, Value*> ends = find_ends();
     if (ends.empty())
       throw Error(place_of(graph_), "has no feature maps f32[N, C, H, W] made from the image",
@@ -112,7 +112,9 @@ class Cutter {
     std::vector<Value*> found;
     std::vector<int> known;
     for (auto& [stride, value] : ends) known.push_back(stride);
+    bool some = std::any_of(wanted.begin(), wanted.end(), [&](int stride) { return ends.count(stride) > 0; });
     for (int stride : wanted) {
+      if (!ends.count(stride) && optional && some) continue;
       if (!ends.count(stride))
         throw Error(place_of(graph_), fmt::format("has feature maps of the strides {}, expected {}", fmt::join(known, ", "), fmt::join(wanted, ", ")),
                     cut_remedy);
@@ -275,7 +277,7 @@ Backbone cut_backbone(const Graph& model, const BackboneOptions& options) {
   graph.set_input_type(graph.inputs()[0], {DType::f32, Shape(own)});
   graph.infer();
   Cutter cutter(graph, own[2]);
-  std::vector<Value*> cuts = options.cut.empty() ? cutter.by_stride(options.strides) : cutter.named(options.cut);
+  std::vector<Value*> cuts = options.cut.empty() ? cutter.by_stride(options.strides, options.optional_strides) : cutter.named(options.cut);
   for (const Value* cut : cuts) backbone.strides.push_back(cutter.stride(cut));
   if (!graph.outputs().empty()) take_class_rows(graph, cuts.back(), backbone);
   int64_t height = options.height > 0 ? options.height : own[2], width = options.width > 0 ? options.width : own[3];

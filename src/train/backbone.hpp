@@ -12,6 +12,7 @@ struct BackboneOptions {
   /// Where to cut: names of values, nodes or outputs, in the order of the feature maps. Empty: found, see below.
   std::vector<std::string> cut;
   std::vector<int> strides;   ///< wanted when `cut` is empty; empty: the last map alone, as classifiers need
+  bool optional_strides = false;  ///< take those of `strides` that the model has, at least one
   int height = 0, width = 0;  ///< of the images it is to work on; 0: those of the model
 };
 

@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 
 #include "base/error.hpp"
-#include "data/metrics/multi_label.hpp"
+#include "data/metrics/segmentation.hpp"
 #include "train/classifier_trainer.hpp"
 
 namespace hone {
@@ -146,33 +146,33 @@ at::Tensor MultiLabelObjective::loss(const std::vector<at::Tensor>& outputs, con
   return at::binary_cross_entropy_with_logits(outputs[0], target * (1 - smooth) + smooth / 2, {}, {}, at::Reduction::Sum);
 }
 
-void MultiLabelObjective::begin_validation() {
-  scores_.assign(data_.validation.samples.size(), {});
-  truth_ = scores_;
-}
+void MultiLabelObjective::begin_validation() { scores_.assign(data_.validation.samples.size(), {}); }
 
 double MultiLabelObjective::add(const std::vector<at::Tensor>& outputs, const Batch& batch, int64_t first, int64_t last, ImageSize) {
-  at::Tensor target = truth(data_.validation, batch, first, last), logits = outputs[0].contiguous();
+  at::Tensor logits = outputs[0].contiguous();
   auto classes = logits.size(1);
   {
     std::lock_guard lock(mutex_);
     for (int64_t i = first; i < last; ++i) {
-      auto image = static_cast<size_t>(batch.indices[static_cast<size_t>(i)]);
-      auto row = [&](const at::Tensor& t) {
-        const float* data = t.data_ptr<float>() + (i - first) * classes;
-        return std::vector<float>(data, data + classes);
-      };
-      scores_.at(image) = row(logits);
-      truth_.at(image) = row(target);
+      const float* row = logits.data_ptr<float>() + (i - first) * classes;
+      scores_.at(static_cast<size_t>(batch.indices[static_cast<size_t>(i)])).assign(row, row + classes);
     }
   }
+  at::Tensor target = truth(data_.validation, batch, first, last);
   return at::binary_cross_entropy_with_logits(logits, target, {}, {}, at::Reduction::Sum).item<float>();
 }
 
 double MultiLabelObjective::metric() {
-  std::erase_if(scores_, [](const auto& row) { return row.empty(); });
-  std::erase_if(truth_, [](const auto& row) { return row.empty(); });
-  return multi_label_scores(scores_, truth_).mean_average_precision;
+  std::vector<float> scores;
+  std::vector<std::vector<int>> labels;
+  for (size_t i = 0; i < scores_.size(); ++i) {
+    if (scores_[i].empty()) continue;
+    scores.insert(scores.end(), scores_[i].begin(), scores_[i].end());
+    labels.push_back(data_.validation.samples[i].labels);
+  }
+  if (labels.empty()) return 0;
+  auto images = static_cast<int64_t>(labels.size());
+  return multi_label_map(Tensor::of<float>({images, static_cast<int64_t>(scores.size()) / images}, scores), labels);
 }
 
 std::unique_ptr<Objective> make_classifier_objective(const Splits& data, const TrainOptions& options) {

@@ -58,7 +58,7 @@ class MultiLabelObjective : public AnyClassifierObjective {
   const char* metric_name() const override { return "mAP"; }
 
  private:
-  std::vector<std::vector<float>> scores_, truth_;  ///< by validation image, so that the order of threads does not matter
+  std::vector<std::vector<float>> scores_;  ///< by validation image, so that the order of threads does not matter
 };
 
 /// By the task of the data.

@@ -1,22 +1,13 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
-#include "app/run_hone.hpp"
+#include "app/training/train_command.hpp"
 
 namespace hone::app_test {
 namespace {
 
 using ::testing::HasSubstr;
 using ::testing::Not;
-
-std::vector<std::string> train_command(const std::string& data, const std::string& out, const std::string& epochs = "3") {
-  return {"train", data, "-o", out, "--epochs", epochs, "--size", "16", "--width", "0.1", "--batch", "8", "--threads", "1"};
-}
-
-std::vector<std::string> operator+(std::vector<std::string> list, const std::vector<std::string>& more) {
-  list.insert(list.end(), more.begin(), more.end());
-  return list;
-}
 
 std::vector<double> losses(const nlohmann::json& record) {
   std::vector<double> list;
@@ -153,23 +144,6 @@ TEST(Training, TakesATableAndWritesTablesForIt) {
   Result unknown = hone(train_command(data, out) + std::vector<std::string>{"--format", "cvs"});
   EXPECT_EQ(unknown.code, 1);
   EXPECT_THAT(unknown.err, HasSubstr("did you mean 'csv'?"));
-}
-
-TEST(Training, RefusesDataForOtherTasks) {
-  TemporaryFolder folder;
-  for (int i = 0; i < 4; ++i) {
-    folder.write(fmt::format("images/{}.png", i), colored_png(true, static_cast<uint64_t>(i)));
-    folder.write(fmt::format("labels/{}.txt", i), "0 0.5 0.5 0.2 0.2\n");
-  }
-  folder.write("data.yaml", "names: [cat]\n");
-  std::string out = (folder / "m").string();
-  Result result = hone(train_command(folder.path().string(), out));
-  EXPECT_EQ(result.code, 1);
-  EXPECT_THAT(result.err, HasSubstr("is a data set for detection (yolo: "));
-  EXPECT_THAT(result.err, HasSubstr("hone train trains classifiers"));
-  Result asked = hone(train_command(write_data(folder, 2), out) + std::vector<std::string>{"--task", "detection"});
-  EXPECT_EQ(asked.code, 1);
-  EXPECT_THAT(asked.err, HasSubstr("--task: is detection, but hone train trains classifiers"));
 }
 
 TEST(Training, RefusesBeforeItStarts) {

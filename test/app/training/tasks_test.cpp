@@ -1,0 +1,204 @@
+// hone train for each task, from data to a model that hone eval and hone run take.
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+
+#include "app/training/train_command.hpp"
+
+namespace hone::app_test {
+namespace {
+
+using ::testing::HasSubstr;
+
+nlohmann::json record_of(const std::string& out) { return nlohmann::json::parse(read_text_file(out + "/train.json")); }
+
+/// A gray image with a bright square: white or, of the second class, blue.
+std::string square_png(int left, int top, bool blue, int side = 48) {
+  Tensor image(DType::u8, {side, side, 3});
+  auto pixels = image.mutable_data<uint8_t>();
+  Rng rng(static_cast<uint64_t>(left * 64 + top));
+  for (int y = 0; y < side; ++y)
+    for (int x = 0; x < side; ++x)
+      for (int c = 0; c < 3; ++c) {
+        bool inside = x >= left && x < left + 16 && y >= top && y < top + 16;
+        pixels[static_cast<size_t>(3 * (y * side + x) + c)] = static_cast<uint8_t>(inside ? (blue && c < 2 ? 20 : 240) : 90 + rng.below(30));
+      }
+  return encode_png(image);
+}
+
+TEST(TrainTasks, Detection) {
+  TemporaryFolder folder;
+  for (int i = 0; i < 16; ++i) {
+    int left = i * 7 % 30, top = i * 11 % 30;
+    folder.write(fmt::format("images/{}.png", i), square_png(left, top, i % 2));
+    folder.write(fmt::format("labels/{}.txt", i), i == 15 ? std::string()  // an image with no objects
+                                                           : fmt::format("{} {} {} {} {}\n", i % 2, (left + 8) / 48.0, (top + 8) / 48.0, 16 / 48.0, 16 / 48.0));
+  }
+  folder.write("data.yaml", "names: [white, blue]\n");
+  std::string out = (folder / "m").string(), data = folder.path().string();
+  std::vector<std::string> command = {"train", data, "-o", out, "--epochs", "2", "--size", "64", "--width", "0.1", "--batch", "4", "--threads", "1"};
+  Result trained = hone(command);
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  EXPECT_THAT(trained.err, HasSubstr("detection, 2 classes"));
+  nlohmann::json record = record_of(out);
+  EXPECT_EQ(record["task"], "detection");
+  EXPECT_EQ(record["template"], "ssd_mobilenet_v2");
+  EXPECT_EQ(record["metric"], "mAP50");
+  EXPECT_TRUE(record.contains("best_mAP50"));
+  EXPECT_THAT(read_text_file(out + "/log.csv"), HasSubstr("validation_mAP50"));
+  Result measured = hone({"eval", out + "/model.onnx", data, "--list", out + "/validation.txt", "--json"});
+  EXPECT_EQ(measured.code, 0) << measured.err;
+  EXPECT_EQ(hone({"run", out + "/model.onnx", data + "/images/0.png"}).code, 0);
+
+  for (int i = 0; i < 16; ++i) folder.write(fmt::format("labels/{}.txt", i), "");
+  Result empty = hone(command + std::vector<std::string>{"--format", "yolo"});
+  EXPECT_EQ(empty.code, 1);
+  EXPECT_THAT(empty.err, HasSubstr("object"));
+}
+
+TEST(TrainTasks, Segmentation) {
+  TemporaryFolder folder;
+  for (int i = 0; i < 10; ++i) {
+    int left = i * 7 % 30, top = i * 11 % 30;
+    folder.write(fmt::format("images/{}.png", i), square_png(left, top, false));
+    Tensor mask(DType::u8, {48, 48, 1});
+    auto pixels = mask.mutable_data<uint8_t>();
+    for (int y = 0; y < 48; ++y)
+      for (int x = 0; x < 48; ++x) pixels[static_cast<size_t>(y * 48 + x)] = x >= left && x < left + 16 && y >= top && y < top + 16;
+    folder.write(fmt::format("masks/{}.png", i), encode_png(mask.reshaped({48, 48})));
+  }
+  folder.write("classes.txt", "ground\nsquare\n");
+  std::string out = (folder / "m").string();
+  Result trained = hone({"train", folder.path().string(), "-o", out, "--epochs", "2", "--size", "32", "--width", "0.25", "--batch", "4", "--threads", "1"});
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  nlohmann::json record = record_of(out);
+  EXPECT_EQ(record["task"], "segmentation");
+  EXPECT_EQ(record["template"], "bisenet");
+  EXPECT_EQ(record["metric"], "mIoU");
+  Result measured = hone({"eval", out + "/model.onnx", folder.path().string(), "--list", out + "/validation.txt"});
+  EXPECT_EQ(measured.code, 0) << measured.err;
+}
+
+TEST(TrainTasks, MultiLabel) {
+  TemporaryFolder folder;
+  write_data(folder, 12);
+  std::string table = "file,labels\n";
+  for (int i = 0; i < 12; ++i) table += fmt::format("data/red/{0}.png,red|warm\ndata/blue/{0}.png,blue\n", i);
+  std::string data = folder.write("table.csv", table).string(), out = (folder / "m").string();
+  Result trained = hone(train_command(data, out) + std::vector<std::string>{"--task", "multi-label"});
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  nlohmann::json record = record_of(out);
+  EXPECT_EQ(record["task"], "multi-label");
+  EXPECT_EQ(record["metric"], "mAP");
+  EXPECT_EQ(record["classes"].size(), 3u);
+  EXPECT_EQ(hone({"run", out + "/model.onnx", (folder / "data/red/0.png").string()}).code, 0);
+}
+
+TEST(TrainTasks, Hierarchical) {
+  TemporaryFolder folder;
+  for (int i = 0; i < 6; ++i)
+    for (const char* leaf : {"warm/red", "warm/rose", "cold/blue"})
+      folder.write(fmt::format("data/{}/{}.png", leaf, i), colored_png(leaf[0] == 'w', static_cast<uint64_t>(i)));
+  std::string data = (folder / "data").string(), out = (folder / "m").string();
+  Result trained = hone(train_command(data, out) + std::vector<std::string>{"--hierarchical"});
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  EXPECT_EQ(record_of(out)["classes"], (nlohmann::json{"cold/blue", "warm/red", "warm/rose"}));
+  folder.write("data/warm/7.png", colored_png(true, 7));
+  Result mixed = hone(train_command(data, out) + std::vector<std::string>{"--hierarchical"});
+  EXPECT_EQ(mixed.code, 1);
+  EXPECT_THAT(mixed.err, HasSubstr("only the lowest folders have images"));
+}
+
+TEST(TrainTasks, AnOlderModelLearnsAnotherClass) {
+  TemporaryFolder folder;
+  std::string data = write_data(folder, 10), first = (folder / "first").string(), second = (folder / "second").string();
+  ASSERT_EQ(hone(train_command(data, first)).code, 0);
+  for (int i = 0; i < 10; ++i) folder.write(fmt::format("more/gray/{}.png", i), encode_png(random_image(24, 32, static_cast<uint64_t>(i))));
+  for (int i = 0; i < 10; ++i) folder.write(fmt::format("more/red/{}.png", i), colored_png(true, static_cast<uint64_t>(50 + i)));
+  std::string backbone = first + "/model.onnx";
+  std::vector<std::string> command = {"train", (folder / "more").string(), "-o", second, "--backbone", backbone, "--epochs", "1", "--threads", "1"};
+  Result trained = hone(command);
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  EXPECT_THAT(trained.err, HasSubstr("1 of the classes are known already; 1 that the data has no images of are kept"));
+  EXPECT_EQ(record_of(second)["classes"], (nlohmann::json{"gray", "red", "blue"}));
+  EXPECT_EQ(record_of(second)["size"], "16x16");  // as the older model
+  EXPECT_THAT(hone({"run", second + "/model.onnx", data + "/red/0.png"}).out, HasSubstr("red"));
+  Result wrong = hone(command + std::vector<std::string>{"--cut", "nowhere"});
+  EXPECT_EQ(wrong.code, 1);
+  EXPECT_THAT(wrong.err, HasSubstr("has no value 'nowhere'"));
+  Result both = hone(command + std::vector<std::string>{"--template", "mobilenet_v2"});
+  EXPECT_THAT(both.err, HasSubstr("cannot be given together with --backbone"));
+}
+
+TEST(TrainTasks, ARecipeFileIsWeakerThanTheCommandLine) {
+  TemporaryFolder folder;
+  std::string data = write_data(folder, 8), out = (folder / "m").string();
+  std::string recipe = folder.write("recipe.json", R"({"lr": 0.03, "epochs": 7, "optimizer": "adamw", "flip": 0.25})").string();
+  Result trained = hone(train_command(data, out, "1") + std::vector<std::string>{"--recipe", recipe});
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  nlohmann::json record = record_of(out);
+  EXPECT_EQ(record["options"]["learning_rate"], "0.03");
+  EXPECT_EQ(record["options"]["optimizer"], "adamw");
+  EXPECT_EQ(record["options"]["epochs"], "1");
+  EXPECT_THAT(record["options"]["augment"].get<std::string>(), HasSubstr("flip 0.25"));
+  folder.write("recipe.json", R"({"lrr": 0.03})");
+  Result unknown = hone(train_command(data, out) + std::vector<std::string>{"--recipe", recipe});
+  EXPECT_EQ(unknown.code, 1);
+  EXPECT_THAT(unknown.err, HasSubstr("unknown option 'lrr'; did you mean 'lr'?"));
+  folder.write("recipe.json", R"({"lr": "fast"})");
+  EXPECT_THAT(hone(train_command(data, out) + std::vector<std::string>{"--recipe", recipe}).err, HasSubstr("no value for it"));
+}
+
+TEST(TrainTasks, RefusesWhatDoesNotFit) {
+  TemporaryFolder folder;
+  std::string data = write_data(folder, 4), out = (folder / "m").string();
+  struct Case {
+    std::vector<std::string> more;
+    const char* error;
+  };
+  const Case cases[] = {
+      {{"--task", "anomaly"}, "is anomaly, hone train has"},
+      {{"--task", "detection"}, "has no annotation for detection"},
+      {{"--template", "unet"}, "unet is for segmentation, the data is for classification"},
+      {{"--backbone", "nowhere.onnx"}, "nowhere.onnx"},
+      {{"--backbone", data + "/red/0.png"}, "0.png"},
+  };
+  for (const Case& c : cases) {
+    Result result = hone(train_command(data, out) + c.more);
+    EXPECT_EQ(result.code, 1) << c.error;
+    EXPECT_THAT(result.err, HasSubstr(c.error));
+    EXPECT_FALSE(std::filesystem::exists(out + "/model.onnx"));
+  }
+}
+
+TEST(TrainTasks, DataErrorsAreSaid) {
+  TemporaryFolder folder;
+  std::string data = write_data(folder, 6), out = (folder / "m").string();
+  folder.write("data/green/only.png", colored_png(true, 99));
+  Result one = hone(train_command(data, out));
+  EXPECT_EQ(one.code, 1);
+  EXPECT_THAT(one.err, HasSubstr("'green'"));
+  folder.write("data/green/only.png", "broken");
+  Result broken = hone(train_command(data, out));
+  EXPECT_EQ(broken.code, 1);
+  EXPECT_THAT(broken.err, HasSubstr("green"));
+  std::string table = folder.write("table.csv", "file,label\ndata/red/0.png,red\ndata/red/1.png,red\ndata/red/2.png,red\n").string();
+  EXPECT_THAT(hone(train_command(table, out)).err, HasSubstr("only one class ('red')"));
+}
+
+TEST(TrainTasks, AFullDiskIsSaid) {
+  TemporaryFolder folder;
+  std::string data = write_data(folder, 6), out = (folder / "disk").string(), err = (folder / "err").string();
+  std::filesystem::create_directories(out);
+  auto in_small_disk = [&](const std::string& command) {
+    return std::system(fmt::format("unshare -rm sh -c 'mount -t tmpfs -o size=128k none {} && {}' 2>{}", out, command, err).c_str());
+  };
+  if (in_small_disk("true") != 0) GTEST_SKIP() << "no file system of its own can be mounted here";
+  std::string command = HONE_PROGRAM;
+  for (const std::string& word : train_command(data, out + "/m")) command += " " + word;
+  int status = in_small_disk(command);
+  EXPECT_EQ(WEXITSTATUS(status), 1);
+  EXPECT_THAT(read_text_file(err), HasSubstr("No space left on device"));
+}
+
+}  // namespace
+}  // namespace hone::app_test
