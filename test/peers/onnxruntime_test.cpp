@@ -152,6 +152,8 @@ TEST_F(OnnxRuntime, AgreesOnRealClassifiers) {
   const RealModel models[] = {
       {"squeezenet_v1.1/squeezenet_v1.1.onnx", {227, 227, {104, 117, 123}, {1, 1, 1}, true, false}},
       {"mobilenet_v1_0.25_224/mobilenet_v1_0.25_224.onnx", {224, 224, {127.5, 127.5, 127.5}, {127.5, 127.5, 127.5}, false, false}},
+      {"mobilenet_v2_torchvision/mobilenet_v2_tv_dequant.onnx",
+       {224, 224, {123.675f, 116.28f, 103.53f}, {58.395f, 57.12f, 57.375f}, false, false}},
   };
   for (const RealModel& model : models) {
     fs::path file = data / "models/imagenet" / model.file;
