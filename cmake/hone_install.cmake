@@ -12,6 +12,9 @@ foreach(program hone hone_trainer hone_demo)
     install(TARGETS ${program} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT programs)
   endif()
 endforeach()
+if(TARGET hone_deployed)
+  install(TARGETS hone_deployed RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT programs)
+endif()
 
 set_target_properties(libhone PROPERTIES INSTALL_RPATH "$ORIGIN")
 install(TARGETS libhone EXPORT hone-targets
