@@ -10,7 +10,7 @@ struct SegmentationOptions {
   /// Rare classes weigh more in the loss: by (median frequency / frequency) to this power, within 0.1 to 10. 0: all
   /// alike.
   double class_balance = 0.5;
-  double dice = 0;  ///< weight of the soft Dice loss beside the cross-entropy
+  double dice = 0.5;  ///< weight of the soft Dice loss beside the cross-entropy
 };
 
 /// Settings that suit segmenters on small sets: AdamW, small batches, epochs that give a small set steps enough. Sets

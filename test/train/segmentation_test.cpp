@@ -3,6 +3,7 @@
 #include <cmath>
 #include <fstream>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -285,33 +286,61 @@ TEST(ClassWeights, RareClassesWeighMore) {
   EXPECT_THAT(class_weights({1, 100, 1000000}, 1), testing::ElementsAre(10, 1, 0.1f));
 }
 
-TEST(PixelLoss, IsTheCrossEntropyWithItsGradient) {
+/// In doubles, as the formulas stand.
+double plain_loss(const std::vector<double>& scores, const std::vector<uint8_t>& targets, size_t classes,
+                  const std::vector<float>& weights, double cross_entropy, double dice) {
+  std::vector<double> predicted(classes, 0), both(classes, 0), truth(classes, 0);
+  double sum = 0;
+  for (size_t i = 0; i < targets.size(); ++i) {
+    if (targets[i] == mask_ignore) continue;
+    const double* row = &scores[i * classes];
+    double total = 0, most = *std::max_element(row, row + classes);
+    for (size_t c = 0; c < classes; ++c) total += std::exp(row[c] - most);
+    for (size_t c = 0; c < classes; ++c) predicted[c] += std::exp(row[c] - most) / total;
+    both[targets[i]] += std::exp(row[targets[i]] - most) / total;
+    truth[targets[i]] += 1;
+    sum += weights[targets[i]] * (std::log(total) + most - row[targets[i]]);
+  }
+  double overlap = 0, present = 0;
+  for (size_t c = 0; c < classes; ++c)
+    if (truth[c] > 0) present += 1, overlap += (2 * both[c] + 1) / (predicted[c] + truth[c] + 1);
+  return cross_entropy * sum + (present > 0 ? dice * (1 - overlap / present) : 0);
+}
+
+TEST(PixelLoss, IsWhatTheFormulasSayWithItsGradient) {
   Rng rng(2);
-  for (int64_t classes : {2, 11, 40}) {
-    for (int64_t count : {1, 31, 32, 77}) {
-      SCOPED_TRACE(std::to_string(classes) + " classes, " + std::to_string(count) + " pixels");
-      double spread = count == 77 ? 60 : 3;
-      std::vector<float> scores(static_cast<size_t>(classes * count)), weights(static_cast<size_t>(classes));
-      for (float& value : scores) value = static_cast<float>(rng.uniform(-spread, spread));
-      for (float& value : weights) value = static_cast<float>(rng.uniform(0.2, 3));
-      std::vector<uint8_t> targets(static_cast<size_t>(count));
-      for (uint8_t& target : targets)
-        target = rng.chance(0.2) ? mask_ignore : static_cast<uint8_t>(rng.below(static_cast<uint32_t>(classes)));
-      std::vector<float> gradient(scores.size(), 99);
-      double sum = pixel_cross_entropy(scores.data(), targets.data(), count, classes, weights.data(), gradient.data());
-      EXPECT_EQ(sum, pixel_cross_entropy(scores.data(), targets.data(), count, classes, weights.data(), nullptr));
-      double expected = 0;
-      for (size_t i = 0; i < targets.size(); ++i) {
-        const float* row = &scores[i * static_cast<size_t>(classes)];
-        double total = 0, most = *std::max_element(row, row + classes);
-        for (int64_t c = 0; c < classes; ++c) total += std::exp(row[c] - most);
-        double weight = targets[i] == mask_ignore ? 0 : weights[targets[i]];
-        for (int64_t c = 0; c < classes; ++c)
-          EXPECT_NEAR(gradient[i * static_cast<size_t>(classes) + static_cast<size_t>(c)],
-                      weight * (std::exp(row[c] - most) / total - (c == targets[i])), 1e-5);
-        if (weight > 0) expected += weight * (std::log(total) + most - row[targets[i]]);
+  for (size_t classes : {2, 11, 40}) {
+    for (size_t count : {1, 31, 32, 77}) {
+      for (double dice : {0.0, 20.0}) {
+        SCOPED_TRACE(fmt::format("{} classes, {} pixels, dice {}", classes, count, dice));
+        double spread = count == 77 ? 60 : 3;
+        std::vector<float> scores(classes * count), weights(classes), gradient(classes * count, 99);
+        for (float& value : scores) value = static_cast<float>(rng.uniform(-spread, spread));
+        for (float& value : weights) value = static_cast<float>(rng.uniform(0.2, 3));
+        std::vector<uint8_t> targets(count);
+        for (uint8_t& target : targets)
+          target = rng.chance(0.2) ? mask_ignore
+                                   : static_cast<uint8_t>(rng.below(static_cast<uint32_t>(classes - classes / 3)));
+        PixelLoss loss{weights, 0.5, dice};
+        auto ours = [&](float* out) {
+          return pixel_loss(scores.data(), targets.data(), static_cast<int64_t>(count), static_cast<int64_t>(classes),
+                            loss, out);
+        };
+        double sum = ours(gradient.data());
+        EXPECT_EQ(sum, ours(nullptr));
+        std::vector<double> exact(scores.begin(), scores.end());
+        auto plain = [&] { return plain_loss(exact, targets, classes, weights, 0.5, dice); };
+        EXPECT_NEAR(sum, plain(), 1e-5 * std::max(1.0, plain()));
+        for (size_t i = 0; i < exact.size(); ++i) {
+          double value = exact[i];
+          exact[i] = value + 1e-4;
+          double above = plain();
+          exact[i] = value - 1e-4;
+          double below = plain();
+          exact[i] = value;
+          EXPECT_NEAR(gradient[i], (above - below) / 2e-4, 1e-4) << i;
+        }
       }
-      EXPECT_NEAR(sum, expected, 1e-5 * std::max(1.0, expected));
     }
   }
 }

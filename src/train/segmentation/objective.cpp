@@ -15,15 +15,15 @@ namespace hone {
 
 namespace {
 
-/// pixel_cross_entropy() of channels-last scores [n, C, h, w]. The gradient is that of one pass, found on the way.
-struct CrossEntropy : torch::autograd::Function<CrossEntropy> {
+/// pixel_loss() of channels-last scores [n, C, h, w]. The gradient is found on the way.
+struct LossFunction : torch::autograd::Function<LossFunction> {
   static torch::autograd::Variable forward(torch::autograd::AutogradContext* context,
                                            const torch::autograd::Variable& scores, const uint8_t* target,
-                                           const std::vector<float>& weights) {
+                                           PixelLoss loss) {
     at::Tensor last = scores.contiguous(at::MemoryFormat::ChannelsLast);
     at::Tensor gradient = at::empty_like(last, at::MemoryFormat::ChannelsLast);
-    double sum = pixel_cross_entropy(last.data_ptr<float>(), target, last.numel() / last.size(1), last.size(1),
-                                     weights.data(), gradient.data_ptr<float>());
+    double sum = pixel_loss(last.data_ptr<float>(), target, last.numel() / last.size(1), last.size(1), loss,
+                            gradient.data_ptr<float>());
     context->save_for_backward({gradient});
     return at::scalar_tensor(sum, at::kFloat);
   }
@@ -32,22 +32,6 @@ struct CrossEntropy : torch::autograd::Function<CrossEntropy> {
     return {context->get_saved_variables()[0] * gradients[0], torch::autograd::Variable(), torch::autograd::Variable()};
   }
 };
-
-/// 1 - the mean over the classes present of 2 |P and T| / (|P| + |T|), with probabilities for P (Milletari et al.
-/// 2016).
-at::Tensor dice_loss(const at::Tensor& scores, const uint8_t* classes) {
-  at::Tensor rows = scores.permute({0, 2, 3, 1}).reshape({-1, scores.size(1)});
-  at::Tensor target = at::from_blob(const_cast<uint8_t*>(classes), {rows.size(0)}, at::kByte).to(at::kLong);
-  at::Tensor valid = target.lt(rows.size(1)).unsqueeze(1);
-  at::Tensor truth = at::zeros_like(rows);
-  truth.scatter_(1, target.clamp_max(rows.size(1) - 1).unsqueeze(1), 1.0);
-  truth.mul_(valid);
-  at::Tensor p = at::softmax(rows, 1) * valid;
-  at::Tensor count = truth.sum(0);
-  at::Tensor dice = (2 * (p * truth).sum(0) + 1) / (p.sum(0) + count + 1);
-  at::Tensor present = count.gt(0).to(dice.scalar_type());
-  return 1 - (dice * present).sum() / present.sum().clamp_min(1);
-}
 
 }  // namespace
 
@@ -105,11 +89,9 @@ at::Tensor SegmentationObjective::loss(const std::vector<at::Tensor>& outputs, c
   double weight = 0;
   for (size_t c = 0; c < weights_.size(); ++c) weight += weights_[c] * static_cast<double>(counts[c]);
   const uint8_t* target = masks.data() + first * plane;
-  at::Tensor sum = CrossEntropy::apply(outputs[0], target, weights_);
-  at::Tensor loss = sum * (static_cast<double>(batch.images.dim(0)) / std::max(weight, 1e-6));
-  if (segmentation_.dice > 0)
-    loss = loss + dice_loss(outputs[0], target) * (segmentation_.dice * static_cast<double>(last - first));
-  return loss;
+  PixelLoss loss{weights_, static_cast<double>(batch.images.dim(0)) / std::max(weight, 1e-6),
+                 segmentation_.dice * static_cast<double>(last - first)};
+  return LossFunction::apply(outputs[0], target, loss);
 }
 
 void SegmentationObjective::begin_validation() { matrix_ = SegmentationMatrix(static_cast<int>(weights_.size())); }
@@ -128,8 +110,7 @@ double SegmentationObjective::add(const std::vector<at::Tensor>& outputs, const 
     auto labelled =
         static_cast<double>(target.size()) - static_cast<double>(std::count(target.begin(), target.end(), mask_ignore));
     const float* rows = scores.data_ptr<float>() + (i - first) * static_cast<int64_t>(target.size()) * scores.size(1);
-    sum += pixel_cross_entropy(rows, target.data(), static_cast<int64_t>(target.size()), scores.size(1), alike.data(),
-                               nullptr) /
+    sum += pixel_loss(rows, target.data(), static_cast<int64_t>(target.size()), scores.size(1), {alike}, nullptr) /
            std::max(1.0, labelled);
     Tensor predicted(DType::u8, {size.height, size.width});
     const uint8_t* plane = best.data_ptr<uint8_t>() + (i - first) * int64_t{size.height} * size.width;
