@@ -29,7 +29,7 @@ bool classifies(Task task) { return task == Task::classification || task == Task
 
 /// The template to take when none is asked for.
 const char* usual_template(Task task, bool pretrained) {
-  if (task == Task::detection) return "ssd_mobilenet_v2";
+  if (task == Task::detection) return "atss";
   if (task == Task::segmentation) return pretrained ? "deeplabv3_mobilenet" : "bisenet";
   return "mobilenet_v2";
 }
