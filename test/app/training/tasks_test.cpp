@@ -41,7 +41,7 @@ TEST(TrainTasks, Detection) {
   EXPECT_THAT(trained.err, HasSubstr("detection, 2 classes"));
   nlohmann::json record = record_of(out);
   EXPECT_EQ(record["task"], "detection");
-  EXPECT_EQ(record["template"], "ssd_mobilenet_v2");
+  EXPECT_EQ(record["template"], "atss");
   EXPECT_EQ(record["metric"], "mAP50");
   EXPECT_TRUE(record.contains("best_mAP50"));
   EXPECT_THAT(read_text_file(out + "/log.csv"), HasSubstr("validation_mAP50"));
