@@ -55,9 +55,39 @@ HONE_INLINE bool pointwise(const ConvShape& s) {
          s.out_height == s.height && s.out_width == s.width;
 }
 
+/// make_pointers() for a tile within one output row: most taps find all its pixels inside, one step apart.
+template <class T, int Pixels>
+HONE_INLINE void make_row_pointers(const ConvShape& s, const T* x, const T* outside, const Cursor& at, const T** out) {
+  const T* image = x + at.n * s.height * s.width * s.channels;
+  const int64_t ih0 = at.oh * s.stride_h - s.pad_top, iw0 = at.ow * s.stride_w - s.pad_left, step = s.stride_w * s.channels;
+  for (int kh = 0; kh < s.kernel_h; ++kh) {
+    const int64_t ih = ih0 + static_cast<int64_t>(kh) * s.dilation_h;
+    const bool row = static_cast<uint64_t>(ih) < static_cast<uint64_t>(s.height);
+    const T* line = image + ih * s.width * s.channels;
+    for (int kw = 0; kw < s.kernel_w; ++kw, out += Pixels) {
+      const int64_t iw = iw0 + static_cast<int64_t>(kw) * s.dilation_w, last = iw + (Pixels - 1) * s.stride_w;
+      if (row && iw >= 0 && last < s.width) {
+        const T* first = line + iw * s.channels;
+        for (int i = 0; i < Pixels; ++i) out[i] = first + i * step;
+      } else {
+        for (int i = 0; i < Pixels; ++i) {
+          const int64_t column = iw + i * s.stride_w;
+          const bool inside = row && static_cast<uint64_t>(column) < static_cast<uint64_t>(s.width);
+          out[i] = inside ? line + column * s.channels : outside;
+        }
+      }
+    }
+  }
+}
+
 /// Where each output pixel of a tile reads, for every tap: pointers[tap * pixels + i]. Moves the cursor behind the tile.
 template <class T, int Pixels>
 HONE_INLINE void make_pointers(const ConvShape& s, const T* x, const T* outside, Cursor& at, const T** pointers) {
+  if (at.ow + Pixels < s.out_width) {
+    make_row_pointers<T, Pixels>(s, x, outside, at, pointers);
+    at.ow += Pixels;
+    return;
+  }
   for (int i = 0; i < Pixels; ++i) {
     const T* image = x + (at.n * s.height * s.width) * s.channels;
     const int64_t ih0 = at.oh * s.stride_h - s.pad_top, iw0 = at.ow * s.stride_w - s.pad_left;
