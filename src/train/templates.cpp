@@ -6,7 +6,10 @@
 #include "train/templates/atss.hpp"
 #include "train/templates/bisenet.hpp"
 #include "train/templates/deeplabv3_mobilenet.hpp"
+#include "train/templates/efficientnet_b0.hpp"
 #include "train/templates/mobilenet_v2.hpp"
+#include "train/templates/mobilenet_v3.hpp"
+#include "train/templates/resnet.hpp"
 #include "train/templates/ssd300_vgg16.hpp"
 #include "train/templates/ssd_mobilenet_v2.hpp"
 #include "train/templates/unet.hpp"
@@ -17,6 +20,12 @@ namespace hone {
 const std::vector<Template>& templates() {
   static const std::vector<Template> list = {
       {"mobilenet_v2", "inverted residuals, small and fast (Sandler et al. 2018)", Task::classification, build_mobilenet_v2},
+      {"mobilenet_v3_small", "the quickest; squeeze and excitation, hard swish (Howard et al. 2019)", Task::classification, build_mobilenet_v3_small},
+      {"mobilenet_v3_large", "as small, more precise", Task::classification, build_mobilenet_v3_large},
+      {"mobilenet_v3_large_075", "three quarters of its channels", Task::classification, build_mobilenet_v3_large_075},
+      {"efficientnet_b0", "precise for its size (Tan & Le 2019)", Task::classification, build_efficientnet_b0},
+      {"resnet18", "plain convolutions, well suited to INT8 (He et al. 2016)", Task::classification, build_resnet18},
+      {"resnet50", "large", Task::classification, build_resnet50},
       {"ssd_mobilenet_v2", "SSDLite on MobileNetV2: small and quick", Task::detection, build_ssd_mobilenet_v2},
       {"atss", "anchor-free with a feature pyramid: more precise, small objects too", Task::detection, build_atss},
       {"yolox_nano", "CSPDarknet, anchor-free, separable (Ge et al. 2021)", Task::detection, build_yolox_nano},

@@ -25,6 +25,40 @@ TEST(MobileNetV2, IsThePublishedArchitecture) {
   EXPECT_EQ(to_string(graph.outputs()[0].value->type), "f32[N, 1000]");
 }
 
+/// Published numbers of learned parameters with 1000 classes.
+TEST(ClassifierTemplates, AreThePublishedArchitectures) {
+  const std::pair<const char*, int64_t> published[] = {{"mobilenet_v3_small", 2542856}, {"mobilenet_v3_large", 5483032},
+                                                       {"efficientnet_b0", 5288548},    {"resnet18", 11689512},
+                                                       {"resnet50", 25557032}};
+  for (auto& [name, count] : published)
+    EXPECT_EQ(parameters(build_template(name, {.classes = 1000, .height = 224, .width_px = 224})), count) << name;
+  // 4.0 million in the paper.
+  EXPECT_NEAR(static_cast<double>(parameters(build_template("mobilenet_v3_large_075", {.classes = 1000, .height = 224, .width_px = 224}))), 4.0e6, 2e4);
+}
+
+TEST(ClassifierTemplates, WorkOnSmallImagesAndTrain) {
+  Rng rng(3);
+  for (const Template& known : templates()) {
+    if (known.task != Task::classification) continue;
+    for (int side : {16, 32, 64}) {
+      Graph graph = build_template(known.name, {.classes = 4, .width = 0.2, .height = side, .width_px = side + 8});
+      EXPECT_EQ(to_string(graph.outputs()[0].value->type), "f32[N, 4]") << known.name << side;
+      int64_t last = 0;
+      for (auto& node : graph.nodes())
+        if (node->is("GlobalAveragePool")) last = node->input(0)->shape()[2].value;
+      EXPECT_GE(last, 3) << known.name << side;
+      EXPECT_LE(last, 8) << known.name << side;
+    }
+    Graph graph = build_template(known.name, {.classes = 4, .width = 0.2, .height = 32, .width_px = 32, .dropout = 0});
+    GraphModule module(graph);
+    std::vector<Tensor> image{random_tensor({2, 3, 32, 32}, rng)};
+    EXPECT_LT(difference(module.forward(image)[0], evaluate(graph, image)[0]), 1e-4) << known.name;
+    int64_t learned = 0;
+    for (auto& [name, gradient] : module.gradients(image, std::vector<Tensor>{random_tensor({2, 4}, rng)}, true)) learned += gradient.size();
+    EXPECT_EQ(learned, parameters(graph)) << known.name;
+  }
+}
+
 TEST(MobileNetV2, FinalMapIsAtLeast3x3) {
   for (int side : {16, 24, 32, 48, 64, 96, 128, 192}) {
     Graph graph = build_template("mobilenet_v2", {.classes = 4, .width = 0.35, .height = side, .width_px = side + 8});

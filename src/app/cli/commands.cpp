@@ -4,7 +4,8 @@ namespace hone::app {
 
 const std::vector<Command>& commands() {
   static const std::vector<Command> list = {
-      {"train", "train a classifier on a folder of images", nullptr, "hone_trainer"},
+      {"find", "list the architectures that hone train has, with what they cost here", nullptr, "hone_trainer"},
+      {"train", "train on your images: classification, detection or segmentation", nullptr, "hone_trainer"},
       {"data", "check a data set: what is in it, what is wrong with it", add_data},
       {"eval", "measure a model on labelled images: accuracy, mAP or mIoU", add_eval},
       {"quantize", "make an INT8 model from an FP32 one and some sample images", add_quantize},

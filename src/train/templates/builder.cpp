@@ -94,19 +94,41 @@ Value* ModelBuilder::add(Value* a, Value* b, const std::string& name) {
   return graph_.add(make_op("", "Add"), {a, b}, name)->output();
 }
 
-Value* ModelBuilder::classifier(Value* x, int64_t classes, double dropout, const std::string& name) {
+Value* ModelBuilder::hard_sigmoid(Value* x, const std::string& name) {
+  auto op = make_op("", "HardSigmoid");
+  set_attributes(*op, {{"alpha", 1.0f / 6}, {"beta", 0.5f}});
+  return graph_.add(std::move(op), {x}, name)->output();
+}
+
+Value* ModelBuilder::hard_swish(Value* x, const std::string& name) {
+  return graph_.add(make_op("", "HardSwish"), {x}, name)->output();
+}
+
+Value* ModelBuilder::swish(Value* x, const std::string& name) {
+  return graph_.add(make_op("hone", "Swish"), {x}, name)->output();
+}
+
+Value* ModelBuilder::flat_average(Value* x, const std::string& name) {
   x = graph_.add(make_op("", "GlobalAveragePool"), {x}, name + ".pool")->output();
-  x = graph_.add(make_op("", "Flatten"), {x}, name + ".flatten")->output();
-  int64_t features = x->shape()[1].value;
-  if (dropout > 0) {
-    Value* ratio = graph_.add_constant(name + ".dropout.ratio", Tensor::scalar(static_cast<float>(dropout)));
-    x = graph_.add(make_op("", "Dropout"), {x, ratio}, name + ".dropout")->output();
-  }
+  return graph_.add(make_op("", "Flatten"), {x}, name + ".flatten")->output();
+}
+
+Value* ModelBuilder::dropout(Value* x, double ratio, const std::string& name) {
+  if (ratio <= 0) return x;
+  Value* value = graph_.add_constant(name + ".dropout.ratio", Tensor::scalar(static_cast<float>(ratio)));
+  return graph_.add(make_op("", "Dropout"), {x, value}, name + ".dropout")->output();
+}
+
+Value* ModelBuilder::linear(Value* x, int64_t out, double deviation, const std::string& name) {
   auto op = std::make_unique<ops::Gemm>();
   op->transB = 1;
-  Value* w = weight(name + ".weight", {classes, features}, 0.01);
-  Value* b = graph_.add_constant(name + ".bias", Tensor::zeros(DType::f32, {classes}));
+  Value* w = weight(name + ".weight", {out, x->shape()[1].value}, deviation);
+  Value* b = graph_.add_constant(name + ".bias", Tensor::zeros(DType::f32, {out}));
   return graph_.add(std::move(op), {x, w, b}, name)->output();
+}
+
+Value* ModelBuilder::classifier(Value* x, int64_t classes, double ratio, const std::string& name) {
+  return linear(dropout(flat_average(x, name), ratio, name), classes, 0.01, name);
 }
 
 int64_t scaled_channels(int64_t channels, double width) {

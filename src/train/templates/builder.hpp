@@ -29,6 +29,9 @@ class ModelBuilder {
   Value* relu6(Value* x, const std::string& name);
   Value* relu(Value* x, const std::string& name);
   Value* sigmoid(Value* x, const std::string& name);
+  Value* hard_sigmoid(Value* x, const std::string& name);  ///< max(0, min(1, x / 6 + 0.5))
+  Value* hard_swish(Value* x, const std::string& name);    ///< x * hard_sigmoid(x)
+  Value* swish(Value* x, const std::string& name);         ///< x * sigmoid(x)
   Value* add(Value* a, Value* b, const std::string& name);
   Value* mul(Value* a, Value* b, const std::string& name);
   Value* concat(const std::vector<Value*>& parts, const std::string& name);  ///< channels after one another
@@ -39,6 +42,10 @@ class ModelBuilder {
   Value* enlarge(Value* x, int64_t factor, const std::string& name);
   /// Global average, flatten, dropout (when above 0) and a linear layer: logits [N, classes].
   Value* classifier(Value* x, int64_t classes, double dropout, const std::string& name);
+  Value* flat_average(Value* x, const std::string& name);  ///< global average [N, C]
+  Value* dropout(Value* x, double ratio, const std::string& name);
+  /// [N, C] to [N, out], weights normal with that deviation.
+  Value* linear(Value* x, int64_t out, double deviation, const std::string& name);
 
  private:
   Value* weight(const std::string& name, const Dims& dims, double deviation);
