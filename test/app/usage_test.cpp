@@ -8,7 +8,7 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-const char* const every_command[] = {"eval", "quantize", "bench", "run", "inspect", "report", "generate", "doctor", "devices"};
+const char* const every_command[] = {"eval", "quantize", "optimize", "bench", "run", "explain", "deploy", "inspect", "report", "generate", "doctor", "devices"};
 
 TEST(Usage, HelpNamesEveryCommand) {
   Result result = hone({"--help"});

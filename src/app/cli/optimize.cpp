@@ -79,13 +79,6 @@ Part find_part(const OptimizeOptions& options, const char* name) {
   return part;
 }
 
-/// The metric itself, where more is known of it.
-template <class Measure>
-double number_of(const Measure& measured) {
-  if constexpr (requires { measured.value; }) return measured.value;
-  else return measured;
-}
-
 class Optimize {
  public:
   explicit Optimize(const OptimizeOptions& options) : o_(options), target_(options.target()) {}
@@ -115,6 +108,7 @@ class Optimize {
     control.on_step = [this](const std::string& line) {
       if (!o_.json) fmt::print("{}\n", line), std::fflush(stdout);
     };
+    control.sampling_error = [this] { return validation_->sampling_error(); };
     QuantizeOptions settings;
     settings.subset_size = o_.subset;
     AccuracyReport& report = outcome_.accuracy.emplace();
@@ -124,7 +118,7 @@ class Optimize {
     };
     Graph result = quantize_with_accuracy_control(
         model_, [this](std::vector<Tensor>& inputs) { return calibration_->next(inputs); }, make_runner,
-        [this](const Graph& graph) { return number_of(validation_->measure(graph, no_progress())); }, settings, control, &report, *progress_);
+        [this](const Graph& graph) { return validation_->measure(graph, no_progress()); }, settings, control, &report, *progress_);
     outcome_.model = o_.model;
     outcome_.output = target_;
     outcome_.int8 = report.quantize;

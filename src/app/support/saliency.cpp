@@ -27,6 +27,11 @@ bool is_feature_map(const Value* value) {
   return shape[2].value * shape[3].value > 1 && (!shape[0].known() || shape[0].value == 1);
 }
 
+/// All that the image says to the first output goes through this value.
+bool only_way(const Graph& graph, const Value* value) {
+  return subgraph(graph, std::span(&value, 1), std::span(graph.outputs()).first(1)).inputs().size() == 1;
+}
+
 /// The values of a head's outputs at the places of its grids: our own heads say how these lie in `hone.head`.
 struct Level {
   int64_t height, width, anchors;
@@ -158,7 +163,7 @@ Saliency::Saliency(const ImageModel& model, SaliencyMethod method, const std::st
     if (method == SaliencyMethod::activation) weights_ = linear_head(model.graph, feature);
     if (weights_.defined() && weights_.dim(1) != feature->shape()[1].value) weights_ = {};
     if (method == SaliencyMethod::recipro_cam) {
-      Graph head = subgraph(model.graph, std::span(&feature, 1), model.graph.outputs().size() > 1 ? std::span(model.graph.outputs()).first(1) : std::span(model.graph.outputs()));
+      Graph head = subgraph(model.graph, std::span(&feature, 1), std::span(model.graph.outputs()).first(1));
       if (head.inputs().size() != 1)
         throw Error("layer '" + layer_ + "'", "is not the only way from the image to the result (it lies in a branch)", "choose another with --layer, or another --method");
       if (!feature->shape()[0].known())
@@ -184,7 +189,11 @@ const Value* Saliency::choose_layer(const Graph& graph, const std::string& layer
                 near.empty() ? "see hone inspect --text" : fmt::format("near: {}", fmt::join(near, ", ")));
   }
   if (maps.empty()) throw Error("graph '" + graph.name + "'", "has no feature map f32 [N, C, H, W] of known size", "this needs a convolutional network");
-  if (task_ == Task::classification || task_ == Task::multi_label) return maps.back();
+  if (task_ == Task::classification || task_ == Task::multi_label) {
+    for (size_t i = maps.size(); i-- > 0 && i + 64 > maps.size();)
+      if (only_way(graph, maps[i])) return maps[i];
+    return maps.back();
+  }
   // The largest map is the input; features at about a 32nd of it, else the coarsest.
   int64_t side = 0, wanted = 0;
   for (const Value* value : maps) side = std::max(side, std::min(value->shape()[2].value, value->shape()[3].value));
