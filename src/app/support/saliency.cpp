@@ -73,21 +73,29 @@ std::vector<float> anchor_scores(const std::string& layout, std::span<const Tens
 
 constexpr int map_side = 64;
 
-/// The largest score of all levels at each place.
+/// The largest score of all levels at each place, linear between the cells of a level.
 Tensor score_map(const std::vector<Level>& levels, const std::vector<float>& scores) {
   Tensor map = Tensor::zeros(DType::f32, {map_side, map_side});
   auto out = map.mutable_data<float>();
   size_t first = 0;
   for (const Level& level : levels) {
-    auto count = static_cast<size_t>(level.height * level.width * level.anchors);
-    if (first + count > scores.size()) break;
-    for (int64_t y = 0; y < map_side; ++y)
-      for (int64_t x = 0; x < map_side; ++x) {
-        auto cell = static_cast<size_t>((y * level.height / map_side * level.width + x * level.width / map_side) * level.anchors);
+    auto anchors = static_cast<size_t>(level.anchors), cells = static_cast<size_t>(level.height * level.width);
+    if (first + cells * anchors > scores.size()) break;
+    std::vector<float> best(cells);
+    for (size_t i = 0; i < cells; ++i) best[i] = *std::max_element(&scores[first + i * anchors], &scores[first + i * anchors] + anchors);
+    auto cell = [&](double y, double x) {
+      auto row = std::clamp<int64_t>(static_cast<int64_t>(y), 0, level.height - 1), column = std::clamp<int64_t>(static_cast<int64_t>(x), 0, level.width - 1);
+      return best[static_cast<size_t>(row * level.width + column)];
+    };
+    for (int y = 0; y < map_side; ++y)
+      for (int x = 0; x < map_side; ++x) {
+        double cy = std::max(0.0, (y + 0.5) * static_cast<double>(level.height) / map_side - 0.5), fy = cy - std::floor(cy);
+        double cx = std::max(0.0, (x + 0.5) * static_cast<double>(level.width) / map_side - 0.5), fx = cx - std::floor(cx);
+        double value = (1 - fy) * ((1 - fx) * cell(cy, cx) + fx * cell(cy, cx + 1)) + fy * ((1 - fx) * cell(cy + 1, cx) + fx * cell(cy + 1, cx + 1));
         float& most = out[static_cast<size_t>(y * map_side + x)];
-        for (size_t a = 0; a < static_cast<size_t>(level.anchors); ++a) most = std::max(most, scores[first + cell + a]);
+        most = std::max(most, static_cast<float>(value));
       }
-    first += count;
+    first += cells * anchors;
   }
   return map;
 }
