@@ -52,23 +52,33 @@ Tensor best_classes(const Tensor& scores) {
   return best;
 }
 
-/// The output of the first Resize that the image reaches through a chain of single uses (Shape does not count); nullptr when
-/// there is none. `shapes` gets what Shape makes of the image.
-const Value* resized_image(const Graph& model, std::vector<const Value*>& shapes) {
-  const Value* value = model.inputs()[0];
-  for (;;) {
-    const Node* next = nullptr;
-    for (const Use& use : value->uses()) {
-      if (value->is_input() && use.node->is("Shape")) shapes.push_back(use.node->output());
-      else if (next) return nullptr;
-      else next = use.node;
-    }
-    if (!next || next->outputs().size() != 1 || model.is_output(value)) return nullptr;
-    for (const Value* input : next->inputs())
-      if (input && input != value && !input->is_constant()) return nullptr;
-    value = next->output();
-    if (next->is("Resize")) return value;
+/// The node that takes the value alone, with nothing else but constants; nullptr when it has other uses or is an output. What Shape
+/// makes of an input does not count and is added to `shapes`.
+const Node* only_user(const Graph& model, const Value* value, std::vector<const Value*>& shapes) {
+  const Node* only = nullptr;
+  for (const Use& use : value->uses()) {
+    if (value->is_input() && use.node->is("Shape")) shapes.push_back(use.node->output());
+    else if (only) return nullptr;
+    else only = use.node;
   }
+  if (!only || only->outputs().size() != 1 || model.is_output(value)) return nullptr;
+  for (const Value* input : only->inputs())
+    if (input && input != value && !input->is_constant()) return nullptr;
+  return only;
+}
+
+/// The end of the preprocessing: the first Resize that the image reaches through a chain of single uses, and what follows it element
+/// by element, so that it is computed by the same kernels as in the whole model (a last bit that differs can grow in an INT8
+/// network); nullptr when there is none. `shapes` gets what Shape makes of the image.
+const Value* prepared_image(const Graph& model, std::vector<const Value*>& shapes) {
+  const Value* value = model.inputs()[0];
+  bool resized = false;
+  while (const Node* node = only_user(model, value, shapes)) {
+    if (resized && !node->is("Transpose") && !node->is("QuantizeLinear") && !node->has(Trait::elementwise)) break;
+    resized = resized || node->is("Resize");
+    value = node->output();
+  }
+  return resized ? value : nullptr;
 }
 
 }  // namespace
@@ -135,15 +145,15 @@ ImageRunner::ImageRunner(const Graph& graph, const Decoder* decoder, const Devic
 
 bool ImageRunner::load_split(const Graph& graph, const DeviceOptions& device) {
   std::vector<const Value*> from;  // what Shape makes of the image
-  const Value* resized = resized_image(graph, from);
-  if (!resized || from.size() > 1) return false;
+  const Value* prepared = prepared_image(graph, from);
+  if (!prepared || from.size() > 1) return false;
   takes_shape_ = from.size() == 1;
-  from.insert(from.begin(), resized);
+  from.insert(from.begin(), prepared);
   Graph network = subgraph(graph, from, graph.outputs());
   if (network.inputs().size() != from.size()) return false;
   DeviceOptions single = device;
   single.threads = 1;
-  GraphOutput output{"resized", const_cast<Value*>(resized)};
+  GraphOutput output{"prepared", const_cast<Value*>(prepared)};
   const Value* image = graph.inputs()[0];
   prepare_.emplace(load(subgraph(graph, std::span(&image, 1), std::span(&output, 1)), single));
   network_.emplace(load(std::move(network), device));

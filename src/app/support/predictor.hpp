@@ -39,8 +39,8 @@ struct Findings {
 /// The number of pixels of each class, by falling share of the image; those that do not occur are left out.
 std::vector<std::pair<int, double>> class_shares(const Tensor& classes);
 
-/// Runs a model on images of any size, one at a time. The model is cut behind its Resize where it can be, so that nearly all of
-/// it is compiled once, whatever sizes come.
+/// Runs a model on images of any size, one at a time. The model is cut behind its preprocessing where it can be, so that nearly all
+/// of it is compiled once, whatever sizes come.
 class ImageRunner {
  public:
   /// `decoder`: of a raw head, whose input rule is used; else nullptr. Throws Error when the batch is fixed and not 1.
