@@ -27,10 +27,11 @@ Value* pyramid(ModelBuilder& build, Value* x, int64_t out) {
   for (int64_t dilation : {3, 6, 12})
     parts.push_back(
         separable_block(build, x, {.out = out, .kernel = 3, .dilation = dilation}, fmt::format("aspp.{}", dilation)));
-  Value* sum = build.conv(build.concat(parts, "aspp.concat"), {.out = out}, "aspp.project");
+  // Normalized before the sum, so that quantization can fold it into the layer.
+  Value* sum =
+      build.batch_norm(build.conv(build.concat(parts, "aspp.concat"), {.out = out}, "aspp.project"), "aspp.bn");
   Value* whole = build.conv(build.global_average(x, "aspp.pool"), {.out = out, .bias = true}, "aspp.whole");
-  sum = build.batch_norm(build.add(sum, whole, "aspp.add"), "aspp.bn");
-  return build.relu(sum, "aspp.relu");
+  return build.relu(build.add(sum, whole, "aspp.add"), "aspp.relu");
 }
 
 }  // namespace
