@@ -49,8 +49,13 @@ TEST(TrainTasks, Detection) {
   EXPECT_EQ(measured.code, 0) << measured.err;
   EXPECT_EQ(hone({"run", out + "/model.onnx", data + "/images/0.png"}).code, 0);
 
-  for (int i = 0; i < 16; ++i) folder.write(fmt::format("labels/{}.txt", i), "");
-  Result empty = hone(command + std::vector<std::string>{"--format", "yolo"});
+  std::string images;
+  for (int i = 0; i < 16; ++i) {
+    folder.write(fmt::format("bare/{}.png", i), square_png(i, i, false));
+    images += fmt::format(R"({}{{"id":{},"file_name":"{}.png","width":48,"height":48}})", i ? "," : "", i, i);
+  }
+  command[1] = folder.write("bare/empty.json", R"({"images":[)" + images + R"(],"annotations":[],"categories":[{"id":1,"name":"white"}]})").string();
+  Result empty = hone(command + std::vector<std::string>{"--task", "detection"});
   EXPECT_EQ(empty.code, 1);
   EXPECT_THAT(empty.err, HasSubstr("object"));
 }
@@ -146,6 +151,55 @@ TEST(TrainTasks, ARecipeFileIsWeakerThanTheCommandLine) {
   EXPECT_THAT(unknown.err, HasSubstr("unknown option 'lrr'; did you mean 'lr'?"));
   folder.write("recipe.json", R"({"lr": "fast"})");
   EXPECT_THAT(hone(train_command(data, out) + std::vector<std::string>{"--recipe", recipe}).err, HasSubstr("no value for it"));
+}
+
+TEST(TrainTasks, TimeChoosesWidthAndSize) {
+  TemporaryFolder folder;
+  std::string data = write_data(folder, 10), out = (folder / "m").string();
+  Result trained = hone({"train", data, "-o", out, "--time", "3s", "--threads", "1"});
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  EXPECT_THAT(trained.err, HasSubstr("passes over the images"));
+  nlohmann::json record = record_of(out);
+  for (const char* name : {"width", "size", "template", "batch"}) EXPECT_TRUE(record["chosen"].contains(name)) << name;
+  EXPECT_NEAR(std::stod(record["options"]["max_minutes"].get<std::string>()), 0.05, 1e-9);
+  Result wrong = hone({"train", data, "-o", out, "--time", "soon"});
+  EXPECT_EQ(wrong.code, 2);
+  EXPECT_THAT(wrong.err, HasSubstr("expected a time such as 10m"));
+}
+
+TEST(TrainTasks, SearchTriesSettingsAndGoesOn) {
+  TemporaryFolder folder;
+  std::string data = write_data(folder, 10), out = (folder / "m").string();
+  std::vector<std::string> command = train_command(data, out) + std::vector<std::string>{"--search", "4"};
+  Result trained = hone(command);
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  nlohmann::json trials = nlohmann::json::parse(read_text_file(out + "/search.json"));
+  ASSERT_EQ(trials.size(), 6u);  // four, then two
+  EXPECT_TRUE(trials[0]["settings"].empty());
+  EXPECT_TRUE(trials[1]["settings"].contains("lr"));
+  EXPECT_FALSE(trials[1]["settings"].contains("size"));  // it was given
+  EXPECT_EQ(trials[5]["rung"], 1);
+  EXPECT_EQ(record_of(out)["options"]["epochs"], "3");
+
+  // As if it had been stopped in the second trial: what is done is not done again.
+  trials.erase(trials.begin() + 1, trials.end());
+  trials[0]["metric"] = 7.0;
+  folder.write("m/search.json", trials.dump());
+  std::filesystem::remove(out + "/checkpoint.bin");
+  Result resumed = hone({"train", data, "-o", out, "--resume"});
+  ASSERT_EQ(resumed.code, 0) << resumed.err;
+  EXPECT_THAT(resumed.err, HasSubstr("trial 0 {}: accuracy 700.0%"));
+  EXPECT_EQ(nlohmann::json::parse(read_text_file(out + "/search.json")).size(), 6u);
+}
+
+TEST(TrainTasks, FindsALearningRate) {
+  TemporaryFolder folder;
+  std::string data = write_data(folder, 10), out = (folder / "m").string();
+  Result trained = hone(train_command(data, out, "1") + std::vector<std::string>{"--find-lr"});
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  EXPECT_THAT(trained.err, HasSubstr("learning rate 0.02: validation loss"));
+  nlohmann::json record = record_of(out);
+  EXPECT_EQ(std::stod(record["options"]["learning_rate"].get<std::string>()), record["chosen"]["lr"].get<double>());
 }
 
 TEST(TrainTasks, RefusesWhatDoesNotFit) {

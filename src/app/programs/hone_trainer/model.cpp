@@ -53,6 +53,29 @@ std::vector<int> wanted_strides(const std::string& template_name, Task task) {
   return {};
 }
 
+/// The median of the shorter sides of some images.
+int usual_side(const Dataset& dataset) {
+  constexpr size_t looked_at = 15;
+  std::vector<int> sides;
+  size_t count = dataset.samples.size();
+  for (size_t i = 0; i < std::min(count, looked_at); ++i) {
+    const Sample& sample = dataset.samples[i * count / std::min(count, looked_at)];
+    ImageSize size = sample.size;
+    try {
+      if (size.width <= 0) {
+        Tensor image = image_of(sample);
+        size = {static_cast<int>(image.dim(0)), static_cast<int>(image.dim(1))};
+      }
+    } catch (const Error&) {
+      continue;  // the loader replaces it
+    }
+    sides.push_back(std::min(size.height, size.width));
+  }
+  if (sides.empty()) return 128;
+  std::nth_element(sides.begin(), sides.begin() + static_cast<std::ptrdiff_t>(sides.size() / 2), sides.end());
+  return (sides[sides.size() / 2] + 4) / 8 * 8;
+}
+
 }  // namespace
 
 const char* metric_of(Task task) {
@@ -67,7 +90,7 @@ const char* metric_of(Task task) {
 ModelPlan plan_model(const TrainCommandOptions& options, Task task) {
   ModelPlan plan;
   plan.task = task;
-  if (!options.backbone.empty()) plan.imported = import_model(options.backbone);
+  if (!options.backbone.empty()) plan.imported = std::make_shared<const Graph>(import_model(options.backbone));
   plan.template_name = options.template_name.empty() ? usual_template(task, plan.pretrained()) : options.template_name;
   if (plan.pretrained() && classifies(task)) {
     if (!options.template_name.empty())
@@ -85,7 +108,10 @@ ImageSize choose_size(const TrainCommandOptions& options, const ModelPlan& plan,
   if (plan.task == Task::detection)
     return plan.template_name == "ssd300_vgg16" ? ImageSize{300, 300} : suggest_detection_size(train);
   if (plan.task == Task::segmentation) return segmentation_size(train);
-  if (!plan.pretrained()) return {128, 128};
+  if (!plan.pretrained()) {
+    int side = std::clamp(usual_side(train), 32, 128);  // enlarged images show nothing new
+    return {side, side};
+  }
   if (plan.backbone.preprocess)
     return {static_cast<int>(plan.backbone.preprocess->height), static_cast<int>(plan.backbone.preprocess->width)};
   return {192, 192};
@@ -101,6 +127,15 @@ void set_size(const TrainCommandOptions& options, ModelPlan& plan, const ImageSi
   cut.height = size.height;
   cut.width = size.width;
   plan.backbone = cut_backbone(*plan.imported, cut);
+}
+
+ModelPlan with_size(const TrainCommandOptions& options, const ModelPlan& plan, const ImageSize& size) {
+  ModelPlan other;
+  other.task = plan.task;
+  other.template_name = plan.template_name;
+  other.imported = plan.imported;
+  set_size(options, other, size);
+  return other;
 }
 
 Preprocess preprocess_of(const TrainCommandOptions& options, const ModelPlan& plan) {

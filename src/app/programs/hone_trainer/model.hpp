@@ -1,4 +1,6 @@
 #pragma once
+#include <memory>
+
 #include "app/programs/hone_trainer/options.hpp"
 #include "train/backbone.hpp"
 
@@ -9,9 +11,9 @@ struct ModelPlan {
   Task task = Task::classification;
   std::string template_name;
   ImageSize size;           ///< of the images inside the network
-  std::optional<Graph> imported;  ///< the file --backbone
+  std::shared_ptr<const Graph> imported;  ///< the file --backbone
   Backbone backbone;              ///< cut for `size`, when there is one
-  bool pretrained() const { return imported.has_value(); }
+  bool pretrained() const { return imported != nullptr; }
 };
 
 /// What training maximizes: "accuracy", "mAP", "mAP50" or "mIoU".
@@ -23,6 +25,8 @@ ModelPlan plan_model(const TrainCommandOptions& options, Task task);
 ImageSize choose_size(const TrainCommandOptions& options, const ModelPlan& plan, const Dataset& train);
 /// Sets the size, and cuts the backbone for it.
 void set_size(const TrainCommandOptions& options, ModelPlan& plan, const ImageSize& size);
+/// The same model at another size.
+ModelPlan with_size(const TrainCommandOptions& options, const ModelPlan& plan, const ImageSize& size);
 /// How decoded images become the network's input.
 Preprocess preprocess_of(const TrainCommandOptions& options, const ModelPlan& plan);
 /// A network to train: f32 [N, 3, H, W] to the outputs of its task. Rows of classes that the backbone's model knew are kept.

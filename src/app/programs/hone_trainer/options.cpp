@@ -1,5 +1,6 @@
 #include "app/programs/hone_trainer/options.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 
@@ -65,7 +66,7 @@ void add_schedule(CLI::App& command, TrainCommandOptions& o) {
   add("--time", o.time, "10m, 90s or 1h: end within this time; picks template, size and epochs to fit, where they are not given")->default_str("");
   add("--recipe", o.recipe, "JSON file with options, such as {\"lr\": 0.01}; the command line is stronger")->default_str("");
   add("--search", o.search, "try this many settings by successive halving, then train with the best")->check(in_range(0, 1000))->default_str("");
-  command.add_flag("--find-lr", o.find_lr, "choose the learning rate by a quick test that raises it until the loss grows")->group(group);
+  command.add_flag("--find-lr", o.find_lr, "choose the learning rate by short trainings with a few, on some of the images")->group(group);
   add("--epochs", t.epochs, "at most this many passes over the images");
   add("--minutes", t.max_minutes, "shorten the schedule to end within this time; 0: no limit");
   add("--lr", t.learning_rate, "peak learning rate");
@@ -168,11 +169,21 @@ void TrainCommandOptions::apply(const Json& values, const std::string& place) {
   }
 }
 
+void TrainCommandOptions::choose(const std::string& name, const Json& value) {
+  if (given("--" + name)) return;
+  apply({{name, value}}, "choice");
+  chosen_[name] = value;
+}
+
+void TrainCommandOptions::restore_chosen(const Json& chosen) {
+  for (auto& [name, value] : chosen.items()) choose(name, value);
+}
+
 void TrainCommandOptions::read_recipe_file() {
   if (!recipe.empty()) apply(read_json_file(recipe), "recipe '" + recipe + "'");
 }
 
-void TrainCommandOptions::set_defaults(Task what, const Dataset& data_set) {
+void TrainCommandOptions::set_defaults(const std::string& known_template, Task what, const Dataset& data_set) {
   switch (what) {
     case Task::detection: set_detection_defaults(train, data_set); break;
     case Task::segmentation: set_segmentation_defaults(train, data_set); break;
@@ -180,9 +191,9 @@ void TrainCommandOptions::set_defaults(Task what, const Dataset& data_set) {
       if (!backbone.empty()) set_backbone_defaults(train, data_set);
   }
   std::set<std::string> chosen = from_recipe_;
-  if (const char* text = backbone.empty() ? builtin_recipe(template_name) : nullptr) {
+  if (const char* text = backbone.empty() ? builtin_recipe(known_template) : nullptr) {
     Json values = Json::parse(text);
-    apply(values, "recipe of the template " + template_name);
+    apply(values, "recipe of the template " + known_template);
     // Defaults are not "given": they are cleared again once they have been taken over.
     for (auto& [name, value] : values.items())
       if (!chosen.count("--" + name) && from_recipe_.erase("--" + name)) app->get_option("--" + name)->clear();

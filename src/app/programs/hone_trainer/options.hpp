@@ -40,6 +40,13 @@ struct TrainCommandOptions {
   std::filesystem::path checkpoint() const { return in_output("checkpoint.bin"); }
   /// True when the command line (of this or the interrupted run) or --recipe says what the option is.
   bool given(const std::string& option) const;
+  /// Sets an option unless it is given, and remembers it for --resume; a text, a number or true.
+  void choose(const std::string& name, const Json& value);
+  /// What was chosen, by name without dashes.
+  const Json& chosen() const { return chosen_; }
+  /// Takes over what an interrupted run chose.
+  void restore_chosen(const Json& chosen);
+
   /// The options of the run as given, for train.json and --resume.
   Json arguments() const;
 
@@ -47,12 +54,13 @@ struct TrainCommandOptions {
   void restore(const Json& arguments);
   /// Reads --recipe: {"lr": 0.01, "size": "160"}, names as on the command line. Throws Error for an unknown name.
   void read_recipe_file();
-  /// The defaults of task and template, then all that is given again. `backbone`: pretrained.
-  void set_defaults(Task task, const Dataset& train);
+  /// The defaults of task and template, then all that is given again.
+  void set_defaults(const std::string& known_template, Task task, const Dataset& train);
 
  private:
   void apply(const Json& values, const std::string& place);
-  std::set<std::string> from_recipe_;  ///< names of options that --recipe set
+  std::set<std::string> from_recipe_;  ///< names of options that --recipe or choose() set
+  Json chosen_ = Json::object();
 };
 
 /// "10m", "90s", "1.5h" or a number of minutes, in minutes. Throws UsageError.

@@ -25,6 +25,7 @@ Json describe_run(const TrainCommandOptions& options, const ModelPlan& plan, con
   json["size"] = fmt::format("{}x{}", plan.size.height, plan.size.width);
   if (plan.pretrained()) json["backbone"] = options.backbone;
   json["arguments"] = options.arguments();
+  json["chosen"] = options.chosen();
   std::istringstream lines(describe(options.train));
   for (std::string line; std::getline(lines, line);)
     if (size_t equals = line.find('='); equals != std::string::npos)

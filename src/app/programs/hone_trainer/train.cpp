@@ -5,10 +5,12 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "app/programs/hone_trainer/budget.hpp"
 #include "app/programs/hone_trainer/data.hpp"
 #include "app/programs/hone_trainer/model.hpp"
 #include "app/programs/hone_trainer/options.hpp"
 #include "app/programs/hone_trainer/output.hpp"
+#include "app/programs/hone_trainer/search.hpp"
 #include "app/support/terminal.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
@@ -29,15 +31,17 @@ void prepare_output(TrainCommandOptions& options) {
   options.train.checkpoint = options.checkpoint();
   std::error_code ignored;
   bool unfinished = fs::exists(options.checkpoint(), ignored);
+  bool searching = !unfinished && fs::exists(options.in_output("search.json"), ignored);
   if (!options.train.resume) {
     if (unfinished) warn(fmt::format("starting again in '{}', which holds an earlier run (--resume would continue it)", options.output));
     return;
   }
-  if (!unfinished)
+  if (!unfinished && !searching)
     throw Error("'" + options.output + "'", "has no run to continue (no checkpoint.bin)", "train without --resume");
   if (!fs::exists(options.in_output("train.json"), ignored)) return;
   Json record = read_json_file(options.in_output("train.json"));
   if (record.contains("arguments")) options.restore(record["arguments"]);
+  if (unfinished && record.contains("chosen")) options.restore_chosen(record["chosen"]);
 }
 
 /// Classes that only the backbone's model knew stay as they are; features must not move under them.
@@ -59,22 +63,49 @@ void keep_older_classes(TrainCommandOptions& options, const ModelPlan& plan, Spl
   }
 }
 
+/// What is chosen by trying, unless an interrupted run has done so.
+void choose_by_trying(TrainCommandOptions& options, ModelPlan& plan, const Splits& data, Json& record, Progress& progress) {
+  std::error_code ignored;
+  if (options.train.resume && fs::exists(options.checkpoint(), ignored)) return;
+  if (options.find_lr) find_learning_rate(options, plan, data, progress);
+  if (options.search == 0) return;
+  record["arguments"] = options.arguments();
+  write_json_file(options.in_output("train.json"), record);
+  search_settings(options, plan, data, progress);
+  options.train.resume = false;
+  if (!options.chosen().contains("size")) return;
+  set_size(options, plan, parse_size("size", options.size));
+  options.train.preprocess = preprocess_of(options, plan);
+}
+
+/// Task, template, size and all settings, in the order in which they depend on one another.
+ModelPlan choose_all(TrainCommandOptions& options, Splits& data, Json& record, Progress& progress) {
+  ModelPlan plan = plan_model(options, data.train.task);
+  options.set_defaults(plan.template_name, plan.task, data.train);
+  if (!options.time.empty() && !options.train.resume) {
+    choose_by_time(options, plan, data);
+    options.set_defaults(plan.template_name, plan.task, data.train);
+  }
+  set_size(options, plan, choose_size(options, plan, data.train));
+  options.train.preprocess = preprocess_of(options, plan);
+  if (plan.pretrained()) options.train.backbone = {"backbone/*"};
+  keep_older_classes(options, plan, data);
+  if (!options.train.resume) choose_batch(options, build_model(options, plan, data.train.classes), data.train);
+  validate(options.train);
+  choose_by_trying(options, plan, data, record, progress);
+  return plan;
+}
+
 int train(TrainCommandOptions& options) {
   prepare_output(options);
   options.read_recipe_file();
   auto progress = make_progress();
   Splits data = read_training_data(options, *progress);
-  ModelPlan plan = plan_model(options, data.train.task);
-  options.template_name = plan.template_name;
-  options.set_defaults(plan.task, data.train);
-  set_size(options, plan, choose_size(options, plan, data.train));
-  options.train.preprocess = preprocess_of(options, plan);
-  if (plan.pretrained()) options.train.backbone = {"backbone/*"};
-  keep_older_classes(options, plan, data);
-  validate(options.train);
+  Json record = Json::object();
+  ModelPlan plan = choose_all(options, data, record, *progress);
   Graph model = build_model(options, plan, data.train.classes);
 
-  Json record = describe_run(options, plan, data);
+  record = describe_run(options, plan, data);
   write_json_file(options.in_output("train.json"), record);
   write_split(options, "train", data.train);
   write_split(options, "validation", data.validation);
