@@ -231,6 +231,10 @@ TEST(TrainDetector, SaysWhatDoesNotFit) {
   EXPECT_THAT(error(std::move(three), splits), testing::HasSubstr("built for 3 classes, the data has 2"));
   Graph classifier = build_template("mobilenet_v2", {.classes = 2, .width = 0.25, .height = side, .width_px = side});
   EXPECT_THAT(error(std::move(classifier), splits), testing::HasSubstr("says nothing about its head"));
+  DetectionOptions letterbox;
+  letterbox.scene.fit = Fit::letterbox_center;
+  Graph model = small_detector("atss");
+  EXPECT_THROW(train_detector(model, splits, quick_options(splits, 1), letterbox), Error);
   Splits strange = splits;
   strange.train.samples[3].objects[0].label = 5;
   EXPECT_THAT(error(small_detector("atss"), strange), testing::HasSubstr("picture3: an object has label 5"));

@@ -92,6 +92,8 @@ DetectionObjective::DetectionObjective(const Graph& model, const Splits& data, c
     free_size_ = free_size_ || size.height != head_.height || size.width != head_.width;
   if (!(detection.plain_end >= 0 && detection.plain_end <= 1))
     throw Error("training options", fmt::format("plain_end is {}, expected 0 to 1", detection.plain_end));
+  if (detection.scene.fit != Fit::stretch)
+    throw Error("training options", "the images are letterboxed, the shipped detector stretches them", "use Fit::stretch");
   validate(detection.scene);
   check_data(data, head_);
   plain_ = detection.plain_end >= 1;
