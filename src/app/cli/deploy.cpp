@@ -63,7 +63,7 @@ std::string readme(const DeployOptions& options, const ImageModel& model, double
   text += fmt::format("A model for {}, with {}, as a program that needs no training tool.\n\n", name_of(model.task),
                       model.labels.empty() ? std::string("classes without names") : fmt::format("{} classes", model.labels.size()));
   text += fmt::format(
-      "    ./{} photo.jpg        # the ready-built program (Debian 12: apt install libdnnl2 libfmt9 libopencv-imgcodecs406)\n\n"
+      "    ./{} photo.jpg        # the ready-built program (Debian 12: apt install libdnnl2 libgomp1 libfmt9 libopencv-imgcodecs406)\n\n"
       "    cmake -S src -B build -DCMAKE_PREFIX_PATH=/opt/hone && cmake --build build && build/{} photo.jpg\n\n"
       "| file | |\n|---|---|\n"
       "| `model.onnx` | takes a decoded image (u8, RGB, any size); preprocessing is inside. Standard ONNX: other runtimes read it too |\n"

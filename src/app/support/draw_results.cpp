@@ -102,7 +102,7 @@ std::string percent(double share) { return share < 0.01 ? "<1%" : fmt::format("{
 Marks marks_of(const Findings& found, const Predictor& predictor, int top) {
   Marks marks;
   for (const Detection& one : found.objects)
-    marks.objects.push_back({one.box, one.label, fmt::format("{} {:.0f}%", predictor.label(one.label), 100 * one.score)});
+    marks.objects.push_back({one.box, one.label, fmt::format("{} {:.0f}%", predictor.label(one.label), 100 * one.score), predictor.label(one.label)});
   if (!found.probabilities.empty()) {
     bool multi = predictor.task() == Task::multi_label;
     int most = std::min<int>(multi ? 12 : top, static_cast<int>(found.probabilities.size()));

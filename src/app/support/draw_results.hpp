@@ -12,6 +12,7 @@ struct ObjectMark {
   Box box;
   int label = 0;
   std::string caption;
+  std::string name = {};  ///< of the class
 };
 
 /// What is drawn on a picture.

@@ -175,7 +175,8 @@ Saliency::Saliency(const ImageModel& model, SaliencyMethod method, const std::st
       if (head.inputs().size() != 1)
         throw Error("layer '" + layer_ + "'", "is not the only way from the image to the result (it lies in a branch)", "choose another with --layer, or another --method");
       if (!feature->shape()[0].known())
-        head_batch_ = std::max<int64_t>(1, static_cast<int64_t>(batch_bytes / (4 * static_cast<size_t>(feature->shape()[1].value * feature->shape()[2].value * feature->shape()[3].value))));
+        head_batch_ = std::max<int64_t>(1, static_cast<int64_t>(batch_bytes / 4) / (feature->shape()[1].value * feature->shape()[2].value *
+                                                                                    feature->shape()[3].value));
       head_.emplace(load(std::move(head), options.device));
     }
   }

@@ -171,7 +171,7 @@ class Demo {
       if (o_.json) list.push_back({{"file", file.string()}, {"found", found}, {"ms", ms}, {"picture", target.string()}});
       else fmt::print("{}: {}  ({:.1f} ms){}\n", file.string(), found, ms, target.empty() ? "" : "  " + target.string());
       std::fflush(stdout);
-      if (window_ && !window_->show(picture, 0)) break;
+      if (window_ && !window_->show(picture, 0)) break;  // the user has seen enough
     }
     if (o_.json) print_json(Json{{"images", list}});
     return all_read ? exit_done : exit_failed;
@@ -208,7 +208,7 @@ class Demo {
       if (latencies_.empty()) chain_->run(frame), begin = Clock::now();
       Marks marks = chain_->run(frame);
       latencies_.push_back(chain_->seconds());
-      for (const ObjectMark& one : marks.objects) ++counts_[one.caption.substr(0, one.caption.rfind(' '))];
+      for (const ObjectMark& one : marks.objects) ++counts_[one.name];
       recent_.push_back(Clock::now());
       if (recent_.size() > 31) recent_.erase(recent_.begin());
       marks.status = status();
@@ -247,7 +247,7 @@ class Demo {
   std::optional<VideoSink> sink_;
   std::vector<double> latencies_;
   std::vector<Clock::time_point> recent_;  ///< when the last frames were done
-  std::map<std::string, int64_t> counts_;  ///< of objects by caption
+  std::map<std::string, int64_t> counts_;  ///< of objects by class
   bool folder_made_ = false;
 };
 
