@@ -13,8 +13,8 @@ TrainResult train_classifier(Graph& model, const Splits& data, const TrainOption
 
 void set_backbone_defaults(TrainOptions& options, const Dataset& train) {
   options.optimizer = OptimizerKind::adamw;
-  options.learning_rate = 1e-3;
-  options.backbone_rate = 0.3;
+  options.learning_rate = 2e-4;  // the last layer is fitted already, and features are easily spoiled
+  options.backbone_rate = 0.5;
   options.weight_decay = 0.02;
   options.clip_gradient = 5;
   options.warmup_epochs = 1;

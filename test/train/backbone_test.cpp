@@ -15,6 +15,7 @@
 #include "train/templates.hpp"
 #include "train/templates/backbone_classifier.hpp"
 #include "train/test_util.hpp"
+#include "train/unfold_batch_norm.hpp"
 
 namespace hone {
 namespace {
@@ -210,6 +211,34 @@ TEST(LinearProbe, NeedsALinearLayer) {
   Graph model = parse_text("graph \"g\" {\ninput %x: f32[N, 3, 32, 32]\nconst %w: f32[2, 3, 3, 3] = random(1)\n%c = Conv(%x, %w)\n"
                            "%p = GlobalAveragePool(%c)\n%f = Flatten(%p)\noutput \"y\" = %f\n}");
   EXPECT_THROW(train_linear_probe(model, data, small_options()), Error);
+}
+
+TEST(UnfoldBatchNorm, ChangesNoOutput) {
+  Splits data = colored(24, {"red", "green"}, 2);
+  Graph model = parse_text(R"(graph "folded" {
+    input %x: f32[N, 3, 32, 32]
+    const %backbone/w1: f32[8, 3, 3, 3] = random(1)
+    const %backbone/b1: f32[8] = random(2)
+    const %backbone/w2: f32[8, 8, 3, 3] = random(3)
+    const %backbone/b2: f32[8] = random(4)
+    const %v: f32[2, 8] = random(5)
+    const %c: f32[2] = random(6)
+    %conv = Conv(%x, %backbone/w1, %backbone/b1) {strides=[2, 2]}
+    %relu = Relu(%conv)
+    %deep = Conv(%relu, %backbone/w2, %backbone/b2) {strides=[2, 2]}
+    %pool = GlobalAveragePool(%deep)
+    %flat = Flatten(%pool)
+    %y = Gemm(%flat, %v, %c) {transB=1}
+    output "logits" = %y
+  })");
+  Graph before = model.clone();
+  EXPECT_EQ(unfold_batch_norms(model, "other/", data.train, small_options()), 0);
+  EXPECT_EQ(unfold_batch_norms(model, "backbone/", data.train, small_options()), 2);
+  EXPECT_EQ(unfold_batch_norms(model, "backbone/", data.train, small_options()), 0);  // it has them now
+  Rng rng(4);
+  std::vector<Tensor> input{random_tensor({2, 3, 32, 32}, rng)};
+  EXPECT_LT(difference(evaluate(model, input)[0], evaluate(before, input)[0]), 1e-4);
+  EXPECT_EQ(GraphModule(model).buffers().size(), 4u);
 }
 
 TEST(ClassIncremental, ClassesWithoutImagesKeepTheirRows) {

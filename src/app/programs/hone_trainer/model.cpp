@@ -12,6 +12,7 @@
 #include "train/linear_probe.hpp"
 #include "train/templates.hpp"
 #include "train/templates/backbone_classifier.hpp"
+#include "train/unfold_batch_norm.hpp"
 
 namespace hone::app {
 
@@ -183,6 +184,7 @@ TrainResult train_model(Graph& model, const Splits& data, const TrainCommandOpti
     TrainResult probe = train_linear_probe(model, data, options.train, progress);
     progress.end(fmt::format("last layer on the backbone as it is: validation {} {:.1f}%", probe.metric_name, 100 * probe.best_metric));
   }
+  if (pretrained) unfold_batch_norms(model, "backbone/", data.train, options.train);
   return train_classifier(model, data, options.train, progress);
 }
 
