@@ -21,7 +21,11 @@ void set_backbone_defaults(TrainOptions& options, const Dataset& train) {
   options.ema_decay = 0.99;
   options.batch_size = 16;
   auto images = static_cast<int>(std::max<size_t>(1, train.samples.size()));
-  options.epochs = std::clamp(20000 / images, 8, 100);
+  options.epochs = std::clamp(25000 / images, 8, 100);
+  // A pretrained network soon knows a small set by heart.
+  options.augment.min_area = 0.35;
+  options.augment.rotation = 10;
+  options.augment.erase = 0.2;
 }
 
 }  // namespace hone

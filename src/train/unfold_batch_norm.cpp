@@ -17,6 +17,8 @@ namespace {
 
 constexpr size_t images_looked_at = 64;
 constexpr int images_at_once = 8;
+/// Folding leaves many filters tiny, which a step of the usual size would spoil; behind a normalization their scale is free.
+constexpr double least_filter_deviation = 0.1;
 
 /// The convolutions of the part, empty when it has normalizations.
 std::vector<Node*> folded_convolutions(const Graph& model, const std::string& prefix) {
@@ -24,7 +26,8 @@ std::vector<Node*> folded_convolutions(const Graph& model, const std::string& pr
   for (Node* node : model.node_list()) {
     bool inside = node->input(1) && node->input(1)->is_constant() && node->input(1)->name.starts_with(prefix);
     if (inside && node->is("BatchNormalization")) return {};
-    if (inside && node->is("Conv") && node->input(2)) found.push_back(node);
+    bool alone = inside && node->input(1)->uses().size() == 1 && node->input(1)->shape().rank() == 4;
+    if (alone && node->is("Conv") && node->input(2) && node->input(2)->is_constant() && node->input(2)->uses().size() == 1) found.push_back(node);
   }
   return found;
 }
@@ -74,6 +77,12 @@ std::vector<Moments> measure(const Graph& model, const std::vector<Node*>& convo
   return moments;
 }
 
+/// What each filter is multiplied by so that its weights have that root mean square at least: [filters].
+at::Tensor enlargement(const at::Tensor& weights) {
+  at::Tensor deviation = (weights * weights).mean({1, 2, 3}).sqrt().clamp_min(1e-6);
+  return (least_filter_deviation / deviation).clamp_min(1);
+}
+
 }  // namespace
 
 int unfold_batch_norms(Graph& model, const std::string& prefix, const Dataset& train, const TrainOptions& options) {
@@ -85,11 +94,16 @@ int unfold_batch_norms(Graph& model, const std::string& prefix, const Dataset& t
     const Moments& m = moments[i];
     auto op = std::make_unique<ops::BatchNormalization>();
     at::Tensor mean = m.sum / m.count, variance = (m.squares / m.count - mean * mean).clamp_min(0);
-    at::Tensor deviation = (variance + static_cast<double>(op->epsilon)).sqrt();
+    at::Tensor weights = torch_ops::to_torch(node->input(1)->constant(), "weights");
+    at::Tensor bias = torch_ops::to_torch(node->input(2)->constant(), "bias"), factor = enlargement(weights);
+    model.set_constant(node->input(1), torch_ops::from_torch(weights * factor.reshape({-1, 1, 1, 1})));
+    model.set_constant(node->input(2), torch_ops::from_torch(bias * factor));
+    at::Tensor inner_mean = mean * factor, inner_variance = variance * factor * factor;
+    at::Tensor deviation = (inner_variance + static_cast<double>(op->epsilon)).sqrt() / factor;
     std::string name = node->input(1)->name + ".norm";
     auto constant = [&](const char* suffix, const at::Tensor& values) { return model.add_constant(name + suffix, torch_ops::from_torch(values)); };
     Value *scale = constant(".scale", deviation), *shift = constant(".shift", mean);
-    Value *running_mean = constant(".mean", mean), *running_variance = constant(".variance", variance);
+    Value *running_mean = constant(".mean", inner_mean), *running_variance = constant(".variance", inner_variance);
     Value* output = node->output();
     // Behind the convolution, whose position in the list comes before all that read it.
     auto& nodes = model.nodes();

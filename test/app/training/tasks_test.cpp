@@ -127,6 +127,9 @@ TEST(TrainTasks, AnOlderModelLearnsAnotherClass) {
   EXPECT_EQ(record_of(second)["classes"], (nlohmann::json{"gray", "red", "blue"}));
   EXPECT_EQ(record_of(second)["size"], "16x16");  // as the older model
   EXPECT_THAT(hone({"run", second + "/model.onnx", data + "/red/0.png"}).out, HasSubstr("red"));
+  Result frozen = hone(command + std::vector<std::string>{"--freeze-backbone", "--json"});
+  ASSERT_EQ(frozen.code, 0) << frozen.err;
+  EXPECT_EQ(frozen.json()["history"].size(), 1u);
   Result wrong = hone(command + std::vector<std::string>{"--cut", "nowhere"});
   EXPECT_EQ(wrong.code, 1);
   EXPECT_THAT(wrong.err, HasSubstr("has no value 'nowhere'"));

@@ -115,7 +115,7 @@ ImageSize choose_size(const TrainCommandOptions& options, const ModelPlan& plan,
   }
   if (plan.backbone.preprocess)
     return {static_cast<int>(plan.backbone.preprocess->height), static_cast<int>(plan.backbone.preprocess->width)};
-  return {192, 192};
+  return {224, 224};  // what most were trained with
 }
 
 void set_size(const TrainCommandOptions& options, ModelPlan& plan, const ImageSize& size) {
@@ -184,7 +184,7 @@ TrainResult train_model(Graph& model, const Splits& data, const TrainCommandOpti
     TrainResult probe = train_linear_probe(model, data, options.train, progress);
     progress.end(fmt::format("last layer on the backbone as it is: validation {} {:.1f}%", probe.metric_name, 100 * probe.best_metric));
   }
-  if (pretrained) unfold_batch_norms(model, "backbone/", data.train, options.train);
+  if (pretrained && options.unfold_norm) unfold_batch_norms(model, "backbone/", data.train, options.train);
   return train_classifier(model, data, options.train, progress);
 }
 

@@ -49,6 +49,7 @@ void add_model(CLI::App& command, TrainCommandOptions& o) {
   add("--cut", o.cut, "values of the backbone to cut at, with commas; default: found");
   command.add_flag("--freeze-backbone", o.freeze_backbone, "train only what is new")->group(group);
   command.add_flag("--no-probe", o.no_probe, "do not fit a classifier's last layer to the features of the backbone before the training")->group(group);
+  command.add_flag("--unfold-norm", o.unfold_norm, "put batch normalization back where the backbone has it folded into convolutions: for long trainings")->group(group);
   add("--mean", o.pixels.mean, "of the pixels (0..255) that the backbone was trained with; default: what it records, else ImageNet's");
   add("--std", o.pixels.std, "as --mean");
   add("--channels", o.pixels.channels, "as --mean: rgb or bgr");

@@ -27,7 +27,7 @@ struct TrainCommandOptions {
   double validation_fraction = 0.2;
   double score_threshold = 0.01, nms_iou = 0.5;
   int search = 0;
-  bool hierarchical = false, freeze_backbone = false, no_probe = false, find_lr = false, json = false;
+  bool hierarchical = false, freeze_backbone = false, no_probe = false, unfold_norm = false, find_lr = false, json = false;
   ImageFlags pixels;  ///< --mean, --std, --channels: what the backbone was trained with
   TrainOptions train;
   SegmentationOptions segmentation;
