@@ -33,7 +33,7 @@ constexpr uint64_t size_stream = 0x73697A65;
 struct Slot {
   Batch batch;
   std::vector<int> order;  ///< the sample wanted at each place
-  size_t claimed = 0;
+  size_t claimed = 0, last = 0;  ///< the next row to prepare, and the end of those
   size_t unfinished = 0;
   int64_t replaced = 0;
   std::exception_ptr error;
@@ -184,7 +184,13 @@ std::shared_ptr<Slot> BatchLoader::State::make_slot() {
   size_t count = std::min(static_cast<size_t>(options.batch_size), tail_order.size() - first);
   auto begin = tail_order.begin() + static_cast<std::ptrdiff_t>(first);
   slot->order.assign(begin, begin + static_cast<std::ptrdiff_t>(count));
-  slot->unfinished = count;
+  slot->last = count;
+  if (options.rows) {
+    auto [from, to] = options.rows(static_cast<int64_t>(count));
+    slot->claimed = static_cast<size_t>(from);
+    slot->last = static_cast<size_t>(to);
+  }
+  slot->unfinished = slot->last - slot->claimed;
   ImageSize size{options.height, options.width};
   if (options.scene) {
     const std::vector<ImageSize>& sizes = options.scene->sizes;
@@ -204,7 +210,7 @@ std::shared_ptr<Slot> BatchLoader::State::make_slot() {
 
 std::shared_ptr<Slot> BatchLoader::State::claimable() const {
   for (const std::shared_ptr<Slot>& slot : slots)
-    if (slot->claimed < slot->order.size()) return slot;
+    if (slot->claimed < slot->last) return slot;
   return nullptr;
 }
 

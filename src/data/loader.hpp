@@ -1,7 +1,9 @@
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "data/augment.hpp"
@@ -39,6 +41,9 @@ struct LoaderOptions {
   int64_t cache_bytes = int64_t{1} << 30;  ///< for decoded images; 0: no cache
   /// An unreadable image is replaced by the next readable one of its class and counted; otherwise it is an Error.
   bool replace_unreadable = true;
+  /// Which rows [first, last) of a batch of so many images are prepared here; images, masks and labels of the others are
+  /// undefined. None: all. For processes that share a batch.
+  std::function<std::pair<int64_t, int64_t>(int64_t images)> rows;
 };
 
 /// The cache options that a loader with these options uses: exact images without augmentation, else images shrunk so

@@ -30,6 +30,9 @@ class Objective {
   /// A batch is split into at most as many parts as each has this many images, for the statistics of normalization.
   virtual int images_per_part() const { return 8; }
 
+  /// True: loss() looks at all images of a batch, not only at its rows.
+  virtual bool needs_whole_batch() const { return false; }
+
   /// Loss of rows [first, last) of the batch, SUMMED over its images, with autograd; the loop divides by the images of the
   /// whole batch. Called by several threads for different parts. `metric_sum` gets the training metric, summed as well.
   virtual at::Tensor loss(const std::vector<at::Tensor>& outputs, const Batch& batch, int64_t first, int64_t last,

@@ -20,6 +20,35 @@ int set_blas_threads(int count) {
   return before;
 }
 
+/// One message for all: many small ones would each wait for the network.
+void sum_flattened(const std::vector<at::Tensor>& tensors, ProcessGroup& group) {
+  if (tensors.empty()) return;
+  std::vector<at::Tensor> rows;
+  for (const at::Tensor& tensor : tensors) rows.push_back(tensor.reshape({-1}));
+  at::Tensor all = at::cat(rows);
+  group.sum(all);
+  int64_t start = 0;
+  for (const at::Tensor& tensor : tensors) {
+    tensor.copy_(all.narrow(0, start, tensor.numel()).reshape(tensor.sizes()));
+    start += tensor.numel();
+  }
+}
+
+/// A variable that rests has a gradient in no process; one of a process without a part of the batch only in others.
+void sum_gradients(TorchGraph& graph, ProcessGroup& group) {
+  std::vector<double> present;
+  for (auto& variable : graph.parameters()) present.push_back(variable.tensor.grad().defined());
+  present = group.sum(std::move(present));
+  std::vector<at::Tensor> gradients;
+  for (size_t i = 0; i < present.size(); ++i) {
+    at::Tensor& variable = graph.parameters()[i].tensor;
+    if (present[i] == 0) continue;
+    if (!variable.grad().defined()) variable.mutable_grad() = at::zeros_like(variable.detach());
+    gradients.push_back(variable.grad());
+  }
+  sum_flattened(gradients, group);
+}
+
 }  // namespace
 
 ReplicaThreads::ReplicaThreads(int count)
@@ -50,10 +79,10 @@ void ReplicaThreads::run(int tasks, const std::function<void(int)>& body) {
     if (error) std::rethrow_exception(error);
 }
 
-Replicas::Replicas(const Graph& graph, const GraphModuleOptions& options, int count, bool training) {
+Replicas::Replicas(const Graph& graph, const GraphModuleOptions& options, int count, bool training, int first) {
   for (int i = 0; i < count; ++i) {
     GraphModuleOptions own = options;
-    own.seed += static_cast<uint64_t>(i) << 32;  // other dropout
+    own.seed += static_cast<uint64_t>(first + i) << 32;  // other dropout
     graphs_.push_back(std::make_unique<TorchGraph>(graph, own));
     if (!training)
       for (auto& variable : graphs_.back()->parameters()) variable.tensor.requires_grad_(false);
@@ -61,7 +90,7 @@ Replicas::Replicas(const Graph& graph, const GraphModuleOptions& options, int co
   }
 }
 
-void Replicas::gather_gradients() {
+void Replicas::gather_gradients(ProcessGroup* group) {
   at::NoGradGuard no_grad;
   for (int k = 1; k < count(); ++k) {
     for (size_t i = 0; i < main().parameters().size(); ++i) {
@@ -75,17 +104,32 @@ void Replicas::gather_gradients() {
       from = at::Tensor();
     }
   }
+  if (group) sum_gradients(main(), *group);
 }
 
-void Replicas::average_buffers() {
+void Replicas::average_buffers(ProcessGroup* group) {
   at::NoGradGuard no_grad;
-  if (count() == 1) return;
+  if (count() == 1 && !group) return;
+  std::vector<at::Tensor> sums;
   for (size_t i = 0; i < main().buffers().size(); ++i) {
-    at::Tensor& mean = main().buffers()[i].tensor;
-    for (int k = 1; k < count(); ++k) mean.add_((*this)[k].buffers()[i].tensor);
-    mean.div_(count());
-    for (int k = 1; k < count(); ++k) (*this)[k].buffers()[i].tensor.copy_(mean);
+    at::Tensor& sum = sums.emplace_back(main().buffers()[i].tensor);
+    for (int k = 1; k < count(); ++k) sum.add_((*this)[k].buffers()[i].tensor);
   }
+  if (group) sum_flattened(sums, *group);
+  for (size_t i = 0; i < sums.size(); ++i) {
+    sums[i].div_(count() * (group ? group->size() : 1));
+    for (int k = 1; k < count(); ++k) (*this)[k].buffers()[i].tensor.copy_(sums[i]);
+  }
+}
+
+void Replicas::share(ProcessGroup& group) {
+  at::NoGradGuard no_grad;
+  std::vector<at::Tensor> tensors;
+  for (auto* list : {&main().parameters(), &main().buffers()})
+    for (auto& variable : *list) tensors.push_back(variable.tensor);
+  group.share(tensors);
+  for (int k = 1; k < count(); ++k)
+    for (size_t i = 0; i < main().buffers().size(); ++i) (*this)[k].buffers()[i].tensor.copy_(main().buffers()[i].tensor);
 }
 
 }  // namespace hone

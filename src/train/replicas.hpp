@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/threads.hpp"
+#include "train/distributed.hpp"
 #include "train/torch_graph.hpp"
 
 namespace hone {
@@ -31,15 +32,18 @@ class ReplicaThreads {
 /// Copies of a model that share parameters. Each normalizes by the statistics of its own part of the batch.
 class Replicas {
  public:
-  Replicas(const Graph& graph, const GraphModuleOptions& options, int count, bool training);
+  /// `first`: how many copies other processes have before these.
+  Replicas(const Graph& graph, const GraphModuleOptions& options, int count, bool training, int first = 0);
 
   TorchGraph& main() { return *graphs_[0]; }
   TorchGraph& operator[](int i) { return *graphs_[static_cast<size_t>(i)]; }
   int count() const { return static_cast<int>(graphs_.size()); }
-  /// Adds the gradients of all copies up in the main one, in fixed order.
-  void gather_gradients();
-  /// Gives all copies the mean of their running statistics.
-  void average_buffers();
+  /// Adds the gradients of all copies up in the main one, in fixed order; then those of all processes.
+  void gather_gradients(ProcessGroup* group = nullptr);
+  /// Gives all copies, in all processes, the mean of their running statistics.
+  void average_buffers(ProcessGroup* group = nullptr);
+  /// Makes all copies those of the first process.
+  void share(ProcessGroup& group);
 
  private:
   std::vector<std::unique_ptr<TorchGraph>> graphs_;

@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,8 @@
 #include "graph/preprocess.hpp"
 
 namespace hone {
+
+class ProcessGroup;
 
 /// One finished epoch. Metrics are 0..1; see TrainResult::metric_name.
 struct EpochRecord {
@@ -66,6 +69,10 @@ struct TrainOptions {
   int threads = 0;
   int loader_threads = 0;                  ///< 0: half of the processors, at least one
   int64_t cache_bytes = int64_t{1} << 30;  ///< for decoded images
+
+  /// Other processes that train the same with the same options, each its part of every batch (train/distributed.hpp);
+  /// `threads` is for each of them. Null: none. Only rank 0 writes checkpoints and reports epochs.
+  std::shared_ptr<ProcessGroup> group;
 
   std::filesystem::path checkpoint;                  ///< written every epoch and as below; empty: none
   double checkpoint_seconds = 60;                    ///< ... and after this time within an epoch

@@ -32,13 +32,13 @@ int validation_batch(const TrainOptions& options) {
 
 TrainingRun::TrainingRun(const Graph& model, const Splits& data, Objective& objective, const TrainOptions& options,
                          Progress& progress)
-    : data_(data), objective_(objective), options_(options), progress_(progress), threads_(options.threads) {
+    : data_(data), objective_(objective), options_(options), progress_(progress), group_(options.group.get()), threads_(options.threads) {
   Graph graph = objective.training_graph(model);
   options_text_ = describe(options) + objective.describe();
   data_text_ = fingerprint(data);
   graph_text_ = fingerprint(graph);
   GraphModuleOptions module{.freeze = options.freeze, .seed = options.seed + 1};
-  live_ = std::make_unique<Replicas>(graph, module, options.threads, true);
+  live_ = std::make_unique<Replicas>(graph, module, options.threads, true, group_ ? group_->rank() * options.threads : 0);
   if (live_->main().parameters().empty()) throw Error("model '" + model.name + "'", "has no trainable constants");
   if (options.ema_decay > 0) average_ = std::make_unique<Replicas>(graph, module, options.threads, false);
   optimizer_ = make_optimizer(options, live_->main().parameters());
@@ -51,6 +51,7 @@ TrainingRun::TrainingRun(const Graph& model, const Splits& data, Objective& obje
   state_.width = training_size(static_cast<int>(options.preprocess.width), options.start_size, options.size_growth, 0);
   batches_ = loader().batches_per_epoch();
   state_.total = options.epochs * batches_;
+  if (group_) agree_on_start();
 }
 
 LoaderOptions TrainingRun::loader_options(bool training) const {
@@ -63,6 +64,12 @@ LoaderOptions TrainingRun::loader_options(bool training) const {
   loader.seed = options_.seed;
   loader.threads = options_.loader_threads > 0 ? options_.loader_threads : std::max(1, processors() / 2);
   loader.cache_bytes = options_.cache_bytes;
+  if (group_ && training && !objective_.needs_whole_batch())
+    loader.rows = [this](int64_t images) {
+      int parts = parts_of(images);
+      auto [from, to] = own_parts(parts);
+      return std::pair{images * from / parts, images * to / parts};
+    };
   return loader;
 }
 
@@ -101,7 +108,7 @@ TrainResult TrainingRun::train() {
     }
   } catch (const Interrupted&) {
     std::string remedy;
-    if (!options_.checkpoint.empty()) {
+    if (!options_.checkpoint.empty() && first()) {
       save_or_warn();
       remedy = fmt::format("{} of {} batches are saved in '{}': run the same command with --resume to continue", saved_step_,
                            state_.total, options_.checkpoint.string());
@@ -139,19 +146,20 @@ void TrainingRun::train_epoch() {
   show();
   while (state_.step < state_.total) {
     auto start = Clock::now();
-    std::optional<Batch> batch = batches.next();
+    std::optional<Batch> batch = next_batch(batches);
     if (!batch) break;
     train_batch(*batch);
     state_.train_seconds += seconds_between(start, Clock::now());
     count_time();
     show();
     if (options_.on_step) options_.on_step(state_.step);
-    check_interrupt("training");
-    save_when_due();
+    if (!group_) check_interrupt("training");
+    if (first()) save_when_due();
     double budget = options_.max_minutes * 60;
     if (budget <= 0) continue;
     if (!state_.planned && state_.step >= 5 && state_.seconds > 0.1 * budget) plan();
     if (state_.seconds > budget_overrun * budget) state_.total = state_.step;
+    agree_on_length();
   }
 }
 
@@ -175,11 +183,11 @@ TrainingRun::Score TrainingRun::run_batch(const Batch& batch, bool training) {
   int64_t count = batch.images.dim(0);
   ImageSize size{static_cast<int>(batch.images.dim(1)), static_cast<int>(batch.images.dim(2))};
   Replicas& model = training ? *live_ : evaluated();
-  // A part below two images has no batch statistics.
-  int parts = static_cast<int>(std::clamp<int64_t>(count / 2, 1, model.count()));
-  std::vector<Score> scores(static_cast<size_t>(parts));
-  threads_.run(parts, [&](int part) {
-    int64_t first = count * part / parts, last = count * (part + 1) / parts;
+  int parts = training ? parts_of(count) : static_cast<int>(std::clamp<int64_t>(count / 2, 1, model.count()));
+  auto [from, to] = training ? own_parts(parts) : std::pair{0, parts};
+  std::vector<Score> scores(static_cast<size_t>(to - from));
+  threads_.run(to - from, [&, from = from](int part) {
+    int64_t first = count * (from + part) / parts, last = count * (from + part + 1) / parts;
     std::vector<at::Tensor> outputs = model[part].forward({normalized_images(batch, first, last, options_.preprocess)}, training);
     Score& score = scores[static_cast<size_t>(part)];
     if (!training) {
@@ -192,6 +200,7 @@ TrainingRun::Score TrainingRun::run_batch(const Batch& batch, bool training) {
   });
   Score sum;
   for (const Score& score : scores) sum.loss += score.loss, sum.metric += score.metric;
+  if (training && group_) sum = sum_over_processes(sum);
   return {sum.loss / static_cast<double>(count), sum.metric / static_cast<double>(count), count};
 }
 
@@ -203,8 +212,8 @@ void TrainingRun::train_batch(const Batch& batch) {
                 fmt::format("the loss is {} in batch {} of epoch {}", score.loss, state_.step % batches_ + 1,
                             epoch_index() + 1),
                 fmt::format("lower the learning rate (now {})", options_.learning_rate));
-  live_->gather_gradients();
-  live_->average_buffers();
+  live_->gather_gradients(group_);
+  live_->average_buffers(group_);
   if (options_.clip_gradient > 0) clip_gradients(live_->main().parameters(), options_.clip_gradient);
   optimizer_->step(schedule().learning_rate(state_.step));
   if (average_) update_average(average_->main(), live_->main(), options_.ema_decay, state_.step);
@@ -214,6 +223,7 @@ void TrainingRun::train_batch(const Batch& batch) {
   state_.images += score.seen;
   state_.pixels += static_cast<double>(batch.images.dim(0) * batch.images.dim(1) * batch.images.dim(2));
   ++state_.step;
+  if (group_) agree_on_generators();
 }
 
 TrainingRun::Score TrainingRun::validate() {
@@ -246,7 +256,7 @@ void TrainingRun::keep_best(const Score& score) {
 
 void TrainingRun::finish_epoch() {
   auto start = Clock::now();
-  Score score = validate();
+  Score score = group_ ? validate_once() : validate();
   double took = seconds_between(start, Clock::now());
   count_time();
   auto epochs = static_cast<double>(state_.history.size());
@@ -273,10 +283,12 @@ void TrainingRun::finish_epoch() {
     state_.done = true, state_.stopped = StopReason::patience;
   else if (budget > 0 && state_.step < options_.epochs * batches_)
     plan();
+  agree_on_length();
   if (!state_.done && state_.step >= state_.total) {
     state_.done = true;
     state_.stopped = state_.total < options_.epochs * batches_ ? StopReason::time : StopReason::finished;
   }
+  if (!first()) return;
   if (options_.on_epoch) options_.on_epoch(record);
   if (!options_.checkpoint.empty()) save_or_warn();
 }

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "data/loader.hpp"
+#include "train/distributed.hpp"
 #include "train/objective.hpp"
 #include "train/optimizer.hpp"
 #include "train/replicas.hpp"
@@ -51,6 +52,18 @@ class TrainingRun {
   Replicas& evaluated() { return average_ ? *average_ : *live_; }
   Schedule schedule() const;
   void hold_backbone();
+  // With other processes; nothing to do without (training_together.cpp).
+  int parts_of(int64_t images) const;  ///< a batch is split into, over all processes
+  std::pair<int, int> own_parts(int parts) const;
+  void agree_on_start();
+  void agree_on_length();
+  void agree_on_generators();
+  void stop_together();
+  Score sum_over_processes(const Score& score);
+  Score validate_once();
+  std::optional<Batch> next_batch(BatchLoader& batches);
+  bool first() const { return !group_ || group_->first(); }
+  int processes() const { return group_ ? group_->size() : 1; }
   void visit_tensors(const std::function<void(const std::string& name, at::Tensor& tensor)>& visit);
 
   TensorMemory memory_;  // first, to go last
@@ -58,6 +71,7 @@ class TrainingRun {
   Objective& objective_;
   TrainOptions options_;
   Progress& progress_;
+  ProcessGroup* group_;  ///< null: this process alone
   std::string options_text_, data_text_, graph_text_;
 
   ReplicaThreads threads_;
@@ -65,6 +79,7 @@ class TrainingRun {
   std::unique_ptr<Optimizer> optimizer_;
   std::vector<at::Tensor> best_;  ///< parameters, then buffers, of the averaged model
   bool backbone_held_ = false;
+  at::Tensor generators_;  ///< u8 [copies in all processes, bytes]: states after the last step; with a group
 
   std::unique_ptr<BatchLoader> train_loader_, validation_loader_;
   int64_t batches_ = 1;  ///< an epoch

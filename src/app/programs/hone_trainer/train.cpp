@@ -11,6 +11,7 @@
 #include "app/programs/hone_trainer/options.hpp"
 #include "app/programs/hone_trainer/output.hpp"
 #include "app/programs/hone_trainer/search.hpp"
+#include "app/programs/hone_trainer/together.hpp"
 #include "app/support/terminal.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
@@ -67,6 +68,9 @@ void keep_older_classes(TrainCommandOptions& options, const ModelPlan& plan, Spl
 void choose_by_trying(TrainCommandOptions& options, ModelPlan& plan, const Splits& data, Json& record, Progress& progress) {
   std::error_code ignored;
   if (options.train.resume && fs::exists(options.checkpoint(), ignored)) return;
+  if (options.train.group && (options.find_lr || options.search > 0))
+    throw Error(options.find_lr ? "--find-lr" : "--search", "is not for training in several processes",
+                "search with one, then train in all with the settings found");
   if (options.find_lr) find_learning_rate(options, plan, data, progress);
   if (options.search == 0) return;
   record["arguments"] = options.arguments();
@@ -83,20 +87,26 @@ ModelPlan choose_all(TrainCommandOptions& options, Splits& data, Json& record, P
   ModelPlan plan = plan_model(options, data.train.task);
   options.set_defaults(plan.template_name, plan.task, data.train);
   if (!options.time.empty() && !options.train.resume) {
-    choose_by_time(options, plan, data);
+    if (is_first_process(options)) choose_by_time(options, plan, data);
+    share_choices(options);
+    if (options.chosen().contains("template")) plan.template_name = options.template_name;
     options.set_defaults(plan.template_name, plan.task, data.train);
   }
   set_size(options, plan, choose_size(options, plan, data.train));
   options.train.preprocess = preprocess_of(options, plan);
   if (plan.pretrained()) options.train.backbone = {"backbone/*"};
   keep_older_classes(options, plan, data);
-  if (!options.train.resume) choose_batch(options, build_model(options, plan, data.train.classes), data.train);
+  if (!options.train.resume) {
+    if (is_first_process(options)) choose_batch(options, build_model(options, plan, data.train.classes), data.train);
+    share_choices(options);
+  }
   validate(options.train);
   choose_by_trying(options, plan, data, record, progress);
   return plan;
 }
 
 int train(TrainCommandOptions& options) {
+  Together together(options);
   prepare_output(options);
   options.read_recipe_file();
   auto progress = make_progress();
