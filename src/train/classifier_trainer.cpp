@@ -13,7 +13,7 @@ TrainResult train_classifier(Graph& model, const Splits& data, const TrainOption
 
 void set_backbone_defaults(TrainOptions& options, const Dataset& train) {
   options.optimizer = OptimizerKind::adamw;
-  options.learning_rate = 2e-4;  // the last layer is fitted already, and features are easily spoiled
+  options.learning_rate = 3e-4;  // the last layer is fitted already, and features are easily spoiled
   options.backbone_rate = 0.5;
   options.weight_decay = 0.02;
   options.clip_gradient = 5;
