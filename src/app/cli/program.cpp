@@ -86,7 +86,7 @@ const Command& find_command(const std::string& name, const std::vector<Command>&
 
 /// Builds the parser of every command, parses, and runs the command chosen.
 int dispatch(int argc, char** argv, const std::vector<Command>& commands) {
-  CLI::App app("Hone: from photos to a fast INT8 classifier, in one program.", "hone");
+  CLI::App app("Hone: computer vision from data to a fast edge application, in one program.", "hone");
   app.set_version_flag("--version", "hone " HONE_VERSION);
   app.set_help_flag("-h,--help", "show this help");
   app.get_formatter()->label("SUBCOMMAND", "COMMAND");

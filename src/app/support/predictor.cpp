@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "app/support/evaluate_detection.hpp"
+#include "app/support/segmenter.hpp"
 #include "app/support/subgraph.hpp"
 #include "base/error.hpp"
 #include "base/log.hpp"
@@ -34,22 +35,6 @@ bool has_detections(const Graph& model) {
   if (model.outputs().size() != 1) return false;
   const Value* value = model.outputs()[0].value;
   return value->dtype() == DType::f32 && value->shape().rank() == 2 && value->shape()[1] == Dim(7) && !value->shape()[0].known();
-}
-
-/// The class of the largest score of each pixel of f32 [1, C, H, W].
-Tensor best_classes(const Tensor& scores) {
-  if (scores.rank() != 4 || scores.dim(0) != 1)
-    throw Error("output", "is " + to_string(scores.dims()) + ", expected the scores [1, classes, height, width] of a segmenter");
-  Tensor best = Tensor::zeros(DType::u8, {scores.dim(2), scores.dim(3)});
-  auto in = scores.data<float>();
-  auto out = best.mutable_data<uint8_t>();
-  std::vector<float> most(in.begin(), in.begin() + static_cast<std::ptrdiff_t>(out.size()));
-  for (int64_t c = 1; c < scores.dim(1); ++c) {
-    const float* plane = &in[static_cast<size_t>(c) * out.size()];
-    for (size_t i = 0; i < out.size(); ++i)
-      if (plane[i] > most[i]) most[i] = plane[i], out[i] = static_cast<uint8_t>(c);
-  }
-  return best;
 }
 
 /// The node that takes the value alone, with nothing else but constants; nullptr when it has other uses or is an output. What Shape

@@ -13,8 +13,11 @@ namespace {
 
 int known(const Dim& dim) { return dim.known() ? static_cast<int>(dim.value) : 0; }
 
-/// The class of the largest score of each pixel of f32 [1, C, H, W].
+}  // namespace
+
 Tensor best_classes(const Tensor& scores) {
+  if (scores.rank() != 4 || scores.dim(0) != 1)
+    throw Error("output", "is " + to_string(scores.dims()) + ", expected the scores [1, classes, height, width] of a segmenter");
   Tensor best = Tensor::zeros(DType::u8, {scores.dim(2), scores.dim(3)});
   auto in = scores.data<float>();
   auto out = best.mutable_data<uint8_t>();
@@ -26,8 +29,6 @@ Tensor best_classes(const Tensor& scores) {
   }
   return best;
 }
-
-}  // namespace
 
 Segmenter::Segmenter(const Graph& model, const InputRule& rule, const DeviceOptions& device)
     : rule_(rule), takes_images_(takes_images(model)) {

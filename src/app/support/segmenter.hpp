@@ -7,6 +7,9 @@
 
 namespace hone::app {
 
+/// The class of the largest score of each pixel of f32 [1, C, H, W]: u8 [H, W]. Throws Error for other sizes.
+Tensor best_classes(const Tensor& scores);
+
 /// The class of each pixel of an image, by a segmenter with its preprocessing inside or one with a known input rule.
 class Segmenter {
  public:
