@@ -257,6 +257,25 @@ TEST(CumSum, DirectionsAndAxes) {
   EXPECT_THAT(failure("CumSum", {m, Tensor::scalar<int64_t>(2)}), HasSubstr("axis is 2, expected -2 to 1"));
 }
 
+TEST(CumProd, DirectionsAndAxes) {
+  Tensor x = f32({1, 2, 3, 4, 5}), axis = Tensor::scalar<int64_t>(0);
+  Attributes exclusive = {{"exclusive", int64_t{1}}}, reverse = {{"reverse", int64_t{1}}};
+  Attributes both = {{"exclusive", int64_t{1}}, {"reverse", int64_t{1}}};
+  expect_near(run("CumProd", {x, axis}), {1, 2, 6, 24, 120});
+  expect_near(run("CumProd", {x, axis}, exclusive), {1, 1, 2, 6, 24});
+  expect_near(run("CumProd", {x, axis}, reverse), {120, 120, 60, 20, 5});
+  expect_near(run("CumProd", {x, axis}, both), {120, 60, 20, 5, 1});
+  expect_near(run("CumProd", {f32({2, 2}, {1, 2, 3, 4}), Tensor::scalar<int32_t>(-1)}), {1, 2, 3, 12});
+  EXPECT_EQ(run("CumProd", {ints(DType::i32, {2, -2, 3}), axis}).to_ints(), (Ints{2, -4, -12}));
+}
+
+TEST(BitCast, ReadsTheSameBits) {
+  Attributes as_bits = {{"to", static_cast<int64_t>(DType::i32)}}, as_float = {{"to", static_cast<int64_t>(DType::f32)}};
+  EXPECT_EQ(run("BitCast", {f32({1, -2})}, as_bits).to_ints(), (Ints{0x3f800000, -0x40000000}));
+  expect_near(run("BitCast", {ints(DType::i32, {0x3f800000})}, as_float), {1});
+  EXPECT_THAT(failure("BitCast", {i64({1})}, as_float), HasSubstr("not as wide"));
+}
+
 Attributes equation(const char* text) { return {{"equation", std::string(text)}}; }
 
 TEST(Einsum, KnownValues) {
