@@ -169,8 +169,8 @@ class PartsMaker {
 
   void make_frame() {
     protozero::pbf_writer head(parts_.head);
-    // The versions of the file format and of the ops came out together: 11 with 23, 12 with 24.
-    head.add_int64(model::ir_version, written_ir_version + std::max<int64_t>(opset_ - 22, 0));
+    // The versions of the file format and of the ops came out together: 11 with 23, 12 with 24, 13 with 25 and 26.
+    head.add_int64(model::ir_version, written_ir_version + std::clamp<int64_t>(opset_ - 22, 0, 3));
     head.add_string(model::producer_name, "hone");
     std::string opset;
     protozero::pbf_writer opset_out(opset);

@@ -123,7 +123,8 @@ StandardForm standard_form(const Node& node, Names& names) {
 
 int64_t needed_opset(const StandardNode& node) {
   static const std::pair<const char*, int64_t> newer[] = {
-      {"Attention", 23}, {"RMSNormalization", 23}, {"RotaryEmbedding", 23}, {"TensorScatter", 24}};
+      {"Attention", 23},     {"RMSNormalization", 23}, {"RotaryEmbedding", 23},
+      {"TensorScatter", 24}, {"BitCast", 26},          {"CumProd", 26}};
   constexpr size_t lengths_of_padded = 6;  // the input of Attention that came with 24
   if (node.op == "Attention" && node.inputs.size() > lengths_of_padded && !node.inputs[lengths_of_padded].empty())
     return 24;
