@@ -94,7 +94,7 @@ double worst_relative(const Tensor& a, const Tensor& b) {
     worst = std::max(worst, std::abs(double{x[i]} - y[i]));
     largest = std::max(largest, std::abs(double{y[i]}));
   }
-  return worst / largest;
+  return worst == 0 ? 0 : worst / largest;
 }
 
 }  // namespace hone::peers
