@@ -1,10 +1,14 @@
-# hone_library(NAME USES folders... [LINK libraries...]): the target of one folder under src/, all its .cpp files but those
-# in programs/.
+# hone_library(NAME USES folders... [LINK libraries...] [SKIP files...]): the target of one folder under src/, all its .cpp files
+# but those in programs/ and those skipped.
 # USES is the folder's row in the table of allowed includes (scripts/check-includes reads these lines).
 function(hone_library name)
-  cmake_parse_arguments(ARG "" "" "USES;LINK" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "USES;LINK;SKIP" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   list(FILTER sources EXCLUDE REGEX "^${CMAKE_CURRENT_SOURCE_DIR}/programs/")
+  list(TRANSFORM ARG_SKIP PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/)
+  if(ARG_SKIP)
+    list(REMOVE_ITEM sources ${ARG_SKIP})
+  endif()
   if(NOT sources)
     return()
   endif()

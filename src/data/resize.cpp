@@ -6,7 +6,6 @@
 
 #include "base/error.hpp"
 #include "data/image.hpp"
-#include "data/image_cv.hpp"
 
 namespace hone {
 
@@ -67,7 +66,7 @@ Tensor resize_image(const Tensor& image, int height, int width) {
   const uint8_t* source = image.data<uint8_t>().data();
   for (int64_t y = 0; y < rows; ++y)
     resize_row(source + y * columns * 3, across, width, narrow.data() + static_cast<size_t>(y) * row_size);
-  Tensor result = make_image(height, width);
+  Tensor result = Tensor(DType::u8, {height, width, 3});
   uint8_t* out = result.mutable_data<uint8_t>().data();
   for (int64_t y = 0; y < height; ++y, out += row_size) {
     std::fill(sum.begin(), sum.end(), 0.5f);

@@ -21,6 +21,9 @@ struct GenerateOptions {
   Progress* progress = nullptr;      ///< one step an image
 };
 
+/// Throws Error naming the option that is out of range, or the class that does not exist.
+void validate(const GenerateOptions& options, const std::vector<std::string>& classes);
+
 /// Writes train/<class>/*.jpg and val/<class>/*.jpg: photo-like renders of mechanical parts on a bench with varied
 /// pose, perspective, light, shadow, material, background, clutter, blur, noise and JPEG quality. Every image depends
 /// on seed, class and number only; files are written whole, and those that are there from an earlier run with the same

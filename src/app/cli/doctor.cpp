@@ -15,6 +15,7 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/threads.hpp"
+#include "data/image.hpp"
 #include "devices/devices.hpp"
 #include "graph/text.hpp"
 #include "run/session.hpp"
@@ -138,6 +139,18 @@ std::vector<std::string> loaded_libraries() {
   return names;
 }
 
+/// The module for images is loaded when the first one is met.
+Finding check_images() {
+  try {
+    std::string png = encode_png(Tensor::zeros(DType::u8, {2, 3, 3}));
+    Tensor image = decode_image(std::as_bytes(std::span(png)));
+    if (image.dims() == Dims{2, 3, 3}) return {"images", Verdict::good, "image files can be read and written"};
+    return {"images", Verdict::bad, "an image was not read as it was written"};
+  } catch (const Error& error) {
+    return {"images", Verdict::bad, error.what()};
+  }
+}
+
 std::vector<Finding> check_libraries() {
   std::vector<std::string> libraries = loaded_libraries();
   auto find = [&](const char* part) -> std::string {
@@ -156,7 +169,7 @@ int doctor(const DoctorOptions& options) {
   std::vector<Finding> findings{{"version", Verdict::good, "hone " HONE_VERSION " (" HONE_BUILD_TYPE " build)"}};
   if (std::string(HONE_BUILD_TYPE) != "Release")
     findings.push_back({"build", Verdict::note, "not a release build: expect it to be slow"});
-  for (auto check : {check_cpu, check_memory, check_threads, check_inference, check_temporary_folder}) findings.push_back(check());
+  for (auto check : {check_cpu, check_memory, check_threads, check_inference, check_temporary_folder, check_images}) findings.push_back(check());
   for (Finding& finding : check_libraries()) findings.push_back(std::move(finding));
   bool healthy = true;
   Json json = Json::array();

@@ -1,4 +1,5 @@
 #pragma once
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,13 @@ struct Shape {
 Shape random_part(const std::string& name, Rng& rng);
 /// A simple solid of about this radius that belongs to no class.
 Shape random_clutter(float radius, Rng& rng);
+/// What tells the random numbers of one class from those of another (FNV-1a).
+inline uint64_t hash_name(const std::string& name) {
+  uint64_t hash = 14695981039346656037ULL;
+  for (unsigned char c : name) hash = (hash ^ c) * 1099511628211ULL;
+  return hash;
+}
+
 /// How such a part may lie on a bench.
 Rotation random_pose(const Shape& shape, Rng& rng);
 
