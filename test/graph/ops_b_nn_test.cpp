@@ -7,6 +7,7 @@
 #include "graph/ops/nn/conv.hpp"
 #include "graph/ops/nn/pooling/max_pool.hpp"
 #include "graph/ops/nn/window.hpp"
+#include "graph/text.hpp"
 
 // Expected numbers come from PyTorch 1.13 (layers) and from the tests of the ONNX specification (Resize).
 namespace hone::testing_ops {
@@ -320,6 +321,18 @@ TEST(OpsNn, ResizeSizesAndErrors) {
   EXPECT_THROW(resize(x, {1, 1, 1e6f, 1e6f}, {}, {}), Error);
   EXPECT_TRUE(op_of("Resize", {})->has(Trait::scale_preserving));
   EXPECT_FALSE(op_of("Resize", {{"mode", std::string("linear")}})->has(Trait::scale_preserving));
+}
+
+TEST(OpsNn, ResizeByAbsurdScales) {
+  const char* text = R"(graph "open" {
+    input %x: f32[N, 1, 8, 8]
+    const %scales: f32[4] = [1, 1, 1e32, 1]
+    %y = Resize(%x, _, %scales)
+    output %y
+  })";
+  EXPECT_THROW(parse_text(text), Error);  // found by fuzzing: a size of 8e32 was made an integer
+  Attributes smooth = {{"mode", std::string("linear")}, {"antialias", int64_t{1}}};
+  EXPECT_EQ(resize(Tensor::zeros(DType::f32, {1, 1, 2, 4}), {1, 1, 1e-30f, 1}, {}, smooth).dims(), (Dims{1, 1, 0, 4}));
 }
 
 TEST(OpsNn, GridSampleAsPyTorch) {

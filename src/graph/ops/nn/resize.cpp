@@ -48,7 +48,7 @@ Shape partly_known(const InferContext& context, const Resize& op, const Shape& x
     Dim& dim = result[front[i]];
     if (sizes && sizes->size() == front.size() && op.keep_aspect_ratio_policy == "stretch") dim = (*sizes)[i];
     else if (inputs.scales.size() != front.size() || (!dim.known() && inputs.scales[i] != 1)) dim = Dim();
-    else if (dim.known()) dim = static_cast<int64_t>(std::floor(static_cast<float>(dim.value) * inputs.scales[i]));
+    else if (dim.known()) dim = scaled_size(context.node.place(), dim.value, inputs.scales[i]);
   }
   return result;
 }

@@ -65,6 +65,14 @@ void check_count(const std::string& place, const char* name, size_t count, size_
 
 }  // namespace
 
+int64_t scaled_size(const std::string& place, int64_t input, float scale) {
+  // In float, as exporters and runtimes compute it: 10 * 0.7f is 7.
+  float size = static_cast<float>(input) * scale;
+  if (!(scale > 0) || !(size < 1e15f))
+    throw Error(place, fmt::format("scale is {}, expected a number above 0 that keeps sizes sensible", scale));
+  return static_cast<int64_t>(std::floor(size));
+}
+
 std::vector<ResizeAxis> resize_axes(const std::string& place, const Resize& op, const Dims& x,
                                     const ResizeInputs& inputs) {
   check_resize_modes(place, op);
@@ -83,12 +91,7 @@ std::vector<ResizeAxis> resize_axes(const std::string& place, const Resize& op, 
     check_count(place, "scales", inputs.scales.size(), named.size());
     for (size_t i = 0; i < named.size(); ++i) {
       ResizeAxis& axis = axes[named[i]];
-      // In float, as exporters and runtimes compute it: 10 * 0.7f is 7.
-      float size = static_cast<float>(axis.input) * inputs.scales[i];
-      if (!(inputs.scales[i] > 0) || !(size < 1e15f))
-        throw Error(place,
-                    fmt::format("scale is {}, expected a number above 0 that keeps sizes sensible", inputs.scales[i]));
-      axis.output = static_cast<int64_t>(std::floor(size));
+      axis.output = scaled_size(place, axis.input, inputs.scales[i]);
       axis.scale = static_cast<double>(inputs.scales[i]);
     }
   }
@@ -152,8 +155,9 @@ ResizeTable resize_table(const Resize& op, const ResizeAxis& axis) {
   bool is_nearest = op.mode == "nearest", is_cubic = op.mode == "cubic";
   // Shrinking with antialias stretches the filter over all the pixels that fall into one.
   double stretch = op.antialias && !is_nearest ? std::min(axis.scale, 1.0) : 1.0;
-  auto reach = static_cast<int64_t>(std::ceil((is_cubic ? 2 : 1) / stretch));
   ResizeTable table;
+  if (axis.output == 0) return table;  // the scale may be as small as it likes
+  auto reach = static_cast<int64_t>(std::ceil((is_cubic ? 2 : 1) / stretch));
   table.taps = is_nearest ? 1 : 2 * reach;
   auto count = static_cast<size_t>(axis.output);
   table.outside.assign(count, 0);

@@ -22,6 +22,8 @@ struct ResizeInputs {
   std::vector<int64_t> sizes;
 };
 
+/// What `scale` makes of an axis of `input` elements. Throws Error(place, ...) on scales that make no sense.
+int64_t scaled_size(const std::string& place, int64_t input, float scale);
 /// Axes of x in order. Throws Error(place, ...) when attributes or inputs do not fit x.
 std::vector<ResizeAxis> resize_axes(const std::string& place, const Resize& op, const Dims& x,
                                     const ResizeInputs& inputs);

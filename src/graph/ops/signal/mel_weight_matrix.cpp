@@ -1,4 +1,5 @@
 #include <array>
+#include <algorithm>
 #include <cmath>
 
 #include <fmt/format.h>
@@ -83,8 +84,8 @@ struct MelWeightMatrix : OpOf<MelWeightMatrix> {
     std::vector<int64_t> edges;
     for (int64_t i = 0; i < bins + 2; ++i) {
       double frequency = 700 * (std::pow(10, (first + static_cast<double>(i) * step) / 2595) - 1);
-      edges.push_back(
-          static_cast<int64_t>(std::floor(static_cast<double>(length + 1) * frequency / static_cast<double>(rate))));
+      double bin = std::floor(static_cast<double>(length + 1) * frequency / static_cast<double>(rate));
+      edges.push_back(static_cast<int64_t>(std::min(bin, 1e15)));  // far past every spectrogram, which is an error
     }
     return edges;
   }
