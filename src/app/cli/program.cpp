@@ -38,6 +38,8 @@ void install_signal_handlers() {
   action.sa_flags = SA_NODEFER;
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
+  // A file over the limit of ulimit -f is then a failed write, with an error that names it.
+  std::signal(SIGXFSZ, SIG_IGN);
 }
 
 std::string suggestion(const std::string& word, const std::vector<std::string>& words) {

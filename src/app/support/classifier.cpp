@@ -1,6 +1,7 @@
 #include "app/support/classifier.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <condition_variable>
 #include <cstring>
 #include <mutex>
@@ -18,6 +19,14 @@
 #include "run/scores.hpp"
 
 namespace hone::app {
+
+namespace {
+std::vector<float> sigmoids(std::span<const float> logits) {
+  std::vector<float> probabilities;
+  for (float x : logits) probabilities.push_back(1 / (1 + std::exp(-x)));
+  return probabilities;
+}
+}  // namespace
 
 /// Threads that turn images into inputs of the network, a bounded number ahead of the consumer, who gets them in order.
 class Classifier::Pipeline {
@@ -111,7 +120,7 @@ class Classifier::Pipeline {
 };
 
 Classifier::Classifier(const Graph& model, std::vector<std::string> labels, const ClassifierOptions& options)
-    : labels_(std::move(labels)), workers_(std::max(1, cpu_features().cores)) {
+    : labels_(std::move(labels)), workers_(std::max(1, cpu_features().cores)), multi_label_(options.multi_label) {
   std::optional<SplitModel> parts = split_after_resize(model);
   const Graph& network = parts ? parts->network : model;
   const Dim& batch = network.inputs().at(0)->shape()[0];
@@ -127,6 +136,7 @@ Classifier::Classifier(const Graph& model, std::vector<std::string> labels, cons
   if (!labels_.empty() && static_cast<int>(labels_.size()) != classes_)
     throw Error("labels", fmt::format("{} class names for a model with {} classes", labels_.size(), classes_),
                 "give a file with one name a class to --labels");
+  sigmoids_inside_ = scores.value->producer() && scores.value->producer()->is("Sigmoid");
   network_.emplace(load(network, options.device));
 }
 
@@ -167,8 +177,12 @@ void Classifier::flush(std::span<const size_t> indices, const OnScores& on_score
   if (scores.size() != static_cast<size_t>(batch_ * classes_))
     throw Error("output '" + network_->outputs()[0].name + "'",
                 fmt::format("is {} for {} images, expected a row of scores an image", to_string(outputs_[0].dims()), batch_));
-  for (size_t row = 0; row < indices.size(); ++row)
-    on_scores(indices[row], to_probabilities(scores.subspan(row * static_cast<size_t>(classes_), static_cast<size_t>(classes_))));
+  for (size_t row = 0; row < indices.size(); ++row) {
+    std::span<const float> own = scores.subspan(row * static_cast<size_t>(classes_), static_cast<size_t>(classes_));
+    if (!multi_label_) on_scores(indices[row], to_probabilities(own));
+    else if (sigmoids_inside_) on_scores(indices[row], own);
+    else on_scores(indices[row], sigmoids(own));
+  }
 }
 
 LoadedModel load_image_model(const std::filesystem::path& path, const ImageFlags& flags) {

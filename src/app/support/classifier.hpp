@@ -16,6 +16,7 @@ namespace hone::app {
 struct ClassifierOptions {
   DeviceOptions device;
   int batch = 1;  ///< images an inference, where the model leaves it open
+  bool multi_label = false;  ///< each class has a probability of its own
 };
 
 /// An image classifier: decoded images of any size in, class probabilities out.
@@ -52,6 +53,7 @@ class Classifier {
   Tensor input_;  ///< of the network: one batch
   std::vector<Tensor> outputs_;
   int classes_ = 0, batch_ = 1, workers_ = 1;
+  bool multi_label_ = false, sigmoids_inside_ = false;
 };
 
 /// Reads a model file and prepares it for images: a plain model gets the preprocessing of `flags` in front.

@@ -24,6 +24,8 @@ bool is_background(const std::string& name) {
   return lower == "background" || lower == "__background__" || lower == "unlabelled" || lower == "void" || lower == "ignore";
 }
 
+Color color_of(const ObjectMark& mark) { return mark.color.value_or(class_color(mark.label)); }
+
 /// A name at a box where it hides no other: above it, else below, else inside at its top.
 Box place_tag(const Box& object, const ImageSize& tag, const ImageSize& picture, const std::vector<Box>& taken) {
   double x = std::clamp(object.x, 0.0, std::max(0.0, double(picture.width - tag.width)));
@@ -44,7 +46,7 @@ void draw_objects(Tensor& picture, const Marks& marks, int scale, std::vector<Bo
   int height = text_height(size), line = std::max(2, height / 7), pad = std::max(2, height / 5);
   auto scaled = [&](const Box& b) { return Box{b.x * scale, b.y * scale, b.w * scale, b.h * scale}; };
   for (auto one = marks.objects.rbegin(); one != marks.objects.rend(); ++one)  // the surest lie on top
-    outline_box(picture, scaled(one->box), class_color(one->label), line);
+    outline_box(picture, scaled(one->box), color_of(*one), line);
   size_t first = taken.size();
   for (const ObjectMark& one : marks.objects) {
     ImageSize text = text_size(one.caption, height);
@@ -52,9 +54,10 @@ void draw_objects(Tensor& picture, const Marks& marks, int scale, std::vector<Bo
   }
   for (size_t i = marks.objects.size(); i-- > 0;) {
     const Box& tag = taken[first + i];
-    fill_box(picture, tag, class_color(marks.objects[i].label));
+    if (marks.objects[i].caption.empty()) continue;
+    fill_box(picture, tag, color_of(marks.objects[i]));
     draw_text(picture, marks.objects[i].caption, static_cast<int>(tag.x) + pad, static_cast<int>(tag.y) + pad / 2, height,
-              text_color(class_color(marks.objects[i].label)));
+              text_color(color_of(marks.objects[i])));
   }
 }
 

@@ -1,4 +1,5 @@
 #pragma once
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@ struct ObjectMark {
   int label = 0;
   std::string caption;
   std::string name = {};  ///< of the class
+  std::optional<Color> color = {};  ///< instead of the class's
 };
 
 /// What is drawn on a picture.

@@ -62,7 +62,7 @@ void keep_part(Dataset& dataset, const std::string& part) {
 }
 
 DetectionEvaluation evaluate_detection(const Graph& model, const Decoder& decoder, const Dataset& data, const DeviceOptions& device,
-                                       double least_score, Progress& progress) {
+                                       double least_score, Progress& progress, const OnDetections& on_image) {
   ImageSize size = decoder.finished ? ImageSize{} : input_size(model);
   Session session(load(model, device));
   DetectionEvaluation result;
@@ -87,11 +87,14 @@ DetectionEvaluation evaluate_detection(const Graph& model, const Decoder& decode
     Outputs outputs;
     for (size_t i = 0; i < tensors.size(); ++i) outputs.emplace_back(model.outputs()[i].name, tensors[i]);
     std::vector<Detection> found = decoder.decode(outputs, size, least_score);
-    for (Detection& one : decoder.finished ? std::move(found) : suppress(std::move(found), decoder.nms_iou)) {
+    if (!decoder.finished) found = suppress(std::move(found), decoder.nms_iou);
+    for (Detection& one : found) {
       one.box = clipped(placement.undo(one.box), static_cast<double>(image.dim(1)), static_cast<double>(image.dim(0)));
       one.image = static_cast<int>(truth.samples.size());
-      if (one.label < static_cast<int>(data.classes.size())) all.push_back(std::move(one));
     }
+    std::erase_if(found, [&](const Detection& one) { return one.label >= static_cast<int>(data.classes.size()); });
+    if (on_image) on_image(sample, found);
+    all.insert(all.end(), found.begin(), found.end());
     result.objects += static_cast<int64_t>(sample.objects.size());
     truth.samples.push_back(sample);
     progress.update(++result.images);
@@ -107,13 +110,14 @@ DetectionEvaluation evaluate_detection(const Graph& model, const Decoder& decode
 
 Json to_json(const DetectionEvaluation& e, const Dataset& data) {
   const CocoScores& c = e.coco;
-  Json json = {{"images", e.images}, {"objects", e.objects}, {"map", c.ap}, {"map50", c.ap50}, {"map75", c.ap75},
+  Json json = {{"task", "detection"}, {"images", e.images}, {"objects", e.objects}, {"map", c.ap}, {"map50", c.ap50}, {"map75", c.ap75},
                {"map_small", c.ap_small}, {"map_medium", c.ap_medium}, {"map_large", c.ap_large}, {"ar1", c.ar1}, {"ar10", c.ar10},
                {"ar100", c.ar100}, {"ar_small", c.ar_small}, {"ar_medium", c.ar_medium}, {"ar_large", c.ar_large},
                {"voc_map", e.voc.map_area}, {"voc07_map", e.voc.map_11_point}, {"seconds", e.seconds}};
   json["classes"] = Json::array();
   for (size_t i = 0; i < c.class_ap.size(); ++i)
-    if (c.class_ap[i] >= 0) json["classes"].push_back({{"name", data.classes[i]}, {"map", c.class_ap[i]}, {"map50", c.class_ap50[i]}, {"voc_ap", e.voc.class_area[i]}});
+    if (c.class_ap[i] >= 0) json["classes"].push_back({{"name", data.classes[i]}, {"map", c.class_ap[i]}, {"map50", c.class_ap50[i]}, {"voc_ap", e.voc.class_area[i]},
+                                 {"voc07_ap", e.voc.class_11_point[i]}});
   json["skipped"] = Json::array();
   for (const Skipped& file : e.skipped) json["skipped"].push_back({{"file", file.path.string()}, {"reason", file.reason}});
   return json;

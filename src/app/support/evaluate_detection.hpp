@@ -1,5 +1,6 @@
 #pragma once
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -30,9 +31,12 @@ struct DetectionEvaluation {
   std::vector<Skipped> skipped;
 };
 
+/// What was found in an image: boxes of any score, in pixels of the image.
+using OnDetections = std::function<void(const Sample& sample, const std::vector<Detection>& found)>;
+
 /// Runs a detector over the images and compares its boxes, at the size of each image, with the objects.
 DetectionEvaluation evaluate_detection(const Graph& model, const Decoder& decoder, const Dataset& data, const DeviceOptions& device,
-                                       double least_score, Progress& progress);
+                                       double least_score, Progress& progress, const OnDetections& on_image = {});
 Json to_json(const DetectionEvaluation& evaluation, const Dataset& data);
 std::string to_text(const DetectionEvaluation& evaluation, const Dataset& data);
 
@@ -52,9 +56,12 @@ std::optional<InputRule> segmenter_rule(const Graph& model);
 InputRule segmenter_input(const Graph& model, const ImageFlags& flags);
 /// Classes of a segmenter's output f32 [N, classes, H, W]; 0 when the model has none such.
 int segmenter_classes(const Graph& model);
+/// Truth and answer of an image, u8 [H, W].
+using OnClasses = std::function<void(const Sample& sample, const Tensor& truth, const Tensor& predicted)>;
+
 /// Runs a segmenter over the images; each pixel of a mask is compared with the class of the largest score there.
 SegmentationEvaluation evaluate_segmentation(const Graph& model, const InputRule& rule, const Dataset& data, const DeviceOptions& device,
-                                             Progress& progress);
+                                             Progress& progress, const OnClasses& on_image = {});
 Json to_json(const SegmentationEvaluation& evaluation, const Dataset& data);
 std::string to_text(const SegmentationEvaluation& evaluation, const Dataset& data);
 

@@ -55,7 +55,7 @@ InputRule segmenter_input(const Graph& model, const ImageFlags& flags) {
 }
 
 SegmentationEvaluation evaluate_segmentation(const Graph& model, const InputRule& rule, const Dataset& data, const DeviceOptions& device,
-                                             Progress& progress) {
+                                             Progress& progress, const OnClasses& on_image) {
   Segmenter segmenter(model, rule, device);
   SegmentationEvaluation result;
   result.matrix = SegmentationMatrix(std::max<int>(segmenter_classes(model), static_cast<int>(data.classes.size())));
@@ -71,6 +71,7 @@ SegmentationEvaluation evaluate_segmentation(const Graph& model, const InputRule
       Tensor predicted = segmenter.classes_of(image);
       result.matrix.add(truth.data<uint8_t>(), predicted.data<uint8_t>());
       result.shares[static_cast<size_t>(result.images) % sample_shares].add(truth.data<uint8_t>(), predicted.data<uint8_t>());
+      if (on_image) on_image(sample, truth, predicted);
       progress.update(++result.images, fmt::format("mIoU {}", format_percent(result.matrix.mean_iou())));
     } catch (const Interrupted&) {
       throw;
@@ -94,7 +95,7 @@ std::string class_name(const Dataset& data, size_t index) {
 }  // namespace
 
 Json to_json(const SegmentationEvaluation& e, const Dataset& data) {
-  Json json = {{"images", e.images}, {"miou", e.matrix.mean_iou()}, {"dice", e.matrix.mean_dice()}, {"pixel_accuracy", e.matrix.pixel_accuracy()},
+  Json json = {{"task", "segmentation"}, {"images", e.images}, {"miou", e.matrix.mean_iou()}, {"dice", e.matrix.mean_dice()}, {"pixel_accuracy", e.matrix.pixel_accuracy()},
                {"mean_accuracy", e.matrix.mean_accuracy()}, {"seconds", e.seconds}};
   json["classes"] = Json::array();
   std::vector<SegmentationScore> scores = e.matrix.per_class();

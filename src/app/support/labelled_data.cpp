@@ -1,12 +1,15 @@
 #include "app/support/labelled_data.hpp"
 
 #include <algorithm>
+#include <iterator>
+#include <set>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include "app/support/evaluate_detection.hpp"
 #include "base/error.hpp"
+#include "data/metrics/hierarchy.hpp"
 #include "data/names.hpp"
 #include "data/read.hpp"
 #include "data/split.hpp"
@@ -59,6 +62,24 @@ Dataset read_classification(const fs::path& data, const std::string& format, Pro
   return dataset;
 }
 
+void label_by_folders(Dataset& dataset, const fs::path& root) {
+  std::vector<std::string> names;
+  for (const Sample& sample : dataset.samples) {
+    fs::path inner = sample.path.lexically_normal().lexically_relative(root.lexically_normal()).parent_path();
+    if (sample.part != Part::none) inner = inner.lexically_relative(*inner.begin());
+    names.push_back(inner.generic_string());
+  }
+  std::set<std::string> classes(names.begin(), names.end());
+  dataset.classes.assign(classes.begin(), classes.end());
+  for (size_t i = 0; i < names.size(); ++i)
+    dataset.samples[i].label = static_cast<int>(std::distance(classes.begin(), classes.find(names[i])));
+  for (const std::string& name : classes)
+    for (const std::string& other : classes)
+      if (other.starts_with(name + "/"))
+        throw Error(quoted(root / name), "has images beside the folder of the class '" + other + "'",
+                    "in a hierarchy only the lowest folders have images");
+}
+
 Dataset read_labelled_images(const fs::path& data, const std::vector<std::string>& classes, const DataFlags& flags, Progress& progress) {
   std::error_code ignored;
   if (!fs::exists(data, ignored))
@@ -67,7 +88,12 @@ Dataset read_labelled_images(const fs::path& data, const std::vector<std::string
     if (!fs::is_directory(data, ignored)) {
       if (to_lower(data.extension().string()) != ".json" && has_label_columns(data)) return read_csv_labels(data, classes);
     } else if (is_class_folder(data, "the model is a classifier")) {
-      return read_evaluation_folder(data, classes);
+      if (levels_of_classes(classes).empty()) return read_evaluation_folder(data, classes);
+      Dataset tree = read_classification(data, "folders", progress);
+      label_by_folders(tree, data);
+      choose_samples(tree, data, flags);
+      map_classes(tree, classes);
+      return tree;
     }
   }
   Dataset dataset = read_classification(data, flags.format, progress);

@@ -34,9 +34,13 @@ bool is_class_folder(const std::filesystem::path& data, const std::string& user)
 /// on stderr.
 Dataset read_classification(const std::filesystem::path& data, const std::string& format, Progress& progress);
 
+/// Labels by all folders between the data (or its train, val, test) and the image: "a/b". Throws Error when a folder with images has
+/// folders with images in it.
+void label_by_folders(Dataset& dataset, const std::filesystem::path& root);
+
 /// Labelled images in the order of a model's classes: a folder of class folders or a CSV file with `file` and `label`, where every
 /// problem is an error, or a data set of any other format, whose numbers without names are the numbers of the model's classes. A
-/// model without class names takes the labels as they are.
+/// model without class names takes the labels as they are. For classes "a/b" (hone train --hierarchical) folders in folders are levels.
 Dataset read_labelled_images(const std::filesystem::path& data, const std::vector<std::string>& classes, const DataFlags& flags,
                              Progress& progress);
 

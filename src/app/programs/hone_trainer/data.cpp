@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <map>
-#include <set>
 
 #include <fmt/format.h>
 
@@ -64,25 +63,6 @@ void drop_unused_classes(Dataset& dataset) {
   for (Sample& sample : dataset.samples) sample.label = renumbered[static_cast<size_t>(sample.label)];
   dataset.classes = std::move(kept);
   warn(fmt::format("the data has no images of the classes {}; they are left out", name_list(dropped)));
-}
-
-/// Labels by all folders between the data (or its train, val, test) and the image: "a/b".
-void label_by_folders(Dataset& dataset, const fs::path& root) {
-  std::vector<std::string> names;
-  for (const Sample& sample : dataset.samples) {
-    fs::path inner = sample.path.lexically_normal().lexically_relative(root.lexically_normal()).parent_path();
-    if (sample.part != Part::none) inner = inner.lexically_relative(*inner.begin());
-    names.push_back(inner.generic_string());
-  }
-  std::set<std::string> classes(names.begin(), names.end());
-  dataset.classes.assign(classes.begin(), classes.end());
-  for (size_t i = 0; i < names.size(); ++i)
-    dataset.samples[i].label = static_cast<int>(std::distance(classes.begin(), classes.find(names[i])));
-  for (const std::string& name : classes)
-    for (const std::string& other : classes)
-      if (other.starts_with(name + "/"))
-        throw Error(quoted(root / name), "has images beside the folder of the class '" + other + "'",
-                    "in a hierarchy only the lowest folders have images");
 }
 
 Dataset read_any(const TrainCommandOptions& options, Task task, Progress& progress) {
