@@ -21,7 +21,8 @@ const ImageModule& load() {
   void* library = ::dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!library) {
     const char* reason = ::dlerror();
-    fail(file, std::string("the module that reads and draws images cannot be loaded") + (reason ? ": " + std::string(reason) : ""));
+    fail(file, std::string("the module that reads and draws images cannot be loaded") +
+                   (reason ? ": " + std::string(reason) : ""));
   }
   auto entry = reinterpret_cast<decltype(&hone_image_module)>(::dlsym(library, "hone_image_module"));
   if (!entry) fail(file, "is not Hone's module for images");
@@ -38,9 +39,9 @@ const ImageModule& module() {
 
 }  // namespace
 
-#define HONE_IMAGE_FUNCTION(slot, result, name, parameters, arguments) \
+#define HONE_IMAGE(slot, result, name, parameters, arguments) \
   result name parameters { return module().slot arguments; }
 #include "data/image_module/functions.inc"
-#undef HONE_IMAGE_FUNCTION
+#undef HONE_IMAGE
 
 }  // namespace hone

@@ -4,9 +4,9 @@ extern "C" __attribute__((visibility("default"))) const hone::ImageModule* hone_
   using namespace hone;
   static const ImageModule module = {
       HONE_VERSION,
-#define HONE_IMAGE_FUNCTION(slot, result, name, parameters, arguments) static_cast<result(*) parameters>(&hone::name),
+#define HONE_IMAGE(slot, result, name, parameters, arguments) static_cast<result(*) parameters>(&hone::name),
 #include "data/image_module/functions.inc"
-#undef HONE_IMAGE_FUNCTION
+#undef HONE_IMAGE
   };
   return &module;
 }

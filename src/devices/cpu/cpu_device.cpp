@@ -13,9 +13,11 @@
 #include "base/cpu.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/log.hpp"
 #include "compile/arena.hpp"
 #include "compile/lower/lower.hpp"
 #include "devices/cpu/kernels.hpp"
+#include "devices/cpu/stored_plan.hpp"
 #include "devices/cpu/tuner.hpp"
 #include "devices/reference/reference_device.hpp"
 #include "graph/cost.hpp"
@@ -119,6 +121,7 @@ class CpuPlan : public Plan {
   }
 
   Graph graph;  // owns the constants that kernels read
+  std::shared_ptr<const MappedFile> stored;  // the file of a plan from the cache, which they lie in
   int threads = 1;
   std::vector<Step> work;
   std::vector<StepInfo> infos;
@@ -129,15 +132,37 @@ class CpuPlan : public Plan {
   size_t arena = 0, scratch = 0, weights = 0;
 };
 
+/// The packed weights of one step of a stored plan.
+class StepWeights : public StoredWeights {
+ public:
+  explicit StepWeights(const cache::StoredPlan& plan, const cache::StoredStep& step) : plan_(plan), step_(step) {}
+  std::shared_ptr<void> next(size_t bytes) override {
+    if (at_ >= step_.packed.size() || step_.packed[at_].size() != bytes) throw Error("cached plan", "does not fit its kernels");
+    return {plan_.file, const_cast<std::byte*>(step_.packed[at_++].data())};
+  }
+
+ private:
+  const cache::StoredPlan& plan_;
+  const cache::StoredStep& step_;
+  size_t at_ = 0;
+};
+
 /// Makes the kernels and gives every value its memory.
 class Builder {
  public:
-  Builder(Graph graph, const CpuOptions& options)
+  /// A plan from the cache: kernels are those that were chosen then and find their weights packed.
+  Builder(cache::StoredPlan& stored, const CpuOptions& options) : Builder(std::move(stored.graph), options) {
+    stored_ = &stored;
+    plan_->stored = stored.file;
+  }
+  /// `recorder`, when given, gets what the plan cache keeps.
+  Builder(Graph graph, const CpuOptions& options, PlanRecorder* recorder = nullptr)
       : plan_(std::make_shared<CpuPlan>()),
         options_(options),
         pool_(options.threads, [] { omp_set_num_threads(1); }),
         context_{options.threads, constant_bytes(graph) > kCachedWeights},
-        tuner_({options.autotune, options.cache_dir}, context_, pool_) {
+        tuner_({options.autotune, options.cache_dir}, context_, pool_),
+        recorder_(recorder) {
     plan_->graph = std::move(graph);
     plan_->threads = options.threads;
   }
@@ -204,7 +229,28 @@ class Builder {
   }
   int slot(const Value* value) { return slot_of_root(root(value)); }
 
-  std::unique_ptr<Kernel> choose_kernel(const Node& node, std::vector<std::string>& notes) {
+  /// The kernel of an earlier process. Throws Error when it does not come out as it was then.
+  Tuner::Candidate restore_kernel(const Node& node, std::vector<std::string>& notes) {
+    const size_t now = plan_->work.size();
+    if (now >= stored_->steps.size()) throw Error("cached plan", "has fewer steps than its graph");
+    const cache::StoredStep& step = stored_->steps[now];
+    notes = step.notes;
+    notes.push_back("from the plan cache");
+    StepWeights weights(*stored_, step);
+    CpuContext context = context_;
+    if (!step.packed.empty()) context.stored = &weights;
+    for (const KernelEntry& entry : kernel_list()) {
+      if (step.kernel != entry.name) continue;
+      std::string refusal;
+      if (auto kernel = entry.make(node, context, refusal)) {
+        if (step.packed.empty()) kernel->prepare(pool_);
+        return {entry.name, std::move(kernel)};
+      }
+    }
+    throw Error("cached plan", "names the kernel " + step.kernel + ", which does not take its node");
+  }
+
+  Tuner::Candidate choose_kernel(const Node& node, std::vector<std::string>& notes) {
     const auto& disabled = options_.disabled_kernels;
     std::vector<Tuner::Candidate> rivals;
     for (const KernelEntry& entry : kernel_list()) {
@@ -216,7 +262,7 @@ class Builder {
         rivals.push_back({entry.name, std::move(kernel)});
       } else if (kernel) {
         kernel->prepare(pool_);
-        return kernel;
+        return {entry.name, std::move(kernel)};
       } else if (!refusal.empty()) {
         notes.push_back(fmt::format("{}: {}", entry.name, refusal));
       }
@@ -228,6 +274,7 @@ class Builder {
   void release(Value* value) {
     if (!value || !value->is_constant() || slot_.contains(value)) return;
     const Tensor& constant = value->constant();
+    if (!constant.raw()) return;
     MappedFile::give_back(constant.raw(), constant.bytes());
     auto [left, first] = uses_left_.emplace(value, value->uses().size());
     if (--left->second > 0 || constant.bytes() < kWorthReleasing || is_output(value)) return;
@@ -253,7 +300,9 @@ class Builder {
     info.flops = node_flops(node);
     info.bytes = node_bytes(node);
     Step step;
-    step.kernel = choose_kernel(node, info.notes);
+    Tuner::Candidate chosen = stored_ ? restore_kernel(node, info.notes) : choose_kernel(node, info.notes);
+    step.kernel = std::move(chosen.kernel);
+    if (recorder_) recorder_->add_step(chosen.entry, info.notes, node, *step.kernel);
     info.kernel = step.kernel->name();
     int now = static_cast<int>(plan_->work.size());
     for (size_t i = 0; i < node.inputs().size(); ++i) {
@@ -342,6 +391,8 @@ class Builder {
   ThreadPool pool_;  // for packing and measuring
   CpuContext context_;
   Tuner tuner_;
+  PlanRecorder* recorder_ = nullptr;
+  const cache::StoredPlan* stored_ = nullptr;
   std::unordered_map<const Value*, const Value*> root_;
   std::unordered_map<const Value*, int> slot_;
   std::vector<Group> groups_;
@@ -349,6 +400,18 @@ class Builder {
   std::unordered_map<const Value*, size_t> uses_left_;  // of constants
   size_t released_ = 0;                                 // bytes since the heap was trimmed
 };
+
+/// The plan of this key from the cache, if there is one that fits.
+std::shared_ptr<const Plan> restore_plan(const cache::Folder& folder, const Hash& key, const CpuOptions& options) {
+  auto stored = cache::read_plan(folder, key);
+  if (!stored) return nullptr;
+  try {
+    return Builder(*stored, options).build();
+  } catch (const Error& error) {
+    log(LogLevel::info, std::string("a plan is made anew: ") + error.what());
+    return nullptr;
+  }
+}
 
 bool all_static(const Graph& graph) {
   for (const auto& node : graph.nodes())
@@ -382,8 +445,16 @@ std::shared_ptr<const Plan> compile_cpu(Graph graph, const CpuOptions& given) {
   check_names(options.disabled_kernels);
   // Sizes that depend on data are known only while running: such a graph runs node by node.
   if (!cpu::all_static(graph)) return compile_reference(std::move(graph));
+  const cache::Folder folder(options.cache_dir);
+  const auto key = cpu::plan_key(graph, options);
+  if (key)
+    if (auto plan = cpu::restore_plan(folder, *key, options)) return plan;
   lower(graph);
-  return cpu::Builder(std::move(graph), options).build();
+  if (!key) return cpu::Builder(std::move(graph), options).build();
+  cpu::PlanRecorder recorder(graph);
+  auto plan = cpu::Builder(std::move(graph), options, &recorder).build();
+  recorder.write(folder, *key);
+  return plan;
 }
 
 }  // namespace hone

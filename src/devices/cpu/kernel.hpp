@@ -1,5 +1,7 @@
 #pragma once
+#include <cstddef>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -47,15 +49,27 @@ class Kernel {
   virtual std::unique_ptr<KernelState> make_state() const { return nullptr; }
   virtual size_t scratch_bytes() const { return 0; }
   virtual size_t weight_bytes() const { return 0; }
+  /// The packed weights, for the plan cache: a kernel that is made with CpuContext::stored takes them back and needs neither
+  /// prepare() nor the data of its constant weights (input 1). None: the kernel is made from its node alone.
+  virtual std::vector<std::span<const std::byte>> packed() const { return {}; }
   /// True when output 0 may lie in the memory of input i.
   virtual bool may_overwrite(size_t) const { return false; }
   /// True when input i is read at run time (false: it was prepacked).
   virtual bool reads(size_t) const { return true; }
 };
 
+/// Weights that a kernel of an earlier process has packed.
+class StoredWeights {
+ public:
+  virtual ~StoredWeights() = default;
+  /// The next part, read-only. Throws Error when it has another size: the kernel is not the one that packed it.
+  virtual std::shared_ptr<void> next(size_t bytes) = 0;
+};
+
 struct CpuContext {
   int threads = 1;
   bool cold_weights = false;  ///< the model's weights together exceed the caches, so that every inference reads them anew
+  StoredWeights* stored = nullptr;  ///< while a kernel is made from the plan cache
 };
 
 /// Makes a kernel for a node, or returns nullptr and says why not.

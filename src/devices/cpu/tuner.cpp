@@ -82,7 +82,7 @@ double expected_us(double operations, double rate, double weight_bytes, double t
   return std::max(compute, weights) + traffic / (kCacheBytesPerUs * context.threads);
 }
 
-std::unique_ptr<Kernel> Tuner::choose(const Node& node, std::vector<Candidate> candidates, std::vector<std::string>& notes) {
+Tuner::Candidate Tuner::choose(const Node& node, std::vector<Candidate> candidates, std::vector<std::string>& notes) {
   std::stable_sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
     return a.kernel->estimate() < b.kernel->estimate();
   });
@@ -125,7 +125,7 @@ std::unique_ptr<Kernel> Tuner::choose(const Node& node, std::vector<Candidate> c
     }
   }
   candidates[chosen].kernel->prepare(pool_);
-  return std::move(candidates[chosen].kernel);
+  return std::move(candidates[chosen]);
 }
 
 void Tuner::settle_weights(const std::vector<Candidate>& candidates, size_t chosen) {

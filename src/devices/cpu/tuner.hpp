@@ -28,7 +28,7 @@ class Tuner {
   Tuner(TunerOptions options, const CpuContext& context, ThreadPool& pool)
       : options_(std::move(options)), context_(context), pool_(pool) {}
   /// The fastest, prepared. A line for each candidate is added to `notes`.
-  std::unique_ptr<Kernel> choose(const Node& node, std::vector<Candidate> candidates, std::vector<std::string>& notes);
+  Candidate choose(const Node& node, std::vector<Candidate> candidates, std::vector<std::string>& notes);
   /// Writes new results to the cache_dir; failing to do so is no error.
   void save() const;
 

@@ -29,6 +29,9 @@ class NativeConv : public Kernel {
     return expected_us(conv_operations(given_), rate, static_cast<double>(packed_bytes_), 0, context_);
   }
   size_t weight_bytes() const override { return packed_bytes_; }
+  std::vector<std::span<const std::byte>> packed() const override {
+    return {{static_cast<const std::byte*>(packed_.get()), packed_bytes_}};
+  }
   bool may_overwrite(size_t i) const override { return static_cast<int>(i) == epilogue_.residual_input; }
   bool reads(size_t i) const override { return i == 0 || static_cast<int>(i) == epilogue_.residual_input; }
 
@@ -59,6 +62,7 @@ class NativeConv : public Kernel {
       packed_bytes_ = f32_->packed_bytes(shape_);
       blocks_ = f32_->blocks(shape_);
     }
+    if (context_.stored) packed_ = context_.stored->next(packed_bytes_);
     return true;
   }
 
@@ -214,7 +218,8 @@ std::unique_ptr<Kernel> make_native_gemm(const Node& node, const CpuContext& con
   if (bias && (!bias->is_constant() || (bias->constant().size() != 1 && dims_of(bias).back() != bias->constant().size())))
     return refusal = "bias is not a constant row", nullptr;
   Tensor weights = node.input(1)->constant();
-  if (!(gemm && gemm->transB)) {  // the kernels want [N, K]
+  const bool rows_are_outputs = gemm && gemm->transB;
+  if (!rows_are_outputs && !context.stored) {  // the kernels want [N, K]
     const Tensor* arguments[] = {&weights};
     Tensor rows[1];
     EvalContext context(node.place(), arguments, rows);
@@ -226,7 +231,7 @@ std::unique_ptr<Kernel> make_native_gemm(const Node& node, const CpuContext& con
   shape.channels = x.back();
   shape.height = shape.out_height = 1;
   shape.width = shape.out_width = element_count(x) / x.back();
-  shape.out_channels = weights.dim(0);
+  shape.out_channels = dims_of(node.input(1))[rows_are_outputs ? 0 : 1];
   auto kernel = std::make_unique<NativeConv>(context);
   return kernel->build(node, *fused, shape, weights, refusal) ? std::move(kernel) : nullptr;
 }

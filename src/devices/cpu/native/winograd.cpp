@@ -67,6 +67,9 @@ class Winograd : public Kernel {
   }
   std::string signature() const override { return conv_signature(shape_.conv, DType::f32); }
   size_t weight_bytes() const override { return kernel_->packed_bytes(shape_); }
+  std::vector<std::span<const std::byte>> packed() const override {
+    return {{static_cast<const std::byte*>(packed_.get()), weight_bytes()}};
+  }
   bool may_overwrite(size_t i) const override { return static_cast<int>(i) == epilogue_.residual_input; }
   bool reads(size_t i) const override { return i == 0 || static_cast<int>(i) == epilogue_.residual_input; }
 
@@ -75,6 +78,11 @@ class Winograd : public Kernel {
     kernel_ = kernels::winograd_kernels();
     if (!kernel_) return refusal = "needs AVX2", false;
     if (!epilogue_.make(node, *node.as<ops::Fused>(), conv.out_channels, refusal)) return false;
+    if (context_.stored) {
+      packed_ = context_.stored->next(weight_bytes());
+      plan_chunks();
+      return true;
+    }
     weights_ = node.input(1)->constant();
     const double error = sampled_error(shape_, weights_.data<float>().data());
     if (!(error <= kErrorLimit)) return refusal = fmt::format("relative error {:.1g}, allowed {:.0g}", error, kErrorLimit), false;

@@ -47,6 +47,15 @@ bool homogeneous(const ops::FusedActivation& act) {
   return act.empty() || act.name == "Relu" || act.name == "LeakyRelu" || act.name == "Clip";
 }
 
+/// Appends rounding to 8 bits and back of values that are `factor` times the real ones.
+void append_rounding(dnnl::post_ops& ops, const ops::QuantParams& grid, DType dtype, float factor) {
+  const float low = static_cast<float>((dtype == DType::i8 ? -128 : 0) - grid.zero);
+  ops.append_eltwise(1, Algorithm::eltwise_linear, 1 / (grid.scale * factor), 0);
+  ops.append_eltwise(1, Algorithm::eltwise_round, 0, 0);
+  ops.append_eltwise(1, Algorithm::eltwise_clip, low, low + 255);
+  ops.append_eltwise(1, Algorithm::eltwise_linear, grid.scale * factor, 0);
+}
+
 /// Appends the activation of values that are `factor` times the real ones.
 bool append(dnnl::post_ops& ops, const ops::FusedActivation& act, float factor, std::string& refusal) {
   if (act.empty()) return true;
@@ -100,6 +109,7 @@ bool make_epilogue(const ops::Fused& fused, int64_t channels, int scale_mask, DT
   }
   dnnl::post_ops ops;
   if (!append(ops, fused.act, factor, refusal)) return false;
+  if (fused.rounded.quantized()) append_rounding(ops, fused.rounded, fused.rounded_dtype, factor);
   if (fused.has_residual) {
     bool quantized = fused.residual.quantized();
     float scale = (quantized ? fused.residual.scale : 1.0f) * factor;
@@ -129,9 +139,15 @@ std::vector<float> scaled_bias(const Value* bias, int64_t channels, const std::v
   return values;
 }
 
-dnnl::memory PackedWeights::get(const dnnl::memory::desc& wanted, const dnnl::memory::desc& plain_desc, const void* plain) {
+dnnl::memory PackedWeights::get(const dnnl::memory::desc& wanted, const dnnl::memory::desc& plain_desc, const void* plain,
+                                StoredWeights* stored) {
   for (const dnnl::memory& candidate : packed_)
     if (candidate.get_desc() == wanted) return candidate;
+  if (stored) {
+    stored_.push_back(stored->next(wanted.get_size()));
+    packed_.emplace_back(wanted, onednn_engine(), stored_.back().get());
+    return packed_.back();
+  }
   dnnl::memory source(plain_desc, onednn_engine(), const_cast<void*>(plain));
   dnnl::memory target(wanted, onednn_engine());
   dnnl::reorder(source, target).execute(onednn_stream(), source, target);
@@ -144,6 +160,16 @@ size_t PackedWeights::bytes() const {
   size_t total = 0;
   for (const dnnl::memory& memory : packed_) total += memory.get_desc().get_size();
   return total;
+}
+
+std::vector<std::span<const std::byte>> PartedKernel::packed() const {
+  std::vector<std::span<const std::byte>> list;
+  for (const Part& part : parts_) {
+    const auto* data = static_cast<const std::byte*>(part.weights.get_data_handle());
+    auto same = [&](std::span<const std::byte> other) { return other.data() == data; };
+    if (std::none_of(list.begin(), list.end(), same)) list.emplace_back(data, part.weights.get_desc().get_size());
+  }
+  return list;
 }
 
 void PartedKernel::add_part(Part part) {

@@ -33,12 +33,14 @@ std::vector<float> scaled_bias(const Value* bias, int64_t channels, const std::v
 /// Weights in the layout that a primitive wants; parts that want the same layout share them.
 class PackedWeights {
  public:
-  /// `plain` must stay valid during the call only.
-  dnnl::memory get(const dnnl::memory::desc& wanted, const dnnl::memory::desc& plain_desc, const void* plain);
+  /// `plain` must stay valid during the call only. With `stored`, what is not shared is taken from there instead.
+  dnnl::memory get(const dnnl::memory::desc& wanted, const dnnl::memory::desc& plain_desc, const void* plain,
+                   StoredWeights* stored);
   size_t bytes() const;
 
  private:
   std::vector<dnnl::memory> packed_;
+  std::vector<std::shared_ptr<void>> stored_;  ///< keeps memory that is not oneDNN's own
 };
 
 /// One share of a layer: a primitive and where its tensors begin.
@@ -58,6 +60,7 @@ class PartedKernel : public Kernel {
   std::unique_ptr<KernelState> make_state() const override;
   size_t scratch_bytes() const override { return scratch_; }
   size_t weight_bytes() const override { return weights_.bytes() + bias_.size() * sizeof(float); }
+  std::vector<std::span<const std::byte>> packed() const override;
   bool may_overwrite(size_t i) const override { return static_cast<int>(i) == residual_input_; }
   bool reads(size_t i) const override { return i == 0 || static_cast<int>(i) == residual_input_; }
 

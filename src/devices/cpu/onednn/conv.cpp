@@ -37,6 +37,7 @@ class OnednnConv : public PartedKernel {
   double estimate() const override { return estimate_; }
 
   bool build(const CpuContext& context, std::string& refusal) {
+    stored_ = context.stored;
     const kernels::ConvShape shape = conv_shape(node_, conv_);
     signature_ = conv_signature(shape, src_type_);
     const double rate = fused_.weight_scales.empty() ? float_rate() : 1.15 * integer_rate();
@@ -118,7 +119,7 @@ class OnednnConv : public PartedKernel {
     dnnl::convolution_forward::primitive_desc primitive_desc(desc, attr, onednn_engine());
     part.primitive = dnnl::convolution_forward(primitive_desc);
     part.weights = weights_.get(primitive_desc.weights_desc(), Desc(weight_dims, weight_type, plain_tag),
-                                node_.input(1)->constant().raw());
+                                node_.input(1)->constant().raw(), stored_);
     if (!bias_.empty()) part.bias = dnnl::memory(bias_desc, onednn_engine(), bias_.data());
     part.scratch_bytes = primitive_desc.scratchpad_desc().get_size();
     size_t src_row = static_cast<size_t>(x_[2] * x_[3]) * size_of(src_type_);
@@ -138,6 +139,7 @@ class OnednnConv : public PartedKernel {
   Dims x_, y_;
   DType src_type_, dst_type_;
   bool flat_ = false;
+  StoredWeights* stored_ = nullptr;
 };
 
 }  // namespace
@@ -153,7 +155,7 @@ std::unique_ptr<Kernel> make_onednn_conv(const Node& node, const CpuContext& con
   Dims x = dims_of(node.input(0)), w = dims_of(node.input(1)), y = dims_of(node.output());
   if (element_count(x) == 0 || element_count(y) == 0) return refusal = "empty tensor", nullptr;
   ops::Window window = ops::resolve_window(node.place(), ops::window_attributes(*conv), {x[1], x[2]}, {w[2], w[3]});
-  if (!fused->weight_scales.empty() && may_saturate(node.input(1)->constant())) return refusal = "may saturate without VNNI", nullptr;
+  if (!context.stored && !fused->weight_scales.empty() && may_saturate(node.input(1)->constant())) return refusal = "may saturate without VNNI", nullptr;
   auto kernel = std::make_unique<OnednnConv>(node, *fused, *conv, window);
   try {
     if (kernel->build(context, refusal)) return kernel;

@@ -15,7 +15,8 @@ using Sizes = dnnl::memory::dims;
 /// y [M, N] = x [M, K] w + b with constant weights, f32 or 8-bit integers.
 class OnednnGemm : public PartedKernel {
  public:
-  bool build(const Node& node, const ops::Fused& fused, bool transposed, int threads, std::string& refusal) {
+  bool build(const Node& node, const ops::Fused& fused, bool transposed, const CpuContext& context, std::string& refusal) {
+    const int threads = context.threads;
     Dims x = dims_of(node.input(0)), w = dims_of(node.input(1));
     k_ = x.back();
     n_ = transposed ? w[0] : w[1];
@@ -33,7 +34,7 @@ class OnednnGemm : public PartedKernel {
       Share share{0, m_, 0, n_};
       (by_rows ? share.row : share.column) = begin;
       (by_rows ? share.rows : share.columns) = end - begin;
-      if (!add_share(node, fused, transposed, share, bias, refusal)) return false;
+      if (!add_share(node, fused, transposed, share, bias, context.stored, refusal)) return false;
     }
     finish("onednn", parts_[0].primitive);
     return true;
@@ -45,7 +46,7 @@ class OnednnGemm : public PartedKernel {
   };
 
   bool add_share(const Node& node, const ops::Fused& fused, bool transposed, const Share& share, const Value* bias,
-                 std::string& refusal) {
+                 StoredWeights* stored, std::string& refusal) {
     ops::Fused columns = fused;  // with the scales of these columns only
     if (columns.weight_scales.size() > 1)
       columns.weight_scales.assign(fused.weight_scales.begin() + share.column,
@@ -60,7 +61,7 @@ class OnednnGemm : public PartedKernel {
     Desc any_weights({k_, share.columns}, weight_type, dnnl::memory::format_tag::any);
     Desc plain({k_, share.columns}, weight_type, transposed ? Sizes{1, k_} : Sizes{n_, 1});
     const char* weights = static_cast<const char*>(node.input(1)->constant().raw());
-    weights += static_cast<size_t>(share.column * (transposed ? k_ : 1)) * dnnl::memory::data_type_size(weight_type);
+    if (weights) weights += static_cast<size_t>(share.column * (transposed ? k_ : 1)) * dnnl::memory::data_type_size(weight_type);
     Desc bias_desc({1, share.columns}, dnnl::memory::data_type::f32, Sizes{share.columns, 1});
     auto desc = bias ? dnnl::matmul::desc(part.src, any_weights, bias_desc, part.dst)
                      : dnnl::matmul::desc(part.src, any_weights, part.dst);
@@ -68,7 +69,7 @@ class OnednnGemm : public PartedKernel {
     part.primitive = dnnl::matmul(primitive_desc);
     // Shares of other columns have other weights: a store of their own.
     PackedWeights store;
-    part.weights = (share.columns == n_ ? weights_ : store).get(primitive_desc.weights_desc(), plain, weights);
+    part.weights = (share.columns == n_ ? weights_ : store).get(primitive_desc.weights_desc(), plain, weights, stored);
     if (bias) {
       std::vector<float> all = scaled_bias(bias, n_, {});
       std::vector<float> values(all.begin() + share.column, all.begin() + share.column + share.columns);
@@ -106,10 +107,10 @@ std::unique_ptr<Kernel> make_onednn_gemm(const Node& node, const CpuContext& con
     bool row = bias->is_constant() && (element_count(b) == 1 || b.back() == element_count(b));
     if (!row) return refusal = "bias is not a constant row", nullptr;
   }
-  if (!fused->weight_scales.empty() && may_saturate(node.input(1)->constant())) return refusal = "may saturate without VNNI", nullptr;
+  if (!context.stored && !fused->weight_scales.empty() && may_saturate(node.input(1)->constant())) return refusal = "may saturate without VNNI", nullptr;
   auto kernel = std::make_unique<OnednnGemm>();
   try {
-    if (kernel->build(node, *fused, gemm && gemm->transB, context.threads, refusal)) return kernel;
+    if (kernel->build(node, *fused, gemm && gemm->transB, context, refusal)) return kernel;
   } catch (const dnnl::error& error) {
     refusal = std::string("oneDNN refuses it: ") + error.what();
   }

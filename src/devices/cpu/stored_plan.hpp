@@ -1,0 +1,35 @@
+#pragma once
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "compile/cache/plan_file.hpp"
+#include "devices/cpu/cpu_device.hpp"
+#include "devices/cpu/kernel.hpp"
+
+/// What the CPU device keeps of a plan between processes.
+namespace hone::cpu {
+
+/// All that a plan depends on: the graph, what was asked for, this machine and this build. None when there is no cache,
+/// or the graph cannot be kept.
+std::optional<Hash> plan_key(const Graph& graph, const CpuOptions& options);
+
+/// Collects what is written while a plan is built.
+class PlanRecorder {
+ public:
+  /// Before any weight is packed.
+  explicit PlanRecorder(const Graph& lowered);
+  void add_step(const char* entry, const std::vector<std::string>& notes, const Node& node, const Kernel& kernel);
+  /// When all steps are there. `kernels` live until this returns.
+  void write(const cache::Folder& folder, const Hash& key);
+
+ private:
+  bool possible_ = false;
+  cache::PlanRecord record_;
+  std::vector<const Value*> constants_;
+  std::vector<Dims> dims_;                           ///< of the constants, before they are released
+  std::unordered_map<const Value*, Tensor> needed_;  ///< constants whose plain values are kept
+};
+
+}  // namespace hone::cpu
