@@ -101,7 +101,7 @@ void sum_blocks(const Layout& l, int64_t channels, Block block, std::vector<doub
 
 }  // namespace
 
-void statistics(const float* x, int64_t rows, int64_t channels, float* mean, float* variance) {
+void statistics(const float* x, int64_t rows, int64_t channels, double* sums, double* squares) {
   Layout l = layout(rows, channels);
   // Differences to the first row keep the digits that x * x would lose.
   std::vector<float> shift = repeated(x, channels, l.width);
@@ -114,9 +114,9 @@ void statistics(const float* x, int64_t rows, int64_t channels, float* mean, flo
       sum, square);
   for (int64_t c = 0; c < channels; ++c) {
     auto i = static_cast<size_t>(c);
-    double average = sum[i] / static_cast<double>(rows);
-    mean[c] = static_cast<float>(average + shift[i]);
-    variance[c] = static_cast<float>(std::max(0.0, square[i] / static_cast<double>(rows) - average * average));
+    double s = shift[i], count = static_cast<double>(rows);
+    sums[c] = sum[i] + count * s;
+    squares[c] = square[i] + 2 * s * sum[i] + count * s * s;
   }
 }
 
@@ -130,7 +130,7 @@ void apply(const float* x, float* y, int64_t rows, int64_t channels, const float
 }
 
 void reduce_gradient(const float* x, const float* dy, int64_t rows, int64_t channels, const float* a, const float* b,
-                     const float* mean, float low, float high, float* sum_g, float* sum_gx) {
+                     const float* mean, float low, float high, double* sum_g, double* sum_gx) {
   Layout l = layout(rows, channels);
   std::vector<float> wide_a = repeated(a, channels, l.width), wide_b = repeated(b, channels, l.width),
                      wide_mean = repeated(mean, channels, l.width);
@@ -142,8 +142,8 @@ void reduce_gradient(const float* x, const float* dy, int64_t rows, int64_t chan
       },
       first, second);
   for (int64_t c = 0; c < channels; ++c) {
-    sum_g[c] = static_cast<float>(first[static_cast<size_t>(c)]);
-    sum_gx[c] = static_cast<float>(second[static_cast<size_t>(c)]);
+    sum_g[c] = first[static_cast<size_t>(c)];
+    sum_gx[c] = second[static_cast<size_t>(c)];
   }
 }
 

@@ -98,7 +98,7 @@ void ClassifierObjective::configure(LoaderOptions& loader, bool training) const 
 }
 
 at::Tensor ClassifierObjective::loss(const std::vector<at::Tensor>& outputs, const Batch& batch, int64_t first,
-                                     int64_t last, ImageSize, double& metric_sum) const {
+                                     int64_t last, ImageSize, PartSum&, double& metric_sum) const {
   at::Tensor target = labels(batch, first, last), logits = outputs[0];
   if (present_.defined()) {
     logits = logits.index_select(1, present_);
@@ -139,7 +139,7 @@ void MultiLabelObjective::configure(LoaderOptions& loader, bool training) const 
 }
 
 at::Tensor MultiLabelObjective::loss(const std::vector<at::Tensor>& outputs, const Batch& batch, int64_t first, int64_t last,
-                                     ImageSize, double& metric_sum) const {
+                                     ImageSize, PartSum&, double& metric_sum) const {
   at::Tensor target = truth(data_.train, batch, first, last);
   metric_sum = (outputs[0].detach().gt(0).eq(target.gt(0.5))).to(at::kFloat).mean(1).sum().item<float>();
   double smooth = options_.label_smoothing;

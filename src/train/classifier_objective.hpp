@@ -29,7 +29,7 @@ class ClassifierObjective : public AnyClassifierObjective {
 
   void configure(LoaderOptions& loader, bool training) const override;
   at::Tensor loss(const std::vector<at::Tensor>& outputs, const Batch& batch, int64_t first, int64_t last,
-                  ImageSize size, double& metric_sum) const override;
+                  ImageSize size, PartSum& parts, double& metric_sum) const override;
   void begin_validation() override;
   double add(const std::vector<at::Tensor>& outputs, const Batch& batch, int64_t first, int64_t last,
              ImageSize size) override;
@@ -50,7 +50,7 @@ class MultiLabelObjective : public AnyClassifierObjective {
 
   void configure(LoaderOptions& loader, bool training) const override;
   at::Tensor loss(const std::vector<at::Tensor>& outputs, const Batch& batch, int64_t first, int64_t last,
-                  ImageSize size, double& metric_sum) const override;
+                  ImageSize size, PartSum& parts, double& metric_sum) const override;
   void begin_validation() override;
   double add(const std::vector<at::Tensor>& outputs, const Batch& batch, int64_t first, int64_t last,
              ImageSize size) override;

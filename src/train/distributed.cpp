@@ -162,9 +162,13 @@ void ProcessGroup::share(const std::vector<at::Tensor>&) {}
 
 ProcessGroup::~ProcessGroup() = default;
 
-std::vector<double> ProcessGroup::sum(std::vector<double> values) {
+void ProcessGroup::sum(std::span<double> values) {
   at::Tensor tensor = at::from_blob(values.data(), {static_cast<int64_t>(values.size())}, at::kDouble);
   sum(tensor);
+}
+
+std::vector<double> ProcessGroup::sum(std::vector<double> values) {
+  sum(std::span<double>(values));
   return values;
 }
 

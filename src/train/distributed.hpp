@@ -1,6 +1,7 @@
 #pragma once
 #include <chrono>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -41,6 +42,7 @@ class ProcessGroup {
   bool first() const { return rank() == 0; }
 
   void sum(at::Tensor& tensor);                        ///< contiguous; the same bits in every process
+  void sum(std::span<double> values);
   std::vector<double> sum(std::vector<double> values);
   void share(const std::vector<at::Tensor>& tensors);  ///< all become those of rank 0, which have the same sizes
   std::string share(const std::string& text);          ///< that of rank 0

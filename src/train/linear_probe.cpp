@@ -147,7 +147,7 @@ double fit(const Features& features, const Dataset& dataset, Objective& objectiv
     at::Tensor x = features.rows.index_select(0, drawn);
     at::Tensor logits = at::addmm(bias, x, weights.t());
     double metric = 0;
-    at::Tensor loss = objective.loss({logits}, labels, 0, rows, {}, metric) / static_cast<double>(rows);
+    at::Tensor loss = objective.loss({logits}, labels, 0, rows, {}, PartSum::alone(), metric) / static_cast<double>(rows);
     loss.backward();
     double progress = static_cast<double>(step) / static_cast<double>(steps);
     optimizer.step(3e-3 * (1 - 0.95 * progress));

@@ -8,6 +8,7 @@
 #include "base/progress.hpp"
 #include "data/image.hpp"
 #include "data/loader.hpp"
+#include "train/part_sum.hpp"
 #include "train/trainer.hpp"
 
 namespace hone {
@@ -27,16 +28,12 @@ class Objective {
   virtual bool start_epoch(double /*done*/) { return false; }
   /// Options of the task that the result depends on, "name=value" a line: a run continues only with the same.
   virtual std::string describe() const { return {}; }
-  /// A batch is split into at most as many parts as each has this many images, for the statistics of normalization.
-  virtual int images_per_part() const { return 8; }
-
-  /// True: loss() looks at all images of a batch, not only at its rows.
-  virtual bool needs_whole_batch() const { return false; }
 
   /// Loss of rows [first, last) of the batch, SUMMED over its images, with autograd; the loop divides by the images of the
-  /// whole batch. Called by several threads for different parts. `metric_sum` gets the training metric, summed as well.
+  /// whole batch. Called by several threads, also of other processes, for different parts at the same time. Only the own
+  /// rows of the batch are defined; `parts` adds up over all of them. `metric_sum` gets the training metric, summed as well.
   virtual at::Tensor loss(const std::vector<at::Tensor>& outputs, const Batch& batch, int64_t first, int64_t last,
-                          ImageSize size, double& metric_sum) const = 0;
+                          ImageSize size, PartSum& parts, double& metric_sum) const = 0;
   /// False: there is no training metric worth showing.
   virtual bool has_training_metric() const { return true; }
 

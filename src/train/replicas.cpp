@@ -79,11 +79,9 @@ void ReplicaThreads::run(int tasks, const std::function<void(int)>& body) {
     if (error) std::rethrow_exception(error);
 }
 
-Replicas::Replicas(const Graph& graph, const GraphModuleOptions& options, int count, bool training, int first) {
+Replicas::Replicas(const Graph& graph, const GraphModuleOptions& options, int count, bool training) {
   for (int i = 0; i < count; ++i) {
-    GraphModuleOptions own = options;
-    own.seed += static_cast<uint64_t>(first + i) << 32;  // other dropout
-    graphs_.push_back(std::make_unique<TorchGraph>(graph, own));
+    graphs_.push_back(std::make_unique<TorchGraph>(graph, options));
     if (!training)
       for (auto& variable : graphs_.back()->parameters()) variable.tensor.requires_grad_(false);
     if (i > 0) graphs_[static_cast<size_t>(i)]->share(main(), !training);
@@ -107,19 +105,10 @@ void Replicas::gather_gradients(ProcessGroup* group) {
   if (group) sum_gradients(main(), *group);
 }
 
-void Replicas::average_buffers(ProcessGroup* group) {
+void Replicas::share_buffers() {
   at::NoGradGuard no_grad;
-  if (count() == 1 && !group) return;
-  std::vector<at::Tensor> sums;
-  for (size_t i = 0; i < main().buffers().size(); ++i) {
-    at::Tensor& sum = sums.emplace_back(main().buffers()[i].tensor);
-    for (int k = 1; k < count(); ++k) sum.add_((*this)[k].buffers()[i].tensor);
-  }
-  if (group) sum_flattened(sums, *group);
-  for (size_t i = 0; i < sums.size(); ++i) {
-    sums[i].div_(count() * (group ? group->size() : 1));
-    for (int k = 1; k < count(); ++k) (*this)[k].buffers()[i].tensor.copy_(sums[i]);
-  }
+  for (int k = 1; k < count(); ++k)
+    for (size_t i = 0; i < main().buffers().size(); ++i) (*this)[k].buffers()[i].tensor.copy_(main().buffers()[i].tensor);
 }
 
 void Replicas::share(ProcessGroup& group) {
@@ -128,8 +117,7 @@ void Replicas::share(ProcessGroup& group) {
   for (auto* list : {&main().parameters(), &main().buffers()})
     for (auto& variable : *list) tensors.push_back(variable.tensor);
   group.share(tensors);
-  for (int k = 1; k < count(); ++k)
-    for (size_t i = 0; i < main().buffers().size(); ++i) (*this)[k].buffers()[i].tensor.copy_(main().buffers()[i].tensor);
+  share_buffers();
 }
 
 }  // namespace hone

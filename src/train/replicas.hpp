@@ -29,19 +29,18 @@ class ReplicaThreads {
   std::unique_ptr<ThreadPool> pool_;
 };
 
-/// Copies of a model that share parameters. Each normalizes by the statistics of its own part of the batch.
+/// Copies of a model that share parameters, one a thread.
 class Replicas {
  public:
-  /// `first`: how many copies other processes have before these.
-  Replicas(const Graph& graph, const GraphModuleOptions& options, int count, bool training, int first = 0);
+  Replicas(const Graph& graph, const GraphModuleOptions& options, int count, bool training);
 
   TorchGraph& main() { return *graphs_[0]; }
   TorchGraph& operator[](int i) { return *graphs_[static_cast<size_t>(i)]; }
   int count() const { return static_cast<int>(graphs_.size()); }
   /// Adds the gradients of all copies up in the main one, in fixed order; then those of all processes.
   void gather_gradients(ProcessGroup* group = nullptr);
-  /// Gives all copies, in all processes, the mean of their running statistics.
-  void average_buffers(ProcessGroup* group = nullptr);
+  /// Gives all copies the running statistics of the main one.
+  void share_buffers();
   /// Makes all copies those of the first process.
   void share(ProcessGroup& group);
 

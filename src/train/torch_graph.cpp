@@ -198,6 +198,16 @@ void TorchGraph::find_dead_slots() {
 }
 
 std::vector<at::Tensor> TorchGraph::forward(const std::vector<at::Tensor>& inputs, bool training) {
+  return run(inputs, training, {}, 0);
+}
+
+std::vector<at::Tensor> TorchGraph::forward(const std::vector<at::Tensor>& inputs, const BatchPart& part) {
+  generator_.set_current_seed(part.seed);
+  return run(inputs, true, part, inputs.empty() || inputs[0].dim() == 0 ? 0 : inputs[0].size(0));
+}
+
+std::vector<at::Tensor> TorchGraph::run(const std::vector<at::Tensor>& inputs, bool training, const BatchPart& part,
+                                        int64_t images) {
   if (inputs.size() != graph_.inputs().size())
     throw Error("graph '" + graph_.name + "'",
                 fmt::format("got {} inputs, expected {}", inputs.size(), graph_.inputs().size()));
@@ -212,7 +222,7 @@ std::vector<at::Tensor> TorchGraph::forward(const std::vector<at::Tensor>& input
   }
   for (const Step& step : steps_) {
     torch_ops::OpCall call{*step.node,         step.attributes, {},       training && !step.frozen_statistics && !step.held,
-                           step.may_overwrite, &generator_,     step.low, step.high};
+                           step.may_overwrite, &generator_,     part,     images, step.low, step.high};
     for (int input : step.inputs) call.inputs.push_back(input < 0 ? at::Tensor() : values_[static_cast<size_t>(input)]);
     // Autograd follows the overwriting of a view by copies of all of it, forth and back.
     if (call.may_overwrite && at::GradMode::is_enabled() && call.inputs[0].is_view()) call.may_overwrite = false;

@@ -28,6 +28,9 @@ class TorchGraph {
 
   /// Records autograd when grad mode is on and training or parameters require it.
   std::vector<at::Tensor> forward(const std::vector<at::Tensor>& inputs, bool training);
+  /// Training on a part of a batch, with the statistics of the whole. Other parts must be worked on at the same time, and
+  /// every output must take part in the backward pass, if only with a gradient of 0.
+  std::vector<at::Tensor> forward(const std::vector<at::Tensor>& inputs, const BatchPart& part);
   std::vector<Variable>& parameters() { return parameters_; }
   std::vector<Variable>& buffers() { return buffers_; }
   Variable* find(const std::string& name);
@@ -39,11 +42,12 @@ class TorchGraph {
   /// Uses the memory of `owner`, a TorchGraph of the same graph, for parameters (gradients stay apart) and, if wanted,
   /// for buffers.
   void share(TorchGraph& owner, bool buffers);
-  at::Generator& generator() { return generator_; }
   const Graph& graph() const { return graph_; }
   void store(Graph& graph) const;
 
  private:
+  std::vector<at::Tensor> run(const std::vector<at::Tensor>& inputs, bool training, const BatchPart& part, int64_t images);
+
   struct Step {
     const Node* node = nullptr;
     const torch_ops::Entry* entry = nullptr;

@@ -8,6 +8,7 @@
 #include <ATen/ATen.h>
 
 #include "graph/graph.hpp"
+#include "train/part_sum.hpp"
 
 /// How each graph op runs in libtorch, with autograd. The table in torch_ops.cpp lists all of them.
 namespace hone::torch_ops {
@@ -22,6 +23,8 @@ struct OpCall {
   bool training = false;
   bool may_overwrite = false;  ///< input 0 is used by nobody else, and no gradient needs its values
   at::Generator* generator = nullptr;
+  BatchPart part;
+  int64_t part_images = 0;  ///< that the part has itself; 0: unknown
   /// Bounds of a Clip or Relu that this op does too (BatchNormalization only).
   float low = -std::numeric_limits<float>::infinity(), high = std::numeric_limits<float>::infinity();
 

@@ -63,8 +63,8 @@ struct TrainOptions {
   double warm_frozen_epochs = 0;  ///< for this long at the start they stay as they are, statistics too; at most half of the run
   uint64_t seed = 0;
 
-  /// Each thread computes its part of a batch, normalized by the statistics of that part, so that the result depends on
-  /// the number. 0: all processors, as many as have images enough (8 each in classification); a continued run keeps the
+  /// Each thread computes its part of a batch. Normalization is by the statistics of the whole batch, so that the result does
+  /// not depend on the number but for rounding. 0: all processors, as many as have two images; a continued run keeps the
   /// number of the checkpoint.
   int threads = 0;
   int loader_threads = 0;                  ///< 0: half of the processors, at least one

@@ -47,9 +47,6 @@ void TrainingRun::save() {
   Checkpoint checkpoint;
   visit_tensors(
       [&](const std::string& name, at::Tensor& tensor) { checkpoint.tensors[name] = torch_ops::from_torch(tensor); });
-  for (int i = 0; i < live_->count() * processes(); ++i)
-    checkpoint.tensors[fmt::format("generator/{}", i)] =
-        torch_ops::from_torch(group_ ? generators_[i].clone() : (*live_)[i].generator().get_state());
   checkpoint.texts["options"] = options_text_;
   checkpoint.texts["data"] = data_text_;
   checkpoint.texts["graph"] = graph_text_;
@@ -72,12 +69,6 @@ void TrainingRun::load() {
     throw Error(place, fmt::format("is of another model ({}; now {})", checkpoint.text("graph"), graph_text_), remedy);
   if (std::string change = first_difference(checkpoint.text("options"), options_text_); !change.empty())
     throw Error(place, "is of other options: " + change, remedy);
-  if (checkpoint.integer("threads") != options_.threads * processes())
-    throw Error(place,
-                fmt::format("was made with {} threads, now {}: the result would differ", checkpoint.integer("threads"),
-                            group_ ? fmt::format("{} in each of {} processes", options_.threads, processes())
-                                   : std::to_string(options_.threads)),
-                remedy);
   state_.load(checkpoint);
   if (state_.best_epoch > 0) {
     best_.clear();
@@ -91,13 +82,7 @@ void TrainingRun::load() {
       throw Error(place, "tensor '" + name + "' has other sizes than the model", remedy);
     tensor.copy_(saved);
   });
-  for (int i = 0; i < live_->count(); ++i) {
-    int number = i + (group_ ? group_->rank() * options_.threads : 0);
-    (*live_)[i].generator().set_state(torch_ops::to_torch(checkpoint.tensor(fmt::format("generator/{}", number)), place));
-    for (size_t k = 0; i > 0 && k < live_->main().buffers().size(); ++k)
-      (*live_)[i].buffers()[k].tensor.copy_(live_->main().buffers()[k].tensor);
-  }
-  if (group_) agree_on_generators();
+  live_->share_buffers();
   saved_step_ = state_.step;
   has_checkpoint_ = true;
   train_loader_.reset();  // the next one starts at the restored position and size

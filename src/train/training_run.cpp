@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <thread>
 
 #include <fmt/format.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include "base/error.hpp"
 #include "base/interrupt.hpp"
@@ -22,6 +24,14 @@ double seconds_between(std::chrono::steady_clock::time_point from, std::chrono::
 
 int processors() { return static_cast<int>(std::max(1u, std::thread::hardware_concurrency())); }
 
+/// Of the random numbers of one batch (splitmix64).
+uint64_t mixed_seed(uint64_t seed, uint64_t step) {
+  uint64_t x = seed + (step + 1) * 0x9e3779b97f4a7c15u;
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+  return x ^ (x >> 31);
+}
+
 /// Validation takes no gradients: larger batches, as long as the images are small.
 int validation_batch(const TrainOptions& options) {
   int64_t fitting = int64_t{64} * 224 * 224 / std::max<int64_t>(1, options.preprocess.height * options.preprocess.width);
@@ -32,13 +42,14 @@ int validation_batch(const TrainOptions& options) {
 
 TrainingRun::TrainingRun(const Graph& model, const Splits& data, Objective& objective, const TrainOptions& options,
                          Progress& progress)
-    : data_(data), objective_(objective), options_(options), progress_(progress), group_(options.group.get()), threads_(options.threads) {
+    : data_(data), objective_(objective), options_(options), progress_(progress), group_(options.group.get()), threads_(options.threads),
+      sums_(options.threads, group_) {
   Graph graph = objective.training_graph(model);
   options_text_ = describe(options) + objective.describe();
   data_text_ = fingerprint(data);
   graph_text_ = fingerprint(graph);
   GraphModuleOptions module{.freeze = options.freeze, .seed = options.seed + 1};
-  live_ = std::make_unique<Replicas>(graph, module, options.threads, true, group_ ? group_->rank() * options.threads : 0);
+  live_ = std::make_unique<Replicas>(graph, module, options.threads, true);
   if (live_->main().parameters().empty()) throw Error("model '" + model.name + "'", "has no trainable constants");
   if (options.ema_decay > 0) average_ = std::make_unique<Replicas>(graph, module, options.threads, false);
   optimizer_ = make_optimizer(options, live_->main().parameters());
@@ -64,12 +75,7 @@ LoaderOptions TrainingRun::loader_options(bool training) const {
   loader.seed = options_.seed;
   loader.threads = options_.loader_threads > 0 ? options_.loader_threads : std::max(1, processors() / 2);
   loader.cache_bytes = options_.cache_bytes;
-  if (group_ && training && !objective_.needs_whole_batch())
-    loader.rows = [this](int64_t images) {
-      int parts = parts_of(images);
-      auto [from, to] = own_parts(parts);
-      return std::pair{images * from / parts, images * to / parts};
-    };
+  if (group_ && training) loader.rows = [this](int64_t images) { return own_rows(images); };
   return loader;
 }
 
@@ -178,42 +184,69 @@ void TrainingRun::hold_backbone() {
   backbone_held_ = hold;
 }
 
-/// Forward (and backward in training) of a batch, split between the replicas.
-TrainingRun::Score TrainingRun::run_batch(const Batch& batch, bool training) {
+/// Forward and backward of one of the parts of the own rows; their loss.
+double TrainingRun::train_part(int part, int parts, const Batch& batch, double& metric_sum) {
   int64_t count = batch.images.dim(0);
+  auto [from, to] = own_rows(count);
+  int64_t first = from + (to - from) * part / parts, last = from + (to - from) * (part + 1) / parts;
   ImageSize size{static_cast<int>(batch.images.dim(1)), static_cast<int>(batch.images.dim(2))};
-  Replicas& model = training ? *live_ : evaluated();
-  int parts = training ? parts_of(count) : static_cast<int>(std::clamp<int64_t>(count / 2, 1, model.count()));
-  auto [from, to] = training ? own_parts(parts) : std::pair{0, parts};
-  std::vector<Score> scores(static_cast<size_t>(to - from));
-  threads_.run(to - from, [&, from = from](int part) {
-    int64_t first = count * (from + part) / parts, last = count * (from + part + 1) / parts;
-    std::vector<at::Tensor> outputs = model[part].forward({normalized_images(batch, first, last, options_.preprocess)}, training);
+  BatchPart place{first, count, mixed_seed(options_.seed, static_cast<uint64_t>(state_.step)), &sums_[part]};
+  std::vector<at::Tensor> outputs =
+      (*live_)[part].forward({normalized_images(batch, first, last, options_.preprocess)}, place);
+  at::Tensor loss = objective_.loss(outputs, batch, first, last, size, sums_[part], metric_sum);
+  std::vector<at::Tensor> ends{loss}, gradients{at::full({}, 1 / static_cast<double>(count), at::kFloat)};
+  // Every part goes back through all normalizations, also where its images have no share in a loss.
+  for (const at::Tensor& output : outputs)
+    if (output.requires_grad()) ends.push_back(output), gradients.push_back(at::zeros_like(output));
+  torch::autograd::backward(ends, gradients);
+  return loss.item<float>();
+}
+
+TrainingRun::Score TrainingRun::train_parts(const Batch& batch) {
+  int64_t count = batch.images.dim(0);
+  auto [from, to] = own_rows(count);
+  int parts = static_cast<int>(std::clamp<int64_t>(to - from, 1, live_->count()));
+  std::vector<Score> scores(static_cast<size_t>(parts));
+  sums_.begin(parts);
+  threads_.run(parts, [&](int part) {
     Score& score = scores[static_cast<size_t>(part)];
-    if (!training) {
-      score.loss = objective_.add(outputs, batch, first, last, size);
-      return;
+    try {
+      score.loss = train_part(part, parts, batch, score.metric);
+    } catch (...) {
+      sums_.abandon(std::current_exception());
+      throw;
     }
-    at::Tensor loss = objective_.loss(outputs, batch, first, last, size, score.metric);
-    score.loss = loss.item<float>();
-    (loss / static_cast<double>(count)).backward();
   });
   Score sum;
   for (const Score& score : scores) sum.loss += score.loss, sum.metric += score.metric;
-  if (training && group_) sum = sum_over_processes(sum);
+  if (group_) sum = sum_over_processes(sum);
   return {sum.loss / static_cast<double>(count), sum.metric / static_cast<double>(count), count};
+}
+
+TrainingRun::Score TrainingRun::validate_parts(const Batch& batch) {
+  int64_t count = batch.images.dim(0);
+  ImageSize size{static_cast<int>(batch.images.dim(1)), static_cast<int>(batch.images.dim(2))};
+  Replicas& model = evaluated();
+  int parts = static_cast<int>(std::clamp<int64_t>(count / 2, 1, model.count()));
+  std::vector<double> losses(static_cast<size_t>(parts));
+  threads_.run(parts, [&](int part) {
+    int64_t first = count * part / parts, last = count * (part + 1) / parts;
+    at::Tensor images = normalized_images(batch, first, last, options_.preprocess);
+    losses[static_cast<size_t>(part)] = objective_.add(model[part].forward({images}, false), batch, first, last, size);
+  });
+  return {std::accumulate(losses.begin(), losses.end(), 0.0) / static_cast<double>(count), 0, count};
 }
 
 void TrainingRun::train_batch(const Batch& batch) {
   hold_backbone();
-  Score score = run_batch(batch, true);
+  Score score = train_parts(batch);
   if (!std::isfinite(score.loss))
     throw Error("training",
                 fmt::format("the loss is {} in batch {} of epoch {}", score.loss, state_.step % batches_ + 1,
                             epoch_index() + 1),
                 fmt::format("lower the learning rate (now {})", options_.learning_rate));
   live_->gather_gradients(group_);
-  live_->average_buffers(group_);
+  live_->share_buffers();
   if (options_.clip_gradient > 0) clip_gradients(live_->main().parameters(), options_.clip_gradient);
   optimizer_->step(schedule().learning_rate(state_.step));
   if (average_) update_average(average_->main(), live_->main(), options_.ema_decay, state_.step);
@@ -223,7 +256,6 @@ void TrainingRun::train_batch(const Batch& batch) {
   state_.images += score.seen;
   state_.pixels += static_cast<double>(batch.images.dim(0) * batch.images.dim(1) * batch.images.dim(2));
   ++state_.step;
-  if (group_) agree_on_generators();
 }
 
 TrainingRun::Score TrainingRun::validate() {
@@ -232,7 +264,7 @@ TrainingRun::Score TrainingRun::validate() {
   objective_.begin_validation();
   validation_loader_->start(0);
   while (auto batch = validation_loader_->next()) {
-    Score score = run_batch(*batch, false);
+    Score score = validate_parts(*batch);
     sum.loss += score.loss * static_cast<double>(score.seen);
     sum.seen += score.seen;
     check_interrupt("training");

@@ -8,6 +8,7 @@
 #include "train/distributed.hpp"
 #include "train/objective.hpp"
 #include "train/optimizer.hpp"
+#include "train/part_sum.hpp"
 #include "train/replicas.hpp"
 #include "train/run_state.hpp"
 #include "train/schedule.hpp"
@@ -48,16 +49,16 @@ class TrainingRun {
   int64_t epoch_index() const { return state_.step / batches_; }  ///< from 0
   BatchLoader& loader();
   LoaderOptions loader_options(bool training) const;
-  Score run_batch(const Batch& batch, bool training);
+  Score train_parts(const Batch& batch);
+  Score validate_parts(const Batch& batch);
+  double train_part(int part, int parts, const Batch& batch, double& metric_sum);
   Replicas& evaluated() { return average_ ? *average_ : *live_; }
   Schedule schedule() const;
   void hold_backbone();
   // With other processes; nothing to do without (training_together.cpp).
-  int parts_of(int64_t images) const;  ///< a batch is split into, over all processes
-  std::pair<int, int> own_parts(int parts) const;
+  std::pair<int64_t, int64_t> own_rows(int64_t images) const;  ///< [first, last) of a batch of so many
   void agree_on_start();
   void agree_on_length();
-  void agree_on_generators();
   void stop_together();
   Score sum_over_processes(const Score& score);
   Score validate_once();
@@ -75,11 +76,11 @@ class TrainingRun {
   std::string options_text_, data_text_, graph_text_;
 
   ReplicaThreads threads_;
+  PartSums sums_;  ///< over the parts of a batch
   std::unique_ptr<Replicas> live_, average_;  ///< average_ stays empty without ema_decay
   std::unique_ptr<Optimizer> optimizer_;
   std::vector<at::Tensor> best_;  ///< parameters, then buffers, of the averaged model
   bool backbone_held_ = false;
-  at::Tensor generators_;  ///< u8 [copies in all processes, bytes]: states after the last step; with a group
 
   std::unique_ptr<BatchLoader> train_loader_, validation_loader_;
   int64_t batches_ = 1;  ///< an epoch

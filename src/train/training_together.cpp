@@ -1,5 +1,4 @@
-// What a TrainingRun does with other processes: each has some of the parts that a batch is split into, as if its replicas
-// and those of the others were threads of one process.
+// What a TrainingRun does with other processes: each has some rows of every batch, which its replicas share.
 #include <algorithm>
 
 #include <fmt/format.h>
@@ -11,14 +10,9 @@
 
 namespace hone {
 
-/// A part below two images has no batch statistics.
-int TrainingRun::parts_of(int64_t images) const {
-  return static_cast<int>(std::clamp<int64_t>(images / 2, 1, int64_t{options_.threads} * processes()));
-}
-
-std::pair<int, int> TrainingRun::own_parts(int parts) const {
-  int from = group_ ? group_->rank() * options_.threads : 0;
-  return {std::min(parts, from), std::min(parts, from + options_.threads)};
+std::pair<int64_t, int64_t> TrainingRun::own_rows(int64_t images) const {
+  if (!group_) return {0, images};
+  return {images * group_->rank() / processes(), images * (group_->rank() + 1) / processes()};
 }
 
 void TrainingRun::agree_on_start() {
@@ -32,16 +26,6 @@ void TrainingRun::agree_on_start() {
   if (differing > 0) throw Error(place, fmt::format("{} other processes have other settings", differing), remedy);
   live_->share(*group_);
   if (average_) average_->share(*group_);
-  agree_on_generators();
-}
-
-void TrainingRun::agree_on_generators() {
-  for (int i = 0; i < live_->count(); ++i) {
-    at::Tensor state = (*live_)[i].generator().get_state();
-    if (i == 0) generators_ = at::zeros({int64_t{options_.threads} * processes(), state.numel()}, at::kByte);
-    generators_[int64_t{group_->rank()} * options_.threads + i].copy_(state);
-  }
-  group_->sum(generators_);
 }
 
 /// The clock of the first process counts.

@@ -5,42 +5,14 @@
 #include "base/error.hpp"
 #include "data/dataset.hpp"
 #include "graph/insert.hpp"
+#include "graph/node_writer.hpp"
 #include "train/detection/decode.hpp"
 
 namespace hone {
 
 namespace {
 
-/// Appends nodes named "detector/...".
-class Tail {
- public:
-  explicit Tail(Graph& graph) : graph_(graph) {}
-
-  Value* op(const char* type, const char* name, std::vector<Value*> inputs, const Attributes& attributes = {}, int outputs = 1,
-            size_t wanted = 0) {
-    auto made = make_op("", type);
-    set_attributes(*made, attributes);
-    return graph_.add(std::move(made), std::move(inputs), std::string("detector/") + name, outputs)->output(wanted);
-  }
-  Value* ints(const char* name, const std::vector<int64_t>& values) {
-    return graph_.add_constant(std::string("detector/") + name, Tensor::of<int64_t>({static_cast<int64_t>(values.size())}, values));
-  }
-  Value* number(const char* name, double value) {
-    return graph_.add_constant(std::string("detector/") + name, Tensor::scalar(static_cast<float>(value)));
-  }
-  Value* floats(const char* name, const Dims& dims, const std::vector<float>& values) {
-    return graph_.add_constant(std::string("detector/") + name, Tensor::of<float>(dims, values));
-  }
-  /// Elements [from, to) of an axis.
-  Value* part(const char* name, Value* x, int64_t axis, int64_t from, int64_t to) {
-    std::string base = name;
-    return op("Slice", name, {x, ints((base + ".from").c_str(), {from}), ints((base + ".to").c_str(), {to}),
-                              ints((base + ".axis").c_str(), {axis})});
-  }
-
- private:
-  Graph& graph_;
-};
+using Tail = NodeWriter;
 
 /// [N, anchors]: the largest of columns [from, to).
 Value* add_largest(Tail& tail, Value* logits, int64_t from, int64_t to) {
@@ -157,7 +129,7 @@ Graph finish_detector(const Graph& trained, const Preprocess& preprocess, const 
   Value* input = graph.add_input(trained.inputs()[0]->name, DType::f32, trained.inputs()[0]->shape());
   std::vector<Value*> raw = insert_graph(graph, nullptr, trained, std::span(&input, 1), "");
   attach_preprocess(graph, preprocess);
-  Tail tail(graph);
+  Tail tail(graph, "detector/");
   graph.add_output("detections", add_detections(tail, head, options, raw, graph.inputs()[0]));
   graph.metadata["hone.task"] = name_of(Task::detection);
   return graph;

@@ -88,6 +88,17 @@ at::Tensor encoded(const LossInput& input, const Positives& positives) {
   return at::tensor(at::ArrayRef<float>(values)).reshape({-1, 4});
 }
 
+/// What losses are divided by: counts over the whole batch.
+struct Counts {
+  Counts(const LossInput& input, int64_t own_positives, int64_t own_negatives = 0) {
+    double values[] = {static_cast<double>(input.assignments.size()), static_cast<double>(own_positives),
+                       static_cast<double>(own_negatives)};
+    input.parts.sum(values);
+    images = values[0], positives = values[1], negatives = values[2];
+  }
+  double images = 0, positives = 0, negatives = 0;
+};
+
 }  // namespace
 
 at::Tensor decode_boxes(HeadKind kind, const at::Tensor& raw, const at::Tensor& anchors) {
@@ -115,8 +126,8 @@ at::Tensor ssd_loss(const LossInput& input) {
   at::Tensor sum = at::cross_entropy_loss(logits.index_select(0, tensor_of(rows)), tensor_of(targets), {}, at::Reduction::Sum);
   if (positives.count() > 0)
     sum = sum + at::smooth_l1_loss(flat(input.boxes).index_select(0, tensor_of(positives.rows)), encoded(input, positives), at::Reduction::Sum);
-  double normalizer = std::max({1.0, static_cast<double>(positives.count()), static_cast<double>(negatives) / negatives_each});
-  return sum * (static_cast<double>(input.assignments.size()) / normalizer);
+  Counts counts(input, positives.count(), negatives);
+  return sum * (counts.images / std::max({1.0, counts.positives, counts.negatives / negatives_each}));
 }
 
 /// Quality focal loss over all points, 2 * GIoU over those with objects, both / positives.
@@ -131,9 +142,9 @@ at::Tensor atss_loss(const LossInput& input) {
     targets.index_put_({rows, tensor_of(positives.labels)}, paired_iou(boxes.detach(), wanted));
     box_loss = giou_loss(boxes, wanted).sum();
   }
-  auto images = static_cast<double>(input.assignments.size());
-  double normalizer = std::max(images, static_cast<double>(positives.count()));
-  return (quality_focal_loss(logits, targets, row_weights(input)) + box_weight * box_loss) * (images / normalizer);
+  Counts counts(input, positives.count());
+  return (quality_focal_loss(logits, targets, row_weights(input)) + box_weight * box_loss) *
+         (counts.images / std::max(counts.images, counts.positives));
 }
 
 /// Ge et al. 2021: cross-entropy of the objectness of all points and of the classes (times IoU) of those with objects,
@@ -156,8 +167,8 @@ at::Tensor yolox_loss(const LossInput& input) {
   c10::optional<at::Tensor> weights;
   if (at::Tensor counted = row_weights(input); counted.defined()) weights = counted;
   sum = sum + at::binary_cross_entropy_with_logits(objectness, present, weights, {}, at::Reduction::Sum);
-  auto images = static_cast<double>(input.assignments.size());
-  return sum * (images / std::max(usual_positives * images, static_cast<double>(positives.count())));
+  Counts counts(input, positives.count());
+  return sum * (counts.images / std::max(usual_positives * counts.images, counts.positives));
 }
 
 }  // namespace hone

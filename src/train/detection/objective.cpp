@@ -143,7 +143,7 @@ const DetectionObjective::Sized& DetectionObjective::sized(ImageSize size, int64
 }
 
 at::Tensor DetectionObjective::loss(const std::vector<at::Tensor>& outputs, const Batch& batch, int64_t first, int64_t last,
-                                    ImageSize size, double&) const {
+                                    ImageSize size, PartSum& parts, double&) const {
   const Sized& sized = this->sized(size, outputs[0].size(1));
   std::vector<at::Tensor> values = detached(outputs);
   std::vector<MatchObjects> objects;
@@ -159,7 +159,7 @@ at::Tensor DetectionObjective::loss(const std::vector<at::Tensor>& outputs, cons
       assignments.push_back(match_sim_ota(sized.anchors, wanted, costs.predictions()));
     }
   }
-  LossInput input{sized.head, sized.table, outputs[0], outputs[1], outputs.size() > 2 ? outputs[2] : at::Tensor(), objects, assignments};
+  LossInput input{sized.head, sized.table, outputs[0], outputs[1], outputs.size() > 2 ? outputs[2] : at::Tensor(), objects, assignments, parts};
   switch (head_.kind) {
     case HeadKind::ssd: return ssd_loss(input);
     case HeadKind::atss: return atss_loss(input);
@@ -175,7 +175,7 @@ void DetectionObjective::begin_validation() {
 
 double DetectionObjective::add(const std::vector<at::Tensor>& outputs, const Batch& batch, int64_t first, int64_t last, ImageSize size) {
   double unused = 0;
-  double total = loss(outputs, batch, first, last, size, unused).item<float>();
+  double total = loss(outputs, batch, first, last, size, PartSum::alone(), unused).item<float>();
   const Sized& sized = this->sized(size, outputs[0].size(1));
   std::vector<at::Tensor> values = detached(outputs);
   for (int64_t i = first; i < last; ++i) {

@@ -21,9 +21,7 @@ class DetectionObjective : public Objective {
   void configure(LoaderOptions& loader, bool training) const override;
   bool start_epoch(double done) override;
   std::string describe() const override;
-  int images_per_part() const override { return 2; }
-  at::Tensor loss(const std::vector<at::Tensor>& outputs, const Batch& batch, int64_t first, int64_t last, ImageSize size,
-                  double& metric_sum) const override;
+  at::Tensor loss(const std::vector<at::Tensor>& outputs, const Batch& batch, int64_t first, int64_t last, ImageSize size, PartSum& parts, double& metric_sum) const override;
   bool has_training_metric() const override { return false; }
   void begin_validation() override;
   double add(const std::vector<at::Tensor>& outputs, const Batch& batch, int64_t first, int64_t last, ImageSize size) override;
@@ -52,13 +50,15 @@ class DetectionObjective : public Objective {
   std::set<int> seen_;  ///< validation samples that were shown; a replacement for an unreadable one counts once
 };
 
-/// The parts of the loss of some images: raw outputs [images, anchors, ...], one assignment an image, summed over images.
+/// The loss of some images: raw outputs [images, anchors, ...], one assignment an image, summed over images. Objects are
+/// counted over all parts of the batch.
 struct LossInput {
   const DetectorHead& head;
   const at::Tensor& anchors;  ///< [anchors, 4]
   at::Tensor logits, boxes, objectness;
   const std::vector<MatchObjects>& objects;
   const std::vector<Assignment>& assignments;
+  PartSum& parts = PartSum::alone();
 };
 at::Tensor ssd_loss(const LossInput& input);
 at::Tensor atss_loss(const LossInput& input);

@@ -80,17 +80,17 @@ std::string SegmentationObjective::describe() const {
 }
 
 at::Tensor SegmentationObjective::loss(const std::vector<at::Tensor>& outputs, const Batch& batch, int64_t first,
-                                       int64_t last, ImageSize size, double&) const {
+                                       int64_t last, ImageSize size, PartSum& parts, double&) const {
   int64_t plane = int64_t{size.height} * size.width;
-  auto masks = batch.masks.data<uint8_t>();
+  const uint8_t* target = batch.masks.data<uint8_t>().data() + first * plane;
   // The weight of all labelled pixels of the batch, so that each counts alike in whichever part it is.
   std::array<int64_t, 256> counts{};
-  for (uint8_t value : masks) ++counts[value];
-  double weight = 0;
-  for (size_t c = 0; c < weights_.size(); ++c) weight += weights_[c] * static_cast<double>(counts[c]);
-  const uint8_t* target = masks.data() + first * plane;
-  PixelLoss loss{weights_, static_cast<double>(batch.images.dim(0)) / std::max(weight, 1e-6),
-                 segmentation_.dice * static_cast<double>(last - first)};
+  for (int64_t i = 0; i < (last - first) * plane; ++i) ++counts[target[i]];
+  double weight[] = {0};
+  for (size_t c = 0; c < weights_.size(); ++c) weight[0] += weights_[c] * static_cast<double>(counts[c]);
+  parts.sum(weight);
+  auto images = static_cast<double>(batch.images.dim(0));
+  PixelLoss loss{weights_, images / std::max(weight[0], 1e-6), segmentation_.dice * images, &parts};
   return LossFunction::apply(outputs[0], target, loss);
 }
 

@@ -18,10 +18,8 @@ class SegmentationObjective : public Objective {
   Graph training_graph(const Graph& model) const override;
   void configure(LoaderOptions& loader, bool training) const override;
   std::string describe() const override;
-  bool needs_whole_batch() const override { return true; }  // how often each class is in it
-  int images_per_part() const override { return 2; }  // an image has statistics enough
   at::Tensor loss(const std::vector<at::Tensor>& outputs, const Batch& batch, int64_t first, int64_t last,
-                  ImageSize size, double& metric_sum) const override;
+                  ImageSize size, PartSum& parts, double& metric_sum) const override;
   bool has_training_metric() const override { return false; }
   void begin_validation() override;
   double add(const std::vector<at::Tensor>& outputs, const Batch& batch, int64_t first, int64_t last,

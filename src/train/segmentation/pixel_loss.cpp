@@ -100,22 +100,26 @@ struct DiceTerms {
   double loss = 0;
   std::vector<float> per_pixel, right;
 
-  DiceTerms(const float* scores, const uint8_t* targets, int64_t count, int64_t classes, double factor)
+  DiceTerms(const float* scores, const uint8_t* targets, int64_t count, int64_t classes, double factor, PartSum& parts)
       : per_pixel(static_cast<size_t>(classes), 0.0f), right(static_cast<size_t>(classes), 0.0f) {
     if (factor == 0) return;
-    std::vector<double> predicted(right.size(), 0), both(right.size(), 0), truth(right.size(), 0);
+    // Of each class: predicted, right, true; and one for each part.
+    std::vector<double> sums(3 * right.size() + 1, 0);
+    double *predicted = sums.data(), *both = predicted + classes, *truth = both + classes;
+    sums.back() = 1;
     Block rows(classes);
     for (int64_t first = 0; first < count; first += block) {
       rows.load(scores + first * classes, targets + first, std::min(block, count - first));
       for (int64_t c = 0; c < classes; ++c) {
         float sum = 0;
         for (int64_t i = 0; i < block; ++i) sum += rows.at(c, i) * rows.valid()[i];
-        predicted[static_cast<size_t>(c)] += sum;
+        predicted[c] += sum;
       }
       for (int64_t i = 0; i < block; ++i)
         if (rows.counts(i)) both[targets[first + i]] += rows.at(targets[first + i], i), truth[targets[first + i]] += 1;
     }
-    auto present = static_cast<double>(std::count_if(truth.begin(), truth.end(), [](double t) { return t > 0; }));
+    parts.sum(sums);
+    auto present = static_cast<double>(std::count_if(truth, truth + classes, [](double t) { return t > 0; }));
     if (present == 0) return;
     loss = factor;
     for (size_t c = 0; c < right.size(); ++c) {
@@ -125,6 +129,7 @@ struct DiceTerms {
       per_pixel[c] = static_cast<float>(factor / present * above / (below * below));
       right[c] = static_cast<float>(factor / present * 2 / below);
     }
+    loss /= sums.back();
   }
 };
 
@@ -132,7 +137,7 @@ struct DiceTerms {
 
 double pixel_loss(const float* scores, const uint8_t* targets, int64_t count, int64_t classes, const PixelLoss& loss,
                   float* gradient) {
-  DiceTerms dice(scores, targets, count, classes, loss.dice);
+  DiceTerms dice(scores, targets, count, classes, loss.dice, *loss.parts);
   Block rows(classes);
   double sum = 0;
   for (int64_t first = 0; first < count; first += block) {
