@@ -18,13 +18,15 @@ struct Activation {
 };
 
 /// What a kernel does with an accumulator of channel c before it stores it:
-///   v = acc * scale[c] + bias[c];  v = act(v);  v += (residual - residual_zero) * residual_scale;  v = act2(v);
+///   v = acc * scale[c] + bias[c];  v = act(v);  v = grid(v);  v += (residual - residual_zero) * residual_scale;  v = act2(v);
 ///   v *= out_factor[c];  out = v, or saturate(round_to_even(v * out_inverse_scale) + out_zero) for u8 and i8.
+/// grid, where grid_scale > 0: v = clamp(round_to_even(v / grid_scale), grid_low, grid_high) * grid_scale.
 /// The same rule for f32 and integer kernels; null pointers mean scale 1, bias 0, no residual, factor 1.
 struct Epilogue {
   const float* scale = nullptr;
   const float* bias = nullptr;
   Activation act;
+  float grid_scale = 0, grid_low = 0, grid_high = 0;
   const void* residual = nullptr;  ///< laid out as the output
   DType residual_type = DType::f32;
   float residual_scale = 1;

@@ -32,7 +32,7 @@ struct Post {
   Post p{&e, false, e.out_type != DType::f32, -__builtin_inff(), __builtin_inff(), 1, e.out_zero, {true, 0, 0, 0}};
   if (e.act.kind == Act::relu) p.lo = 0;
   if (e.act.kind == Act::clip) p.lo = e.act.alpha, p.hi = e.act.beta;
-  p.simple = (e.act.kind == Act::none || e.act.kind == Act::relu || e.act.kind == Act::clip) && !e.residual &&
+  p.simple = (e.act.kind == Act::none || e.act.kind == Act::relu || e.act.kind == Act::clip) && !e.residual && e.grid_scale == 0 &&
              e.act2.kind == Act::none && !e.out_factor;
   if (p.simple && p.bytes) {
     ByteRange range = byte_range(e.out_type, e.out_zero);
@@ -90,6 +90,10 @@ HONE_NOINLINE void finish_any(const Epilogue& e, ChannelPost cp, VF* v, int n, v
                               const M& m) {
   for (int k = 0; k < n; ++k) v[k] = fma(v[k], cp.scale, cp.bias);
   activate(v, n, e.act);
+  if (e.grid_scale > 0) {
+    const VF scale = set1(e.grid_scale), inverse = set1(1 / e.grid_scale), lo = set1(e.grid_low), hi = set1(e.grid_high);
+    for (int k = 0; k < n; ++k) v[k] = mul(to_float(to_int(min(max(mul(v[k], inverse), lo), hi))), scale);
+  }
   if (e.residual) {
     VF zero = set1(static_cast<float>(e.residual_zero)), scale = set1(e.residual_scale);
     for (int k = 0; k < n; ++k)

@@ -49,6 +49,12 @@ bool NativeEpilogue::make(const Node& node, const ops::Fused& fused, int64_t cha
     if (bias.size() == 1) bias.assign(static_cast<size_t>(channels), bias[0]);
     if (static_cast<int64_t>(bias.size()) != channels) return refusal = "bias is not one number a channel", false;
   }
+  if (fused.rounded.quantized()) {
+    const bool is_signed = fused.rounded_dtype == DType::i8;
+    value.grid_scale = fused.rounded.scale;
+    value.grid_low = static_cast<float>((is_signed ? -128 : 0) - fused.rounded.zero);
+    value.grid_high = static_cast<float>((is_signed ? 127 : 255) - fused.rounded.zero);
+  }
   if (fused.has_residual) {
     residual_input = static_cast<int>(fused.inner_inputs);
     value.residual_type = node.input(static_cast<size_t>(residual_input))->dtype();

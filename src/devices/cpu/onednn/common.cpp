@@ -47,13 +47,11 @@ bool homogeneous(const ops::FusedActivation& act) {
   return act.empty() || act.name == "Relu" || act.name == "LeakyRelu" || act.name == "Clip";
 }
 
-/// Appends rounding to 8 bits and back of values that are `factor` times the real ones.
-void append_rounding(dnnl::post_ops& ops, const ops::QuantParams& grid, DType dtype, float factor) {
+/// Appends rounding to whole numbers of 8 bits.
+void append_rounding(dnnl::post_ops& ops, const ops::QuantParams& grid, DType dtype) {
   const float low = static_cast<float>((dtype == DType::i8 ? -128 : 0) - grid.zero);
-  ops.append_eltwise(1, Algorithm::eltwise_linear, 1 / (grid.scale * factor), 0);
   ops.append_eltwise(1, Algorithm::eltwise_round, 0, 0);
   ops.append_eltwise(1, Algorithm::eltwise_clip, low, low + 255);
-  ops.append_eltwise(1, Algorithm::eltwise_linear, grid.scale * factor, 0);
 }
 
 /// Appends the activation of values that are `factor` times the real ones.
@@ -91,6 +89,11 @@ bool make_epilogue(const ops::Fused& fused, int64_t channels, int scale_mask, DT
   // Real value v; the primitive works on v * factor, with the output scale taken in early where the activations allow it.
   bool fold = homogeneous(fused.act) && homogeneous(fused.act2);
   float factor = fused.out.quantized() && fold ? 1 / fused.out.scale : 1;
+  if (fused.rounded.quantized()) {
+    // With more than one linear post-op oneDNN's results are wrong, so the values must be on the grid from the start.
+    if (!fold) return refusal = "a rounded sum with this activation", false;
+    factor = 1 / fused.rounded.scale;
+  }
   bool integer = !fused.weight_scales.empty();
   if (integer) {
     std::vector<float> scales;
@@ -109,14 +112,15 @@ bool make_epilogue(const ops::Fused& fused, int64_t channels, int scale_mask, DT
   }
   dnnl::post_ops ops;
   if (!append(ops, fused.act, factor, refusal)) return false;
-  if (fused.rounded.quantized()) append_rounding(ops, fused.rounded, fused.rounded_dtype, factor);
+  if (fused.rounded.quantized()) append_rounding(ops, fused.rounded, fused.rounded_dtype);
   if (fused.has_residual) {
     bool quantized = fused.residual.quantized();
     float scale = (quantized ? fused.residual.scale : 1.0f) * factor;
     ops.append_sum(scale, static_cast<int32_t>(quantized ? fused.residual.zero : 0), onednn_type(residual_type));
   }
   if (!append(ops, fused.act2, factor, refusal)) return false;
-  if (fused.out.quantized() && !fold) ops.append_eltwise(1, Algorithm::eltwise_linear, 1 / fused.out.scale, 0);
+  const float last = 1 / (factor * (fused.out.quantized() ? fused.out.scale : 1));
+  if (last != 1 && (!fold || fused.rounded.quantized())) ops.append_eltwise(1, Algorithm::eltwise_linear, last, 0);
   if (fused.out.quantized() && fused.out.zero != 0)
     epilogue.attr.set_zero_points(DNNL_ARG_DST, 0, {static_cast<int32_t>(fused.out.zero)});
   if (ops.len() > 0) epilogue.attr.set_post_ops(ops);

@@ -174,16 +174,18 @@ void Fused::evaluate(EvalContext& context) const {
   inner->evaluate(inner_context);
   Tensor y = results[0];
   if (channels_last && y.rank() == 4) y = to_channels_last(y);
-  bool plain = act.empty() && act2.empty() && !has_residual && out_factors.empty() && !out.quantized();
+  bool plain = act.empty() && act2.empty() && !rounded.quantized() && !has_residual && out_factors.empty() && !out.quantized();
   if (!plain) {
     y = y.clone();
     Tensor add = has_residual ? dequantize(context.in(static_cast<size_t>(inner_inputs)), residual) : Tensor();
     auto values = y.mutable_data<float>();
-    for (size_t i = 0; i < values.size(); ++i) {
-      float v = apply(act, values[i]);
-      if (has_residual) v += add.data<float>()[i];
-      values[i] = apply(act2, v);
+    for (float& v : values) v = apply(act, v);
+    if (rounded.quantized()) {
+      y = dequantize(quantize(y, rounded_dtype, rounded), rounded);
+      values = y.mutable_data<float>();
     }
+    for (size_t i = 0; i < values.size(); ++i)
+      values[i] = apply(act2, has_residual ? values[i] + add.data<float>()[i] : values[i]);
     if (!out_factors.empty()) multiply_channels(y, channels_last ? 3 : 1, out_factors);
     if (out.quantized()) y = quantize(y, out_dtype, out);
   }

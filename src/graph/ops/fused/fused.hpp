@@ -29,7 +29,7 @@ struct QuantParams {
 };
 
 /// What compile makes of an op and its neighbours; never written to a file:
-///   y = quantize(factor[c] * act2(act(inner(dequantize(inputs)...)) + dequantize(residual)))
+///   y = quantize(factor[c] * act2(rounded(act(inner(dequantize(inputs)...))) + dequantize(residual)))
 /// Inputs are those of `inner`; when has_residual, one more follows (absent inputs in between are null).
 struct Fused : OpOf<Fused> {
   std::shared_ptr<const Op> inner;       ///< Conv, Gemm, Add, MaxPool ...
@@ -38,6 +38,8 @@ struct Fused : OpOf<Fused> {
   std::vector<QuantParams> in;           ///< one per inner input; missing ones are not quantized
   std::vector<float> weight_scales;      ///< of input 1 when it is i8: one, or one per output channel
   FusedActivation act, act2;
+  QuantParams rounded;                   ///< to 8 bits and back, before the residual is added; not quantized: the identity
+  DType rounded_dtype = DType::undefined;
   bool has_residual = false;
   QuantParams residual;
   std::vector<float> out_factors;        ///< factor: one per channel of a rank-4 result; empty: 1
