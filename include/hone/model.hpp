@@ -23,6 +23,8 @@ HONE_API std::vector<DeviceInfo> devices();
 struct ModelOptions {
   std::string device = "cpu";  ///< "cpu", or "reference": by the definition of each op, slow, to check results
   int threads = 0;             ///< of one inference; 0: one per processor of this process
+  /// A folder that keeps compiled plans for the next start, which then takes a fraction of the time; empty: none.
+  std::string cache_dir = {};
 };
 
 /// An input or output of a model.

@@ -1,9 +1,11 @@
 #pragma once
+#include <filesystem>
 #include <list>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <new>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -37,16 +39,21 @@ struct TensorAccess {
 };
 
 struct Model::Impl {
-  hone::Graph graph;
   ModelOptions options;
+  std::map<std::string, std::string> metadata;
   std::vector<Port> inputs, outputs;
   std::vector<std::string> labels;
 
   Impl(hone::Graph model, const ModelOptions& given);
+  /// With a plan cache the file is read only when there is no plan for it.
+  Impl(const std::filesystem::path& file, const ModelOptions& given);
   /// The model compiled for inferences with this many threads (0: one per processor). Weights are shared by all users.
   std::shared_ptr<hone::PlanSource> source(int threads);
 
  private:
+  void finish();
+  std::optional<hone::Graph> graph_;  // none: of `file_`, by way of the cache
+  std::filesystem::path file_;
   std::mutex mutex_;
   std::map<int, std::shared_ptr<hone::PlanSource>> sources_;
 };

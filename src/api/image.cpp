@@ -106,6 +106,7 @@ struct Classifier::Impl {
     hone::DeviceOptions device;
     device.device = options.model.device;
     device.threads = options.model.threads;
+    device.cache_dir = options.model.cache_dir;
     std::optional<hone::SplitModel> parts = hone::split_after_resize(graph);
     if (parts) prepare.emplace(hone::load(parts->prepare, device));
     network.emplace(hone::load(parts ? parts->network : graph, device));

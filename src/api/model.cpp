@@ -42,13 +42,21 @@ std::vector<DeviceInfo> devices() {
   });
 }
 
-Model::Impl::Impl(hone::Graph model, const ModelOptions& given) : graph(std::move(model)), options(given) {
+Model::Impl::Impl(hone::Graph model, const ModelOptions& given) : options(given), graph_(std::move(model)) { finish(); }
+
+Model::Impl::Impl(const std::filesystem::path& file, const ModelOptions& given) : options(given), file_(file) {
+  if (options.cache_dir.empty()) graph_ = hone::import_model(file);
+  finish();
+}
+
+void Model::Impl::finish() {
   if (options.threads < 0)
     throw hone::Error("ModelOptions::threads", "is " + std::to_string(options.threads) + ", expected 0 or more");
   auto loaded = source(options.threads);
   inputs = public_ports(loaded->inputs());
   outputs = public_ports(loaded->outputs());
-  labels = hone::get_labels(graph.metadata);
+  metadata = graph_ ? graph_->metadata : loaded->metadata();
+  labels = hone::get_labels(metadata);
 }
 
 std::shared_ptr<hone::PlanSource> Model::Impl::source(int threads) {
@@ -58,13 +66,15 @@ std::shared_ptr<hone::PlanSource> Model::Impl::source(int threads) {
     hone::DeviceOptions device;
     device.device = options.device;
     device.threads = threads;
-    slot = hone::load(graph, device);
+    device.cache_dir = options.cache_dir;
+    auto import = [file = file_] { return hone::import_model(file); };
+    slot = graph_ ? hone::load(*graph_, device) : hone::load_file(file_, import, device);
   }
   return slot;
 }
 
 Model::Model(const std::filesystem::path& file, const ModelOptions& options)
-    : impl_(translated([&] { return std::make_shared<Impl>(hone::import_model(file), options); })) {}
+    : impl_(translated([&] { return std::make_shared<Impl>(file, options); })) {}
 
 Model Model::from_memory(std::span<const std::byte> bytes, const ModelOptions& options) {
   return translated([&] {
@@ -76,7 +86,7 @@ const std::vector<Port>& Model::inputs() const noexcept { return impl_->inputs; 
 const std::vector<Port>& Model::outputs() const noexcept { return impl_->outputs; }
 size_t Model::input_index(std::string_view name) const { return find_port(impl_->inputs, name, "input"); }
 size_t Model::output_index(std::string_view name) const { return find_port(impl_->outputs, name, "output"); }
-const std::map<std::string, std::string>& Model::metadata() const noexcept { return impl_->graph.metadata; }
+const std::map<std::string, std::string>& Model::metadata() const noexcept { return impl_->metadata; }
 const std::vector<std::string>& Model::labels() const noexcept { return impl_->labels; }
 const ModelOptions& Model::options() const noexcept { return impl_->options; }
 

@@ -68,6 +68,12 @@ void MappedFile::give_back_all() {
   for (auto [first, size] : mappings().sizes) drop_pages(first, first + size);
 }
 
+namespace {
+thread_local int64_t opened = 0;
+}
+
+int64_t MappedFile::opened_by_this_thread() { return opened; }
+
 std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& path) {
   int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor < 0) fail(path, "cannot open the file", errno);
@@ -98,6 +104,7 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
   } else {
     ::close(descriptor);
   }
+  ++opened;
   return file;
 }
 

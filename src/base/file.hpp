@@ -24,6 +24,8 @@ class MappedFile {
   std::string_view text() const { return {reinterpret_cast<const char*>(data_), size_}; }
   const std::filesystem::path& path() const { return path_; }
   bool in_memory() const { return memory_ != nullptr; }
+  /// How many files this thread has opened so far.
+  static int64_t opened_by_this_thread();
   /// Says that the memory at `data` will not be read soon. Where it is part of a file mapped by open(), its pages stop
   /// counting as this process's memory (reading them later brings them back); other memory is left alone.
   static void give_back(const void* data, size_t bytes);

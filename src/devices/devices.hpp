@@ -1,4 +1,6 @@
 #pragma once
+#include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,7 +17,7 @@ struct DeviceOptions {
   std::vector<std::string> disabled_passes;
   std::vector<std::string> disabled_kernels;  ///< names of the kernel list that are left out, to compare the others
   bool autotune = true;   ///< measure rival kernels of a layer while compiling; false: the same choice on every run
-  std::string cache_dir;  ///< folder that keeps results of measurements between processes; empty: none
+  std::string cache_dir;  ///< folder that keeps plans and measurements between processes; empty: none
 };
 
 struct DeviceInfo {
@@ -28,5 +30,9 @@ std::vector<DeviceInfo> list_devices();
 std::shared_ptr<PlanSource> load(Graph&& graph, const DeviceOptions& options = {});
 /// The same for a copy of `graph`, which shares its weights.
 std::shared_ptr<PlanSource> load(const Graph& graph, const DeviceOptions& options = {});
+/// Loads a model file. With a cache_dir that has a plan for it, `import` is not called: the plan is mapped, and nothing is
+/// parsed, optimized, measured or packed. Models with further files (external data) are imported every time.
+std::shared_ptr<PlanSource> load_file(const std::filesystem::path& file, const std::function<Graph()>& import,
+                                      const DeviceOptions& options = {});
 
 }  // namespace hone

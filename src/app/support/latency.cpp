@@ -92,18 +92,42 @@ Tensor random_tensor(DType dtype, const Dims& dims, uint64_t seed) {
   return tensor;
 }
 
+namespace {
+
+/// The inputs of a loaded model, if all their sizes are fixed.
+std::optional<std::vector<Port>> fixed_inputs(const PlanSource& source, const LatencyOptions& options) {
+  if (options.batch != 1 || options.size) return std::nullopt;
+  for (const Port& port : source.inputs())
+    if (!port.shape.is_static()) return std::nullopt;
+  return source.inputs();
+}
+
+/// Loads the model, from the plan cache where that has it; `inputs` gets the sizes to run it with.
+std::shared_ptr<PlanSource> load_for_bench(const std::filesystem::path& path, const LatencyOptions& options,
+                                           std::vector<Port>& inputs) {
+  if (!options.device.cache_dir.empty()) {
+    auto source = load_file(path, [path] { return import_model(path); }, options.device);
+    if (auto fixed = fixed_inputs(*source, options)) {
+      inputs = *fixed;
+      return source;
+    }
+  }
+  Graph model = import_model(path);
+  for (const Value* input : model.inputs())
+    inputs.push_back({input->name, input->dtype(), Shape(concrete_dims(model, *input, options.batch, options.size))});
+  return load(std::move(model), options.device);
+}
+
+}  // namespace
+
 Latency measure_latency(const std::filesystem::path& path, const LatencyOptions& options) {
   Latency result;
   result.threads = options.device.threads > 0 ? options.device.threads : cpu_features().cores;
   auto begin = Clock::now();
-  Graph model = import_model(path);
+  Session session(load_for_bench(path, options, result.inputs));
   std::vector<Tensor> inputs;
-  for (const Value* input : model.inputs()) {
-    Dims dims = concrete_dims(model, *input, options.batch, options.size);
-    result.inputs.push_back({input->name, input->dtype(), Shape(dims)});
-    inputs.push_back(random_tensor(input->dtype(), dims, 1 + inputs.size()));
-  }
-  Session session(load(std::move(model), options.device));
+  for (const Port& input : result.inputs)
+    inputs.push_back(random_tensor(input.dtype, input.shape.concrete(), 1 + inputs.size()));
   result.load_ms = milliseconds(begin);
 
   begin = Clock::now();

@@ -68,7 +68,7 @@ void DeviceFlags::add(CLI::App& app) {
   app.add_option("--disable-kernel", disabled_kernels, "leave out a kernel by name (see hone bench --explain)")->default_str("");
   app.add_option("--autotune", autotune, "measure rival kernels of a layer at load, or go by estimates")
       ->check(CLI::IsMember({"on", "off"}));
-  app.add_option("--cache-dir", cache_dir, "folder that keeps what was measured for the next start");
+  app.add_option("--cache-dir", cache_dir, "folder that keeps compiled plans for the next start");
 }
 
 DeviceOptions DeviceFlags::options() const {

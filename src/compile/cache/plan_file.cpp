@@ -188,14 +188,15 @@ StoredPlan read_checked(const Folder& folder, const fs::path& path, const Hash& 
 
 }  // namespace
 
-void write_plan(const Folder& folder, const Hash& key, const PlanRecord& record) {
-  if (!folder.used()) return;
+bool write_plan(const Folder& folder, const Hash& key, const PlanRecord& record) {
+  if (!folder.used()) return false;
   Writer writer(record);
   const Header header = writer.header(key);
   const fs::path path = folder.file(key, "plan");
-  if (header.file_bytes > Folder::max_bytes) return;
-  if (folder.write(path, [&](const FileAppend& append) { writer.write(header, append); }))
-    folder.remember(path, header.contents);
+  if (header.file_bytes > Folder::max_bytes) return false;
+  if (!folder.write(path, [&](const FileAppend& append) { writer.write(header, append); })) return false;
+  folder.remember(path, header.contents);
+  return true;
 }
 
 std::optional<StoredPlan> read_plan(const Folder& folder, const Hash& key) {

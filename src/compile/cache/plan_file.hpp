@@ -34,8 +34,8 @@ struct PlanRecord {
   std::vector<StoredStep> steps;
 };
 
-/// Writes the plan of this key; failing to do so is no error.
-void write_plan(const Folder& folder, const Hash& key, const PlanRecord& record);
+/// Writes the plan of this key. False when it cannot be written, which is no error.
+bool write_plan(const Folder& folder, const Hash& key, const PlanRecord& record);
 /// The plan of this key, if the folder has one that is whole. One that is damaged is removed, with a warning.
 std::optional<StoredPlan> read_plan(const Folder& folder, const Hash& key);
 

@@ -15,6 +15,7 @@
 #include "base/file.hpp"
 #include "base/log.hpp"
 #include "compile/arena.hpp"
+#include "compile/cache/cached_source.hpp"
 #include "compile/lower/lower.hpp"
 #include "devices/cpu/kernels.hpp"
 #include "devices/cpu/stored_plan.hpp"
@@ -75,8 +76,10 @@ struct Copy {
   size_t output;
 };
 
-class CpuPlan : public Plan {
+class CpuPlan : public Plan, public cache::KeptPlan, public PackedActivations {
  public:
+  size_t largest_live_bytes() const override { return largest_live; }
+  std::optional<Hash> cache_key() const override { return key; }
   const std::vector<StepInfo>& steps() const override { return infos; }
   size_t arena_bytes() const override { return arena; }
   size_t weight_bytes() const override { return weights; }
@@ -121,6 +124,7 @@ class CpuPlan : public Plan {
   }
 
   Graph graph;  // owns the constants that kernels read
+  std::optional<Hash> key;                   // in the plan cache
   std::shared_ptr<const MappedFile> stored;  // the file of a plan from the cache, which they lie in
   int threads = 1;
   std::vector<Step> work;
@@ -129,7 +133,7 @@ class CpuPlan : public Plan {
   std::vector<int> bound_slots;  // inputs and outputs
   std::vector<std::pair<DType, Dims>> output_types;
   std::vector<Copy> copies;
-  size_t arena = 0, scratch = 0, weights = 0;
+  size_t arena = 0, scratch = 0, weights = 0, largest_live = 0;
 };
 
 /// The packed weights of one step of a stored plan.
@@ -167,7 +171,7 @@ class Builder {
     plan_->threads = options.threads;
   }
 
-  std::shared_ptr<const Plan> build() {
+  std::shared_ptr<CpuPlan> build() {
     // A primitive keeps the number of threads that OpenMP had when it was made.
     OneOmpThread single;
     Graph& graph = plan_->graph;
@@ -384,6 +388,7 @@ class Builder {
     for (size_t i = 0; i < groups_.size(); ++i)
       if (find(i) != i) plan_->slots[i] = plan_->slots[find(i)];
     plan_->arena = layout.bytes;
+    plan_->largest_live = layout.largest_live;
   }
 
   std::shared_ptr<CpuPlan> plan_;
@@ -406,7 +411,9 @@ std::shared_ptr<const Plan> restore_plan(const cache::Folder& folder, const Hash
   auto stored = cache::read_plan(folder, key);
   if (!stored) return nullptr;
   try {
-    return Builder(*stored, options).build();
+    auto plan = Builder(*stored, options).build();
+    plan->key = key;
+    return plan;
   } catch (const Error& error) {
     log(LogLevel::info, std::string("a plan is made anew: ") + error.what());
     return nullptr;
@@ -439,9 +446,21 @@ void check_names(const std::vector<std::string>& disabled) {
 
 }  // namespace
 
-std::shared_ptr<const Plan> compile_cpu(Graph graph, const CpuOptions& given) {
-  CpuOptions options = given;
+namespace {
+
+CpuOptions with_threads(CpuOptions options) {
   if (options.threads <= 0) options.threads = cpu_features().cores;
+  return options;
+}
+
+}  // namespace
+
+std::shared_ptr<const Plan> restore_cpu(const Hash& key, const CpuOptions& options) {
+  return cpu::restore_plan(cache::Folder(options.cache_dir), key, with_threads(options));
+}
+
+std::shared_ptr<const Plan> compile_cpu(Graph graph, const CpuOptions& given) {
+  const CpuOptions options = with_threads(given);
   check_names(options.disabled_kernels);
   // Sizes that depend on data are known only while running: such a graph runs node by node.
   if (!cpu::all_static(graph)) return compile_reference(std::move(graph));
@@ -453,7 +472,7 @@ std::shared_ptr<const Plan> compile_cpu(Graph graph, const CpuOptions& given) {
   if (!key) return cpu::Builder(std::move(graph), options).build();
   cpu::PlanRecorder recorder(graph);
   auto plan = cpu::Builder(std::move(graph), options, &recorder).build();
-  recorder.write(folder, *key);
+  if (recorder.write(folder, *key)) plan->key = key;
   return plan;
 }
 

@@ -43,16 +43,15 @@ void PlanRecorder::add_step(const char* entry, const std::vector<std::string>& n
   }
 }
 
-void PlanRecorder::write(const cache::Folder& folder, const Hash& key) {
-  if (!possible_) return;
+bool PlanRecorder::write(const cache::Folder& folder, const Hash& key) {
+  if (!possible_) return false;
   for (size_t i = 0; i < constants_.size(); ++i) {
     const auto needed = needed_.find(constants_[i]);
     const Tensor& now = constants_[i]->constant();
     // Others are for no kernel, or small enough to be left.
     record_.constants.push_back(needed != needed_.end() ? needed->second : now.dims() == dims_[i] ? now : Tensor());
   }
-  cache::write_plan(folder, key, record_);
-  needed_.clear();
+  return cache::write_plan(folder, key, record_);
 }
 
 }  // namespace hone::cpu

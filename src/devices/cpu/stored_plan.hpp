@@ -21,8 +21,8 @@ class PlanRecorder {
   /// Before any weight is packed.
   explicit PlanRecorder(const Graph& lowered);
   void add_step(const char* entry, const std::vector<std::string>& notes, const Node& node, const Kernel& kernel);
-  /// When all steps are there. `kernels` live until this returns.
-  void write(const cache::Folder& folder, const Hash& key);
+  /// When all steps are there; their kernels must live still. False when nothing was written.
+  bool write(const cache::Folder& folder, const Hash& key);
 
  private:
   bool possible_ = false;
