@@ -11,31 +11,10 @@ using ::testing::HasSubstr;
 
 nlohmann::json record_of(const std::string& out) { return nlohmann::json::parse(read_text_file(out + "/train.json")); }
 
-/// A gray image with a bright square: white or, of the second class, blue.
-std::string square_png(int left, int top, bool blue, int side = 48) {
-  Tensor image(DType::u8, {side, side, 3});
-  auto pixels = image.mutable_data<uint8_t>();
-  Rng rng(static_cast<uint64_t>(left * 64 + top));
-  for (int y = 0; y < side; ++y)
-    for (int x = 0; x < side; ++x)
-      for (int c = 0; c < 3; ++c) {
-        bool inside = x >= left && x < left + 16 && y >= top && y < top + 16;
-        pixels[static_cast<size_t>(3 * (y * side + x) + c)] = static_cast<uint8_t>(inside ? (blue && c < 2 ? 20 : 240) : 90 + rng.below(30));
-      }
-  return encode_png(image);
-}
-
 TEST(TrainTasks, Detection) {
   TemporaryFolder folder;
-  for (int i = 0; i < 16; ++i) {
-    int left = i * 7 % 30, top = i * 11 % 30;
-    folder.write(fmt::format("images/{}.png", i), square_png(left, top, i % 2));
-    folder.write(fmt::format("labels/{}.txt", i), i == 15 ? std::string()  // an image with no objects
-                                                           : fmt::format("{} {} {} {} {}\n", i % 2, (left + 8) / 48.0, (top + 8) / 48.0, 16 / 48.0, 16 / 48.0));
-  }
-  folder.write("data.yaml", "names: [white, blue]\n");
-  std::string out = (folder / "m").string(), data = folder.path().string();
-  std::vector<std::string> command = {"train", data, "-o", out, "--epochs", "2", "--size", "64", "--width", "0.1", "--batch", "4", "--threads", "1"};
+  std::string data = write_squares(folder), out = (folder / "m").string();
+  std::vector<std::string> command = detection_command(data, out) + std::vector<std::string>{"--epochs", "2"};
   Result trained = hone(command);
   ASSERT_EQ(trained.code, 0) << trained.err;
   EXPECT_THAT(trained.err, HasSubstr("detection, 2 classes"));
@@ -62,18 +41,8 @@ TEST(TrainTasks, Detection) {
 
 TEST(TrainTasks, Segmentation) {
   TemporaryFolder folder;
-  for (int i = 0; i < 10; ++i) {
-    int left = i * 7 % 30, top = i * 11 % 30;
-    folder.write(fmt::format("images/{}.png", i), square_png(left, top, false));
-    Tensor mask(DType::u8, {48, 48, 1});
-    auto pixels = mask.mutable_data<uint8_t>();
-    for (int y = 0; y < 48; ++y)
-      for (int x = 0; x < 48; ++x) pixels[static_cast<size_t>(y * 48 + x)] = x >= left && x < left + 16 && y >= top && y < top + 16;
-    folder.write(fmt::format("masks/{}.png", i), encode_png(mask.reshaped({48, 48})));
-  }
-  folder.write("classes.txt", "ground\nsquare\n");
-  std::string out = (folder / "m").string();
-  Result trained = hone({"train", folder.path().string(), "-o", out, "--epochs", "2", "--size", "32", "--width", "0.25", "--batch", "4", "--threads", "1"});
+  std::string data = write_squares_with_masks(folder), out = (folder / "m").string();
+  Result trained = hone(segmentation_command(data, out) + std::vector<std::string>{"--epochs", "2"});
   ASSERT_EQ(trained.code, 0) << trained.err;
   nlohmann::json record = record_of(out);
   EXPECT_EQ(record["task"], "segmentation");

@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <map>
 
@@ -42,13 +43,15 @@ std::unique_ptr<Process> start_rank(int rank, int size, const std::string& port,
 
 nlohmann::json record_of(const std::string& out) { return nlohmann::json::parse(read_text_file(out + "/train.json")); }
 
-void expect_same_losses(const std::string& a, const std::string& b) {
+/// Up to rounding, which grows from step to step.
+void expect_same_losses(const std::string& a, const std::string& b, double tolerance = 1e-4) {
   nlohmann::json first = record_of(a)["history"], second = record_of(b)["history"];
   ASSERT_EQ(first.size(), second.size());
   for (size_t i = 0; i < first.size(); ++i)
-    for (const char* name : {"loss", "validation_loss", "accuracy", "validation_accuracy"})
-      EXPECT_NEAR(first[i][name].get<double>(), second[i][name].get<double>(), 1e-5 * std::abs(first[i][name].get<double>()))
-          << name << " of epoch " << i + 1;
+    for (const char* name : {"loss", "validation_loss"}) {
+      double expected = first[i][name].get<double>();
+      EXPECT_NEAR(second[i][name].get<double>(), expected, tolerance * std::abs(expected)) << name << " of epoch " << i + 1;
+    }
 }
 
 std::vector<std::string> with_threads(const std::string& data, const std::string& out, const std::string& threads) {
@@ -57,25 +60,72 @@ std::vector<std::string> with_threads(const std::string& data, const std::string
   return command;
 }
 
-TEST(Together, TwoProcessesTrainAsTwoThreadsDo) {
-  TemporaryFolder folder;
-  std::string data = write_data(folder, 24), alone = (folder / "alone").string(), out = (folder / "m").string(), port = free_port();
-  ASSERT_EQ(hone(with_threads(data, alone, "2")).code, 0);
-  auto second = start_rank(1, 2, port, with_threads(data, (folder / "never").string(), "1"));
-  Result first = start_rank(0, 2, port, with_threads(data, out, "1"))->wait(), other = second->wait();
+/// Trains with `command` in one process of `threads` threads, and in two of one, into another folder.
+void expect_the_same_of_two(std::vector<std::string> command, const TemporaryFolder& folder, const char* threads = "1",
+                            double tolerance = 1e-4) {
+  std::string alone = (folder / "alone").string(), out = (folder / "m").string(), port = free_port();
+  std::string &output = command[3], &thread_count = *(std::find(command.begin(), command.end(), "--threads") + 1);
+  output = alone;
+  thread_count = threads;
+  Result one = hone(command);
+  ASSERT_EQ(one.code, 0) << one.err;
+  output = (folder / "never").string();
+  thread_count = "1";
+  auto second = start_rank(1, 2, port, command);
+  output = out;
+  Result first = start_rank(0, 2, port, command)->wait(), other = second->wait();
   ASSERT_EQ(first.code, 0) << first.err;
   EXPECT_EQ(other.code, 0) << other.err;
   EXPECT_EQ(other.err + other.out, "");
   EXPECT_FALSE(std::filesystem::exists(folder / "never"));
-  expect_same_losses(alone, out);
+  expect_same_losses(alone, out, tolerance);
+}
+
+TEST(Together, TwoProcessesTrainAsTwoThreadsDo) {
+  TemporaryFolder folder;
+  std::string data = write_data(folder, 24), out = (folder / "m").string();
+  expect_the_same_of_two(train_command(data, out), folder, "2", 1e-6);
   EXPECT_EQ(hone({"eval", out + "/model.onnx", out + "/validation.csv"}).code, 0);
+}
+
+/// Normalization is by the statistics of the whole batch. The network and the rate are such that rounding does not grow.
+TEST(Together, TwoProcessesTrainAsOneDoes) {
+  TemporaryFolder folder;
+  std::vector<std::string> more = {"--template", "resnet18", "--lr", "0.01"};
+  expect_the_same_of_two(train_command(write_data(folder, 24), "") + more, folder);
+}
+
+TEST(Together, TwoProcessesTrainADetectorAsOneDoes) {
+  TemporaryFolder folder;
+  expect_the_same_of_two(detection_command(write_squares(folder), "") + std::vector<std::string>{"--epochs", "1"}, folder);
+}
+
+TEST(Together, TwoProcessesTrainASegmenterAsOneDoes) {
+  TemporaryFolder folder;
+  expect_the_same_of_two(segmentation_command(write_squares_with_masks(folder), "") +
+                             std::vector<std::string>{"--epochs", "2", "--optimizer", "sgd", "--lr", "0.01"}, folder);
+}
+
+/// The clock of the first process says when all end.
+TEST(Together, ATimeLimitEndsAllAtTheSameStep) {
+  TemporaryFolder folder;
+  std::string data = write_data(folder, 24), out = (folder / "m").string();
+  for (const char* limit : {"--minutes", "--time"}) {
+    std::vector<std::string> command = {"train", data, "-o", out, limit, "0.05", "--threads", "1", "--size", "16", "--width", "0.1"};
+    std::string port = free_port();
+    auto second = start_rank(1, 2, port, command);
+    Result first = start_rank(0, 2, port, command)->wait(), other = second->wait();
+    EXPECT_EQ(first.code, 0) << limit << first.err;
+    EXPECT_EQ(other.code, 0) << limit << other.err;
+    EXPECT_EQ(record_of(out)["stopped"], "time");
+  }
 }
 
 TEST(Together, AKilledProcessEndsTheOthersAndAllResume) {
   TemporaryFolder folder;
   std::string data = write_data(folder, 24), alone = (folder / "alone").string(), out = (folder / "m").string();
   std::vector<std::string> command = with_threads(data, out, "1"), threads = with_threads(data, alone, "2");
-  command[5] = threads[5] = "30";
+  command[5] = threads[5] = "10";
   ASSERT_EQ(hone(threads).code, 0);
   std::string port = free_port();
   auto second = start_rank(1, 2, port, command), first = start_rank(0, 2, port, command);
