@@ -23,8 +23,8 @@ double node_flops(const Node& node) {
   std::string_view type = op.type();
   double out = elements(node.output());
   const Value* w = node.input(1);
-  if (type == "Conv" || type == "QLinearConv") {
-    const Value* weight = type == "Conv" ? w : node.input(3);
+  if (type == "Conv" || type == "QLinearConv" || type == "ConvInteger" || type == "IntegerConv") {
+    const Value* weight = type == "QLinearConv" ? node.input(3) : w;
     if (!weight || !weight->shape().is_static() || weight->shape()[0].value == 0) return 0;
     return 2 * out * elements(weight) / static_cast<double>(weight->shape()[0].value);
   }
@@ -33,7 +33,7 @@ double node_flops(const Node& node) {
     if (!w || !w->shape().is_static() || !x->shape().is_static() || w->shape()[0].value == 0) return 0;
     return 2 * elements(x) * elements(w) / static_cast<double>(w->shape()[0].value);
   }
-  if (type == "Gemm" || type == "MatMul") {
+  if (type == "Gemm" || type == "MatMul" || type == "MatMulInteger" || type == "IntegerMatMul") {
     const Shape& a = node.input(0)->shape();
     if (!a.is_static() || a.rank() == 0) return 0;
     const auto* gemm = dynamic_cast<const ops::Gemm*>(&op);

@@ -24,7 +24,7 @@ bool rank_4(const Value* value) { return value && value->shape().ranked && value
 bool wants_channels_last(const Node& node) {
   static const char* const types[] = {"Conv",          "ConvTranspose",    "MaxPool",      "AveragePool", "GlobalAveragePool",
                                       "GlobalMaxPool", "BatchNormalization", "DepthToSpace", "SpaceToDepth", "LRN",
-                                      "InstanceNormalization"};
+                                      "InstanceNormalization", "IntegerConv"};
   const auto* fused = node.as<Fused>();
   std::string_view type = fused ? fused->inner->type() : node.op().type();
   if (!rank_4(node.input(0)) || !rank_4(node.output()) || node.outputs().size() != 1) return false;
@@ -253,6 +253,7 @@ void lower(Graph& graph) {
   add_second_dimension(graph);
   unfold_transposed(graph);
   trim_padding_taps(graph);
+  fuse_integer_products(graph);
   fuse_compute(graph);
   fuse_others(graph);
   use_channels_last(graph);

@@ -24,6 +24,8 @@ void find_channel_moves(Graph& graph);
 /// Conv, ConvTranspose, Gemm and MatMul take in the dequantization of their inputs, the activation, the residual Add and the
 /// quantization that follow: q(act2(act(conv(dq(x), dq(w)) + b) + dq(r)))  =>  hone.Fused.
 void fuse_compute(Graph& graph);
+/// ConvInteger and MatMulInteger take in the Cast, the scales and the bias that dynamic quantizers put behind them.
+void fuse_integer_products(Graph& graph);
 /// The other ops between dequantization and quantization become one integer op; ops that only move values work on
 /// the quantized values themselves: op(dq(x))  =>  dq(op(x)). Float Add, Mul ... take in the activation that follows.
 void fuse_others(Graph& graph);

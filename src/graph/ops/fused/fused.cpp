@@ -119,7 +119,7 @@ bool Fused::input_has_layout(size_t i) const {
   if (!channels_last || i >= static_cast<size_t>(inner_inputs)) return channels_last && has_residual && i == static_cast<size_t>(inner_inputs);
   std::string_view type = inner->type();
   bool only_first = type == "Conv" || type == "ConvTranspose" || type == "Resize" || type == "BatchNormalization" ||
-                    type == "InstanceNormalization" || type == "PRelu";
+                    type == "InstanceNormalization" || type == "PRelu" || type == "IntegerConv";
   return i == 0 || !only_first;
 }
 
