@@ -24,9 +24,10 @@ constexpr double kCachedWeights = 8 << 20;  ///< weights beyond this come from m
 constexpr double kHopeless = 1.6;
 /// Layers faster than this are not worth measuring.
 constexpr double kTinyUs = 15;
-constexpr int kRounds = 5;           ///< after a first one
-constexpr double kEnoughUs = 12000;  ///< no further round begins after this time
-constexpr double kPlanUs = 60e3;     ///< for all layers of a plan; behind that, estimates decide
+constexpr int kRounds = 3;          ///< after a first one
+constexpr double kEnoughUs = 4000;  ///< no further round begins after this time
+/// For all layers of a plan; behind that, estimates decide. More where results are kept for the next start.
+constexpr double kPlanUs = 10e3, kKeptPlanUs = 60e3;
 constexpr size_t kMostResults = 1 << 14;
 
 struct Result {
@@ -88,10 +89,11 @@ Tuner::Candidate Tuner::choose(const Node& node, std::vector<Candidate> candidat
   });
   const double best = candidates[0].kernel->estimate();
   const bool tiny = best < kTinyUs;
+  const double budget = options_.cache_dir.empty() ? kPlanUs : kKeptPlanUs;
   size_t left = 1;
   for (size_t i = 1; i < candidates.size(); ++i) {
     const double estimate = candidates[i].kernel->estimate();
-    if (options_.measure && !tiny && spent_us_ < kPlanUs && estimate <= kHopeless * best) ++left;
+    if (options_.measure && !tiny && spent_us_ < budget && estimate <= kHopeless * best) ++left;
     else notes.push_back(fmt::format("{}: estimated {:.0f} us where {} has {:.0f}, not measured", candidates[i].entry, estimate,
                                      candidates[0].entry, best));
   }

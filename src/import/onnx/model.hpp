@@ -72,15 +72,20 @@ struct ModelDef {
 /// Decodes the file. Tensors refer to its memory where they can.
 ModelDef read_model(const std::shared_ptr<const MappedFile>& file);
 
-/// Data files beside the model, each mapped once.
+/// What tensors need beside their message: data files next to the model, each mapped once, and memory.
 class ExternalFiles {
  public:
   /// An empty path: a model in memory, which belongs to no folder.
   explicit ExternalFiles(const std::filesystem::path& model);
   /// The file at `location`, relative to the model's folder. Throws Error(place, ...) when it is missing or outside.
   std::shared_ptr<const MappedFile> open(const std::string& location, const std::string& place);
+  /// Memory for a tensor that cannot stay where it lies in the file. Tensors of middle size share blocks of large pages, as
+  /// getting small pages one by one takes longer than the copy.
+  std::shared_ptr<void> memory(size_t bytes);
 
  private:
+  std::shared_ptr<void> block_;
+  size_t block_used_ = 0;
   std::filesystem::path folder_;
   std::map<std::string, std::shared_ptr<const MappedFile>> files_;
 };

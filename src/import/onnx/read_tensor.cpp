@@ -50,13 +50,17 @@ int64_t checked_count(const TensorDef& def) {
   }
 }
 
+/// Two elements a byte become one a byte.
+Tensor unpack(const TensorDef& def, DType dtype, std::string_view bytes) {
+  if (bytes.size() == packed_bytes(checked_count(def))) return unpack_4_bit(dtype, def.dims, bytes);
+  throw Error(def.place, fmt::format("{}{} has {} bytes of data", name_of(dtype), to_string(def.dims), bytes.size()),
+              "the file is damaged or truncated; download or export it again");
+}
+
 /// The bytes of a tensor as the file has them, without a copy when the memory can be used as it is.
-Tensor from_bytes(const TensorDef& def, DType dtype, std::string_view bytes, std::shared_ptr<const void> owner) {
-  if (is_4_bit(dtype)) {
-    if (bytes.size() == packed_bytes(checked_count(def))) return unpack_4_bit(dtype, def.dims, bytes);
-    throw Error(def.place, fmt::format("{}{} has {} bytes of data", name_of(dtype), to_string(def.dims), bytes.size()),
-                "the file is damaged or truncated; download or export it again");
-  }
+Tensor from_bytes(const TensorDef& def, DType dtype, std::string_view bytes, std::shared_ptr<const void> owner,
+                  ExternalFiles& files) {
+  if (is_4_bit(dtype)) return unpack(def, dtype, bytes);
   size_t need = 0, size = size_of(dtype);
   if (__builtin_mul_overflow(static_cast<size_t>(checked_count(def)), size, &need) || need != bytes.size())
     throw Error(
@@ -69,7 +73,9 @@ Tensor from_bytes(const TensorDef& def, DType dtype, std::string_view bytes, std
       dtype == DType::boolean && std::any_of(bytes.begin(), bytes.end(), [](unsigned char c) { return c > 1; });
   if (aligned && !odd_bool && !bytes.empty())
     return Tensor(dtype, def.dims, bytes.data(), bytes.size(), std::move(owner));
-  Tensor tensor(dtype, def.dims);
+  std::shared_ptr<void> memory = files.memory(need);
+  void* start = memory.get();
+  Tensor tensor(dtype, def.dims, start, need, std::move(memory));
   if (odd_bool)
     std::transform(bytes.begin(), bytes.end(), tensor.mutable_data<bool>().begin(), [](char c) { return c != 0; });
   else if (!bytes.empty())
@@ -104,7 +110,7 @@ Tensor from_typed_field(const TensorDef& def, DType dtype) {
     // Each number holds a byte, as raw data would.
     std::string bytes;
     for (int64_t number : def.int32s) bytes += static_cast<char>(number);
-    return from_bytes(def, dtype, bytes, nullptr);
+    return unpack(def, dtype, bytes);
   }
   switch (dtype) {
     case DType::f32:
@@ -160,7 +166,7 @@ Tensor from_external(const TensorDef& def, DType dtype, ExternalFiles& files) {
                 fmt::format("needs bytes {} to {} of '{}', which has {}", offset, offset + length, location->second,
                             content.size()),
                 "the data file is truncated or of another model; copy or export it again");
-  return from_bytes(def, dtype, content.substr(offset, length), file);
+  return from_bytes(def, dtype, content.substr(offset, length), file, files);
 }
 
 std::pair<std::string, std::string> read_entry(WireReader message) {
@@ -244,7 +250,7 @@ NamedTensor read_tensor(WireReader message, ExternalFiles& files, const std::str
     return {name, Tensor(def.dims, std::move(def.strings))};
   }
   if (def.location == 1) return {name, from_external(def, dtype, files)};
-  if (def.raw && !def.raw->empty()) return {name, from_bytes(def, dtype, *def.raw, message.file())};
+  if (def.raw && !def.raw->empty()) return {name, from_bytes(def, dtype, *def.raw, message.file(), files)};
   return {name, from_typed_field(def, dtype)};
 }
 

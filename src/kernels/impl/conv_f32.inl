@@ -14,6 +14,29 @@ HONE_INLINE const float* zeros(const ConvShape& s, const float* packed) {
   return packed + all_vectors(s) * s.taps() * s.group_channels() * kLanes;
 }
 
+/// A block by pieces of a few input channels: filters lie a large power of two apart, so that walking across them all for
+/// each weight finds nothing left in the first-level cache.
+void pack_block(const float* w, int64_t taps, int64_t depth, int channels, int vectors, float* panel) {
+  constexpr int kPiece = 128;  // weights of a filter
+  float piece[kPiece][kLanes];
+  const int64_t step = kPiece / taps, width = vectors * kLanes;
+  for (int v = 0; v < vectors; ++v) {
+    const int lanes = channels - v * kLanes < kLanes ? channels - v * kLanes : kLanes;
+    if (lanes < kLanes)
+      for (auto& row : piece)
+        for (float& value : row) value = 0;
+    for (int64_t k = 0; k < depth; k += step) {
+      const int64_t count = (depth - k < step ? depth - k : step) * taps;
+      for (int lane = 0; lane < lanes; ++lane) {
+        const float* filter = w + ((v * kLanes + lane) * depth + k) * taps;
+        for (int64_t i = 0; i < count; ++i) piece[i][lane] = filter[i];
+      }
+      for (int64_t i = 0; i < count; ++i)
+        store(panel + (i % taps * depth + k + i / taps) * width + v * kLanes, load(piece[i]));
+    }
+  }
+}
+
 void conv_f32_pack(const ConvShape& s, const float* w, void* memory, int64_t begin, int64_t end) {
   float* packed = static_cast<float*>(memory);
   const int64_t depth = s.group_channels(), taps = s.taps();
@@ -21,6 +44,10 @@ void conv_f32_pack(const ConvShape& s, const float* w, void* memory, int64_t beg
     const Block b = block_at(s, index);
     float* panel = packed + vectors_before(s, index) * taps * depth * kLanes;
     const float* first = w + (b.group * s.group_out_channels() + b.first) * depth * taps;
+    if (taps <= 32) {
+      pack_block(first, taps, depth, b.channels, b.vectors, panel);
+      continue;
+    }
     for (int64_t tap = 0; tap < taps; ++tap)
       for (int64_t k = 0; k < depth; ++k)
         for (int c = 0; c < b.vectors * kLanes; ++c)
