@@ -43,6 +43,26 @@ std::vector<float> pixels(int64_t batch) {
   return values;
 }
 
+TEST_F(Api, PlansOfAnEarlierStart) {
+  const std::string cache = (folder / "cache").string();
+  std::vector<float> expected;
+  for (int start = 0; start < 3; ++start) {
+    hone::Model model(plain, {.threads = 1, .cache_dir = cache});
+    EXPECT_EQ(model.labels(), (std::vector<std::string>{"red", "blue"}));
+    EXPECT_EQ(to_string(model.inputs()[0].shape), "[N, 3, 16, 16]");
+    hone::Session session(model);
+    std::vector<float> values = pixels(2);
+    auto outputs = session.run({hone::Tensor::view<float>({2, 3, 16, 16}, values)});
+    std::vector<float> scores(outputs[0].data<float>().begin(), outputs[0].data<float>().end());
+    if (start == 0) expected = scores;
+    EXPECT_EQ(scores, expected);
+  }
+  int plans = 0;
+  for (const auto& file : std::filesystem::directory_iterator(cache)) plans += file.path().extension() == ".plan";
+  EXPECT_EQ(plans, 1);
+  EXPECT_THAT(error_of([&] { hone::Model(folder / "none.onnx", {.cache_dir = cache}); }), HasSubstr("none.onnx"));
+}
+
 TEST_F(Api, AModelSaysWhatItTakesAndGives) {
   hone::Model model(plain);
   ASSERT_EQ(model.inputs().size(), 1u);

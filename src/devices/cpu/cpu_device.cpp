@@ -164,7 +164,7 @@ class Builder {
       : plan_(std::make_shared<CpuPlan>()),
         options_(options),
         pool_(options.threads, [] { omp_set_num_threads(1); }),
-        context_{options.threads, constant_bytes(graph) > kCachedWeights},
+        context_{options.threads, constant_bytes(graph) > kCachedWeights, nullptr, &memory_},
         tuner_({options.autotune, options.cache_dir}, context_, pool_),
         recorder_(recorder) {
     plan_->graph = std::move(graph);
@@ -394,6 +394,7 @@ class Builder {
   std::shared_ptr<CpuPlan> plan_;
   const CpuOptions& options_;
   ThreadPool pool_;  // for packing and measuring
+  BlockMemory memory_;
   CpuContext context_;
   Tuner tuner_;
   PlanRecorder* recorder_ = nullptr;

@@ -7,6 +7,7 @@
 
 #include "base/threads.hpp"
 #include "graph/graph.hpp"
+#include "tensor/block_memory.hpp"
 
 namespace hone::cpu {
 
@@ -70,6 +71,8 @@ struct CpuContext {
   int threads = 1;
   bool cold_weights = false;  ///< the model's weights together exceed the caches, so that every inference reads them anew
   StoredWeights* stored = nullptr;  ///< while a kernel is made from the plan cache
+  BlockMemory* memory = nullptr;    ///< for packed weights, while a plan is built; nullptr: each kernel gets its own
+  std::shared_ptr<void> allocate_weights(size_t bytes) const { return memory ? memory->take(bytes) : allocate(bytes); }
 };
 
 /// Makes a kernel for a node, or returns nullptr and says why not.

@@ -13,18 +13,6 @@ ExternalFiles::ExternalFiles(const fs::path& model) {
   if (!model.empty()) folder_ = model.parent_path().empty() ? "." : model.parent_path();
 }
 
-std::shared_ptr<void> ExternalFiles::memory(size_t bytes) {
-  constexpr size_t block = size_t{8} << 20, least = 4096, most = block / 4;
-  if (bytes < least || bytes > most) return allocate(bytes);
-  if (!block_ || block_used_ + bytes > block) {
-    block_ = allocate(block);
-    block_used_ = 0;
-  }
-  std::shared_ptr<void> part(block_, static_cast<char*>(block_.get()) + block_used_);
-  block_used_ += (bytes + 63) / 64 * 64;
-  return part;
-}
-
 std::shared_ptr<const MappedFile> ExternalFiles::open(const std::string& location, const std::string& place) {
   auto known = files_.find(location);
   if (known != files_.end()) return known->second;

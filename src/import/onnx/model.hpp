@@ -7,6 +7,7 @@
 #include "base/function_ref.hpp"
 #include "graph/graph.hpp"
 #include "import/onnx/wire.hpp"
+#include "tensor/block_memory.hpp"
 
 namespace hone::onnx {
 
@@ -79,13 +80,11 @@ class ExternalFiles {
   explicit ExternalFiles(const std::filesystem::path& model);
   /// The file at `location`, relative to the model's folder. Throws Error(place, ...) when it is missing or outside.
   std::shared_ptr<const MappedFile> open(const std::string& location, const std::string& place);
-  /// Memory for a tensor that cannot stay where it lies in the file. Tensors of middle size share blocks of large pages, as
-  /// getting small pages one by one takes longer than the copy.
-  std::shared_ptr<void> memory(size_t bytes);
+  /// For a tensor that cannot stay where it lies in the file.
+  std::shared_ptr<void> memory(size_t bytes) { return memory_.take(bytes); }
 
  private:
-  std::shared_ptr<void> block_;
-  size_t block_used_ = 0;
+  BlockMemory memory_;
   std::filesystem::path folder_;
   std::map<std::string, std::shared_ptr<const MappedFile>> files_;
 };

@@ -69,7 +69,7 @@ class NativeConv : public Kernel {
   void rehearse(const std::shared_ptr<void>& memory) override { packed_ = memory; }
 
   void prepare(ThreadPool& pool) override {
-    if (!packed_) packed_ = allocate(packed_bytes_);
+    if (!packed_) packed_ = context_.allocate_weights(packed_bytes_);
     Tensor plain = unfold_ ? unfold_->weights(weights_) : weights_;
     if (integer_) plain = pad_channels(plain, source_channels_, shape_.group_channels());
     pool.parallel_for(blocks_, [&](int64_t block, int) {

@@ -93,7 +93,7 @@ class Winograd : public Kernel {
   void rehearse(const std::shared_ptr<void>& memory) override { packed_ = memory; }
 
   void prepare(ThreadPool& pool) override {
-    if (!packed_) packed_ = allocate(kernel_->packed_bytes(shape_));
+    if (!packed_) packed_ = context_.allocate_weights(kernel_->packed_bytes(shape_));
     pool.parallel_for(kernel_->blocks(shape_), [&](int64_t block, int) {
       kernel_->pack(shape_, weights_.data<float>().data(), packed_.get(), block, block + 1);
     });
