@@ -71,5 +71,50 @@ TEST(NormalizeQuant, WhatOnlyTheOptimizerWritesIsRefused) {
               HasSubstr("channels-last"));
 }
 
+/// The f32 result of a node of domain com.microsoft over x [2, 4].
+std::vector<float> product(const std::string& op, const std::vector<std::string>& inputs, const Attributes& attributes, DType type,
+                           const std::vector<float>& x) {
+  OnnxBuilder model(13);
+  model.input("x", Shape(Dims{2, 4}), type);
+  model.initializer("xs", Tensor::scalar(0.5f));
+  model.initializer("xz", bytes({10}).reshaped({}));
+  model.initializer("w", bytes({1, 2, 3, 4, 5, 6, 7, 8}, DType::i8).reshaped({4, 2}));
+  model.initializer("ws", Tensor::of<float>({2}, {1, 2}));
+  model.initializer("wz", bytes({1, 2}, DType::i8));
+  model.initializer("b", Tensor::of<float>({2}, {100, 200}));
+  // Two channels of three weights and one that fills up, two blocks each: 1 2 | 3 . and 4 5 | 6 .
+  model.initializer("n", bytes({0x21, 0x03, 0x54, 0x06}).reshaped({2, 2, 1}));
+  model.initializer("ns", Tensor::of<float>({4}, {1, 10, 100, 1000}));
+  model.initializer("nz", bytes({0x21, 0x03}));
+  model.output("y");
+  OnnxNode node{op, inputs, {"y"}, attributes, "n", "com.microsoft"};
+  Graph graph = model.node(node).import();
+  verify(graph);
+  return evaluate(graph, std::vector<Tensor>{Tensor::of<float>({2, 4}, x).cast(type)})[0].to_floats();
+}
+
+using Floats = std::vector<float>;
+
+TEST(NormalizeQuant, ProductsWithScales) {
+  // x = 0, 1, -1, 2 and 0, 0, 0, 5 times w - (1, 2) = 0 0, 2 2, 4 4, 6 6, with scales 1 and 2.
+  const Floats x{10, 12, 8, 14, 10, 10, 10, 20};
+  EXPECT_EQ(product("MatMulIntegerToFloat", {"x", "w", "xs", "ws", "xz", "wz", "b"}, {}, DType::u8, x), (Floats{110, 220, 130, 260}));
+  EXPECT_EQ(product("MatMulIntegerToFloat", {"x", "w", "xs", "ws", "xz", "wz"}, {}, DType::u8, x), (Floats{10, 20, 30, 60}));
+  // 255 steps of 1 from -55 on: nothing is rounded.
+  EXPECT_EQ(product("DynamicQuantizeMatMul", {"x", "w", "ws", "wz", "b"}, {}, DType::f32, {0, 1, -1, 200, -55, 0, 0, 0}),
+            (Floats{1298, 2596, 100, 200}));
+}
+
+TEST(NormalizeQuant, WeightsInBlocksOfFewBits) {
+  const Attributes sizes{{"K", int64_t{4}}, {"N", int64_t{2}}, {"bits", int64_t{4}}, {"block_size", int64_t{2}}};
+  // Without zero points 8 is taken off: -7 -6 | -50 -80 and -400 -300 | -2000 -8000.
+  EXPECT_EQ(product("MatMulNBits", {"x", "n", "ns"}, sizes, DType::f32, {1, 0, 0, 0, 0, 1, 1, 0}), (Floats{-7, -400, -56, -2300}));
+  // Zero points 1 | 2 and 3 | 0: 0 1 | 10 -20 and 100 200 | 6000 0.
+  EXPECT_EQ(product("MatMulNBits", {"x", "n", "ns", "nz", "", "b"}, sizes, DType::f32, {1, 1, 1, 1, 0, 0, 0, 1}), (Floats{91, 6500, 80, 200}));
+  EXPECT_THAT(error_of([&] { product("MatMulNBits", {"x", "n", "ns"}, {{"K", int64_t{40}}, {"N", int64_t{2}}, {"block_size", int64_t{2}}}, DType::f32, Floats(8)); }),
+              HasSubstr("expected 40 bytes and 40 numbers"));
+  EXPECT_THAT(error_of([&] { product("MatMulNBits", {"x", "n", "ns"}, {{"bits", int64_t{3}}}, DType::f32, Floats(8)); }), HasSubstr("3 bits"));
+}
+
 }  // namespace
 }  // namespace hone

@@ -1,9 +1,12 @@
 #include "compile/lower/lower.hpp"
 #include "compile/lower/patterns.hpp"
+#include "graph/ops/fused/packed_matmul.hpp"
 #include "graph/ops/nn/conv.hpp"
 #include "graph/ops/nn/conv_transpose.hpp"
 #include "graph/ops/nn/gemm.hpp"
 #include "graph/ops/nn/mat_mul.hpp"
+#include "graph/ops/quant/dequantize_linear.hpp"
+#include "tensor/int4.hpp"
 
 namespace hone {
 
@@ -45,6 +48,31 @@ void take_inputs(Graph& graph, Node& node, Fused& fused, std::vector<Value*>& in
   }
   if (inputs.size() > 2 && inputs[2] && !inputs[2]->is_constant())
     if (auto floats = constant_floats(inputs[2])) inputs[2] = graph.add_constant(node.name + "/bias", *floats);
+}
+
+/// A product of floats with weights that are stored as integers computes with them as they are. False: it is no such product.
+bool take_packed_weights(const Node& node, Fused& fused, std::vector<Value*>& inputs) {
+  const auto* gemm = node.as<ops::Gemm>();
+  const Node* stored = node.input(1)->producer();
+  const auto* op = stored ? stored->as<ops::DequantizeLinear>() : nullptr;
+  if (!op || node.as<ops::Conv>() || node.as<ops::ConvTranspose>() || stored->output()->dtype() != DType::f32) return false;
+  if (gemm && (gemm->alpha != 1 || gemm->beta != 1 || gemm->transA)) return false;
+  const Value *w = stored->input(0), *scale = stored->input(1), *zero = stored->input(2);
+  if (!w->is_constant() || !scale->is_constant() || (zero && !zero->is_constant()) || w->shape().rank() != 2) return false;
+  if (w->dtype() != DType::i8 && w->dtype() != DType::u8 && !is_4_bit(w->dtype())) return false;
+  const bool transposed = gemm && gemm->transB;
+  const int64_t axis = op->axis < 0 ? op->axis + 2 : op->axis, depth_axis = transposed ? 1 : 0;
+  if (op->block_size > 0 ? axis != depth_axis : scale->constant().size() != 1 && axis == depth_axis) return false;
+  const int64_t channels = w->constant().dim(static_cast<int>(1 - depth_axis));
+  const Value* bias = node.input(2);
+  if (bias && (!bias->is_constant() || (bias->constant().size() != 1 && bias->constant().dim(-1) != bias->constant().size()))) return false;
+  if (bias && bias->constant().size() != 1 && bias->constant().size() != channels) return false;
+  auto inner = std::make_shared<ops::PackedMatMul>();
+  inner->transposed = transposed, inner->axis = axis, inner->block_size = op->block_size;
+  fused.inner = std::move(inner);
+  inputs = {node.input(0), stored->input(0), node.input(2), stored->input(1)};
+  if (zero) inputs.push_back(stored->input(2));
+  return true;
 }
 
 /// Follows the single-use chain behind `node` and records what the kernel can do on its way out.
@@ -148,8 +176,11 @@ class Epilogue {
 void fuse(Graph& graph, Node* node) {
   auto fused = std::make_unique<Fused>();
   std::vector<Value*> inputs;
-  take_inputs(graph, *node, *fused, inputs);
-  fused->inner = node->op().clone();
+  const bool integers = dequantized_from(node->input(0)) && dequantized_weights(node->input(1), weight_axis(*node));
+  if (integers || !take_packed_weights(*node, *fused, inputs)) {
+    take_inputs(graph, *node, *fused, inputs);
+    fused->inner = node->op().clone();
+  }
   fused->inner_inputs = static_cast<int64_t>(inputs.size());
   Epilogue epilogue(graph, *fused, node);
   epilogue.absorb();

@@ -100,4 +100,9 @@ void qlinear_global_average_pool(DraftNode& node, Normalizer& normalizer);
 void qlinear_concat(DraftNode& node, Normalizer& normalizer);
 void qgemm(DraftNode& node, Normalizer& normalizer);
 
+// normalize_integer.cpp: products of ONNX Runtime with quantized weights.
+void matmul_integer_to_float(DraftNode& node, Normalizer& normalizer);
+void dynamic_quantize_matmul(DraftNode& node, Normalizer& normalizer);
+void matmul_nbits(DraftNode& node, Normalizer& normalizer);
+
 }  // namespace hone::onnx
