@@ -91,10 +91,14 @@ const median = list => { const sorted = [...list].sort((a, b) => a - b); return 
 const geometricMean = list => Math.exp(list.reduce((sum, value) => sum + Math.log(value), 0) / list.length);
 
 function measure(model, threads, batch, options, scratch) {
-  const ours = [], theirs = [];
+  const ours = [], theirs = [], cached = [];
+  const bench = (...more) => JSON.parse(execFileSync(hone, ['bench', model, '--threads', threads, '--batch', batch, '--json', ...more],
+    {maxBuffer: 1 << 28, stdio: ['ignore', 'pipe', 'pipe']}));
+  const cache = ['--seconds', 0, '--cache-dir', path.join(scratch, 'cache')];
+  bench(...cache);
   for (let round = 0; round < options.rounds; ++round) {
-    ours.push(JSON.parse(execFileSync(hone, ['bench', model, '--threads', threads, '--batch', batch, '--seconds', options.seconds, '--json'],
-      {maxBuffer: 1 << 28, stdio: ['ignore', 'pipe', 'pipe']})));
+    ours.push(bench('--seconds', options.seconds));
+    cached.push(bench(...cache));
     const job = path.join(scratch, 'job.json');
     fs.writeFileSync(job, JSON.stringify({model, threads, inputs: ours[round].inputs, seconds: options.seconds}));
     theirs.push(JSON.parse(execFileSync('node', [path.join(__dirname, 'onnxruntime.cjs'), job], {stdio: ['ignore', 'pipe', 'pipe']})));
@@ -105,6 +109,9 @@ function measure(model, threads, batch, options, scratch) {
   row.ratio = row.onnxruntime_ms / row.hone_ms;
   row.hone_start_ms = of(ours, r => r.load_ms + r.first_ms), row.onnxruntime_start_ms = of(theirs, r => r.load_and_first_ms);
   row.start_ratio = row.onnxruntime_start_ms / row.hone_start_ms;
+  row.hone_cached_start_ms = of(cached, r => r.load_ms + r.first_ms);
+  row.cached_start_ratio = row.onnxruntime_start_ms / row.hone_cached_start_ms;
+  fs.rmSync(path.join(scratch, 'cache'), {recursive: true, force: true});
   // What Node itself holds before the model is loaded is not the peer's.
   row.hone_memory_mb = of(ours, r => r.peak_memory_mb), row.onnxruntime_memory_mb = of(theirs, r => r.max_rss_mb - r.base_rss_mb);
   row.memory_ratio = row.hone_memory_mb / row.onnxruntime_memory_mb;
@@ -130,7 +137,7 @@ for (const plain of options.models.length ? options.models : defaultModels(optio
         rows.push(row);
         const ms = value => value.toFixed(value < 10 ? 3 : 2);
         const line = `| ${row.model} | ${threads} | ${batch} | ${ms(row.hone_ms)} | ${ms(row.onnxruntime_ms)} | ${row.ratio.toFixed(2)} | ` +
-          `${row.start_ratio.toFixed(1)} | ${row.memory_ratio.toFixed(2)} |`;
+          `${row.start_ratio.toFixed(1)} | ${row.cached_start_ratio.toFixed(1)} | ${row.memory_ratio.toFixed(2)} |`;
         (options.json ? console.error : console.log)(line);
       }
   }
@@ -144,7 +151,7 @@ for (const precision of options.precision) {
 }
 if (options.json) console.log(JSON.stringify({summary, rows}, null, 1));
 else {
-  console.log('model | threads | batch | Hone ms | ONNX Runtime ms | speed ratio | start ratio | memory ratio (Hone / peer)');
+  console.log('model | threads | batch | Hone ms | ONNX Runtime ms | speed ratio | start ratio | with plan cache | memory ratio (Hone / peer)');
   for (const [precision, s] of Object.entries(summary))
     console.log(`${precision}: geometric mean of ONNX Runtime / Hone ${s.geometric_mean.toFixed(2)}, lowest ${s.lowest.toFixed(2)}` +
       (s.below_level.length ? `; below level: ${s.below_level.join(', ')}` : ''));
