@@ -38,7 +38,8 @@ std::string conv_text(Random& random, bool integer) {
   int64_t group = random.pick<int64_t>({1, 1, 1, 2}), in = group * random.integer(1, 20), out = group * random.integer(1, 20);
   if (random.integer(0, 3) == 0) group = in = out = random.integer(1, 40);  // depthwise
   int64_t kernel = random.pick<int64_t>({1, 3, 3, 5, 7}), stride = random.integer(1, 2), dilation = kernel > 1 ? random.integer(1, 2) : 1;
-  int64_t height = random.integer(7, 17), width = random.integer(7, 17), batch = random.integer(1, 3);
+  int64_t height = random.integer(7, 17), width = random.pick<int64_t>({random.integer(7, 17), random.integer(18, 40)});
+  int64_t batch = random.integer(1, 3);
   int64_t extent = (kernel - 1) * dilation + 1;
   auto pad = [&] { return random.integer(std::max<int64_t>(0, (extent - std::min(height, width) + 1)), extent / 2 + 1); };
   std::string attributes = fmt::format("{{group={}, strides=[{}, {}], dilations=[{}, {}], pads=[{}, {}, {}, {}]}}", group, stride,

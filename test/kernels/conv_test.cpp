@@ -18,7 +18,7 @@ ConvShape random_shape(Random& random, bool integer) {
   const int span_h = (s.kernel_h - 1) * s.dilation_h + 1, span_w = (s.kernel_w - 1) * s.dilation_w + 1;
   const int below = random.range(0, 2), right = random.range(0, 2);
   s.height = std::max<int64_t>(random.range(1, 14), span_h - s.pad_top - below);
-  s.width = std::max<int64_t>(random.range(1, 14), span_w - s.pad_left - right);
+  s.width = std::max<int64_t>(random.pick({random.range(1, 14), random.range(15, 50)}), span_w - s.pad_left - right);
   s.out_height = (s.height + s.pad_top + below - span_h) / s.stride_h + 1;
   s.out_width = (s.width + s.pad_left + right - span_w) / s.stride_w + 1;
   return s;

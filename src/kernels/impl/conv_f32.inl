@@ -98,7 +98,7 @@ void conv_f32_block(const ConvShape& s, const float* x, const float* packed, int
   const float* outside = zeros(s, packed);
   const int64_t channel = b.group * s.group_out_channels() + b.first;
   constexpr int most = kTileVectors / V < kMaxPixels ? kTileVectors / V : kMaxPixels;
-  walk_tiles<most>(s, x + b.group * s.group_channels(), outside, begin, end,
+  walk_tiles<most, false>(s, x + b.group * s.group_channels(), outside, begin, end,
                    [&](auto pixels, const float* const* pointers, int64_t pixel) __attribute__((always_inline)) {
                      conv_f32_tile<decltype(pixels)::value, V>(s, pointers, panel, post, channel, b.channels, y, pixel);
                    });
@@ -108,7 +108,7 @@ void conv_f32_run(const ConvShape& s, const float* x, const void* packed, const 
                   const ConvRange& range) {
   const Post post = prepare(epilogue);
   const float* w = static_cast<const float*>(packed);
-  const int64_t chunk = chunk_pixels(s, sizeof(float));
+  const int64_t chunk = chunk_pixels(s, sizeof(float), 0);
   for (int64_t begin = range.pixel_begin; begin < range.pixel_end; begin += chunk) {
     const int64_t end = begin + chunk < range.pixel_end ? begin + chunk : range.pixel_end;
     for (int64_t index = range.block_begin; index < range.block_end; ++index) {

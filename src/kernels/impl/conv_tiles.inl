@@ -50,6 +50,11 @@ HONE_INLINE Cursor cursor_at(const ConvShape& s, int64_t pixel) {
   return {pixel / per_image, within / s.out_width, within % s.out_width};
 }
 
+HONE_INLINE void next_row(const ConvShape& s, Cursor& at) {
+  at.ow = 0;
+  if (++at.oh == s.out_height) at.oh = 0, ++at.n;
+}
+
 HONE_INLINE bool pointwise(const ConvShape& s) {
   return s.kernel_h == 1 && s.kernel_w == 1 && s.stride_h == 1 && s.stride_w == 1 && s.pad_top == 0 && s.pad_left == 0 &&
          s.out_height == s.height && s.out_width == s.width;
@@ -83,9 +88,10 @@ HONE_INLINE void make_row_pointers(const ConvShape& s, const T* x, const T* outs
 /// Where each output pixel of a tile reads, for every tap: pointers[tap * pixels + i]. Moves the cursor behind the tile.
 template <class T, int Pixels>
 HONE_INLINE void make_pointers(const ConvShape& s, const T* x, const T* outside, Cursor& at, const T** pointers) {
-  if (at.ow + Pixels < s.out_width) {
+  if (at.ow + Pixels <= s.out_width) {
     make_row_pointers<T, Pixels>(s, x, outside, at, pointers);
     at.ow += Pixels;
+    if (at.ow == s.out_width) next_row(s, at);
     return;
   }
   for (int i = 0; i < Pixels; ++i) {
@@ -101,10 +107,7 @@ HONE_INLINE void make_pointers(const ConvShape& s, const T* x, const T* outside,
         *out = row && static_cast<uint64_t>(iw) < static_cast<uint64_t>(s.width) ? line + iw * s.channels : outside;
       }
     }
-    if (++at.ow == s.out_width) {
-      at.ow = 0;
-      if (++at.oh == s.out_height) at.oh = 0, ++at.n;
-    }
+    if (++at.ow == s.out_width) next_row(s, at);
   }
 }
 
@@ -112,6 +115,13 @@ HONE_INLINE void make_pointers(const ConvShape& s, const T* x, const T* outside,
 template <int Pixels, int Vectors, class Value>
 HONE_INLINE void finish_tile(const Post& post, int64_t channel, int channels, int64_t out_channels, void* y, int64_t pixel,
                              Value value) {
+  if (post.sum) {
+    VF all[Vectors * Pixels];
+    unroll<Vectors>([&](auto v) __attribute__((always_inline)) {
+      unroll<Pixels>(HONE_EACH { all[v * Pixels + i] = value(i, v); });
+    });
+    return finish_sums(post, channel, channels, all, Pixels, y, pixel * out_channels + channel, out_channels);
+  }
   unroll<Vectors>([&](auto v) __attribute__((always_inline)) {
     VF out[Pixels];
     unroll<Pixels>(HONE_EACH { out[i] = value(i, v); });
@@ -138,29 +148,62 @@ HONE_INLINE void for_pixel_tiles(int64_t begin, int64_t end, F f) {
   if (begin < end) f(Index<1>{}, begin);
 }
 
-/// The tiles of one block of output channels: tile(Index<pixels>, pointers, first pixel). `x` begins at the block's group.
-template <int Most, class T, class F>
+/// How far from the first tap of a window each tap reads.
+[[maybe_unused]] void set_tap_offsets(const ConvShape& s, int64_t* offsets) {
+  for (int64_t kh = 0; kh < s.kernel_h; ++kh)
+    for (int64_t kw = 0; kw < s.kernel_w; ++kw)
+      *offsets++ = (kh * s.dilation_h * s.width + kw * s.dilation_w) * s.channels;
+}
+
+/// Where the first window of a tile begins when the tile lies within a row and all its windows within the image, or nullptr.
+template <class T>
+HONE_INLINE const T* inside(const ConvShape& s, const T* x, const Cursor& at, int pixels) {
+  const int64_t ih = at.oh * s.stride_h - s.pad_top, iw = at.ow * s.stride_w - s.pad_left;
+  const int64_t last_h = ih + static_cast<int64_t>(s.kernel_h - 1) * s.dilation_h;
+  const int64_t last_w = iw + static_cast<int64_t>(pixels - 1) * s.stride_w + static_cast<int64_t>(s.kernel_w - 1) * s.dilation_w;
+  if (at.ow + pixels > s.out_width || ih < 0 || iw < 0 || last_h >= s.height || last_w >= s.width) return nullptr;
+  return x + ((at.n * s.height + ih) * s.width + iw) * s.channels;
+}
+
+/// The tiles of one block of output channels: tile(Index<pixels>, pointers, first pixel), and, with Rows, also
+/// tile(Index<pixels>, begin of the first window, first pixel) for tiles that lie inside(). `x` begins at the block's group.
+template <int Most, bool Rows, class T, class F>
 HONE_INLINE void walk_tiles(const ConvShape& s, const T* x, const T* outside, int64_t begin, int64_t end, F tile) {
   const T* pointers[conv_max_taps * kMaxPixels];
   if (pointwise(s)) {
     for_pixel_tiles<Most>(begin, end, [&](auto pixels, int64_t pixel) __attribute__((always_inline)) {
       constexpr int P = decltype(pixels)::value;
       const T* first = x + pixel * s.channels;
+      if constexpr (Rows) return tile(pixels, first, pixel);
       unroll<P>(HONE_EACH { pointers[i] = first + i * s.channels; });
-      tile(pixels, pointers, pixel);
+      tile(pixels, static_cast<const T* const*>(pointers), pixel);
     });
     return;
   }
   Cursor at = cursor_at(s, begin);
-  for_pixel_tiles<Most>(begin, end, [&](auto pixels, int64_t pixel) __attribute__((always_inline)) {
-    make_pointers<T, decltype(pixels)::value>(s, x, outside, at, pointers);
-    tile(pixels, pointers, pixel);
-  });
+  // Tiles within a row find their input in a fraction of the time. Narrow rows would leave too many small tiles.
+  const bool by_rows = s.out_width >= 2 * Most;
+  while (begin < end) {
+    const int64_t row_end = begin + s.out_width - at.ow, stop = by_rows && row_end < end ? row_end : end;
+    for_pixel_tiles<Most>(begin, stop, [&](auto pixels, int64_t pixel) __attribute__((always_inline)) {
+      constexpr int P = decltype(pixels)::value;
+      if constexpr (Rows) {
+        if (const T* first = inside(s, x, at, P)) {
+          at.ow += P;
+          if (at.ow == s.out_width) next_row(s, at);
+          return tile(pixels, first, pixel);
+        }
+      }
+      make_pointers<T, P>(s, x, outside, at, pointers);
+      tile(pixels, static_cast<const T* const*>(pointers), pixel);
+    });
+    begin = stop;
+  }
 }
 
-/// Input pixels of a chunk stay in the second-level cache while all channel blocks pass over them.
-HONE_INLINE int64_t chunk_pixels(const ConvShape& s, int64_t element_bytes) {
-  const int64_t bytes_per_pixel = s.channels * element_bytes * s.stride_h * s.stride_w;
+/// Input pixels of a chunk, and output_bytes for each, stay in the second-level cache while all channel blocks pass over them.
+HONE_INLINE int64_t chunk_pixels(const ConvShape& s, int64_t element_bytes, int64_t output_bytes) {
+  const int64_t bytes_per_pixel = s.channels * element_bytes * s.stride_h * s.stride_w + output_bytes;
   const int64_t pixels = 192 * 1024 / (bytes_per_pixel > 0 ? bytes_per_pixel : 1);
   return pixels < 96 ? 96 : pixels / 24 * 24;
 }

@@ -23,27 +23,48 @@ HONE_INLINE VI quantized(VF v, VF lo, VF hi, VI zero) { return add(to_int(min(ma
 struct Post {
   const Epilogue* e;
   bool simple, bytes;
+  bool sum;  ///< 8-bit output of a sum with an 8-bit residual, activations being clamps: finish_sum()
   float lo, hi, multiply;
   int zero;
-  ByteRules rules;  ///< zero point and the clamp after rounding, for `simple` 8-bit output
+  ByteRules rules;  ///< zero point and the clamp after rounding, for 8-bit output that is `simple` or a `sum`
 };
 
+/// The numbers that an activation lets through, when it is a clamp.
+struct Clamp {
+  bool is;
+  float lo, hi;
+};
+HONE_INLINE Clamp clamp_of(const Activation& act) {
+  if (act.kind == Act::relu) return {true, 0, __builtin_inff()};
+  if (act.kind == Act::clip) return {true, act.alpha, act.beta};
+  return {act.kind == Act::none, -__builtin_inff(), __builtin_inff()};
+}
+
+/// Clamps to [lo, hi], in units of the output's steps, after rounding; an activation range outside of the type's saturates.
+[[maybe_unused]] ByteRules byte_rules(const Epilogue& e, float& lo, float& hi) {
+  const ByteRange range = byte_range(e.out_type, e.out_zero);
+  lo = lo > range.hi ? range.hi : lo > range.lo ? lo : range.lo;
+  hi = hi < range.lo ? range.lo : hi < range.hi ? hi : range.hi;
+  return {e.out_type == DType::u8, e.out_zero, static_cast<int>(__builtin_rintf(lo)) + e.out_zero,
+          static_cast<int>(__builtin_rintf(hi)) + e.out_zero};
+}
+
 [[maybe_unused]] Post prepare(const Epilogue& e) {
-  Post p{&e, false, e.out_type != DType::f32, -__builtin_inff(), __builtin_inff(), 1, e.out_zero, {true, 0, 0, 0}};
-  if (e.act.kind == Act::relu) p.lo = 0;
-  if (e.act.kind == Act::clip) p.lo = e.act.alpha, p.hi = e.act.beta;
-  p.simple = (e.act.kind == Act::none || e.act.kind == Act::relu || e.act.kind == Act::clip) && !e.residual && e.grid_scale == 0 &&
-             e.act2.kind == Act::none && !e.out_factor;
+  const Clamp first = clamp_of(e.act), second = clamp_of(e.act2);
+  Post p{&e, false, e.out_type != DType::f32, false, first.lo, first.hi, 1, e.out_zero, {true, 0, 0, 0}};
+  p.simple = first.is && !e.residual && e.grid_scale == 0 && e.act2.kind == Act::none && !e.out_factor;
+  p.sum = first.is && second.is && e.residual && e.residual_type != DType::f32 && p.bytes && !e.out_factor;
   if (p.simple && p.bytes) {
-    ByteRange range = byte_range(e.out_type, e.out_zero);
     p.multiply = e.out_inverse_scale;
-    p.lo = p.lo * p.multiply > range.lo ? p.lo * p.multiply : range.lo;
-    p.hi = p.hi * p.multiply < range.hi ? p.hi * p.multiply : range.hi;
-    // An activation range outside of the type's range saturates.
-    if (p.lo > range.hi) p.lo = range.hi;
-    if (p.hi < range.lo) p.hi = range.lo;
-    p.rules = {e.out_type == DType::u8, p.zero, static_cast<int>(__builtin_rintf(p.lo)) + p.zero,
-               static_cast<int>(__builtin_rintf(p.hi)) + p.zero};
+    p.lo *= p.multiply, p.hi *= p.multiply;
+    p.rules = byte_rules(e, p.lo, p.hi);
+  } else if (p.sum) {
+    float lo = second.lo * e.out_inverse_scale, hi = second.hi * e.out_inverse_scale;
+    p.rules = byte_rules(e, lo, hi);
+    // Accumulators are scaled to steps of the grid, or of the output.
+    p.multiply = e.grid_scale > 0 ? 1 / e.grid_scale : e.out_inverse_scale;
+    p.lo *= p.multiply, p.hi *= p.multiply;
+    if (e.grid_scale > 0) p.lo = p.lo > e.grid_low ? p.lo : e.grid_low, p.hi = p.hi < e.grid_high ? p.hi : e.grid_high;
   }
   return p;
 }
@@ -113,6 +134,75 @@ HONE_NOINLINE void finish_any(const Epilogue& e, ChannelPost cp, VF* v, int n, v
                 quantized(mul(v[k], cp.out), lo, hi, set1i(e.out_zero)), m);
 }
 
+/// The numbers of a sum with an 8-bit residual (Post::sum) in registers.
+struct SumPost {
+  VF lo, hi, top, to_out, other, shift;
+  ByteRules rules;
+  explicit HONE_INLINE SumPost(const Post& p)
+      : lo(set1(p.lo)), hi(set1(p.hi)), top(set1(1e9f)), to_out(set1(p.e->grid_scale * p.e->out_inverse_scale)),
+        other(set1(p.e->residual_scale * p.e->out_inverse_scale)),
+        shift(set1(-p.e->residual_scale * p.e->out_inverse_scale * static_cast<float>(p.e->residual_zero))), rules(p.rules) {}
+};
+
+/// n vectors of one channel block; vector k goes to out[k * step].
+template <bool Grid, bool Signed, class M>
+HONE_INLINE void finish_sum(const SumPost& p, const ChannelPost& cp, const VF* v, int n, uint8_t* out, const uint8_t* residual,
+                            int64_t step, const M& m) {
+  for (; n > 0; n -= 4, v += 4, out += 4 * step, residual += 4 * step) {
+    VI q[4];
+    unroll<4>([&](auto k) __attribute__((always_inline)) {
+      const int from = decltype(k)::value < n ? decltype(k)::value : 0;
+      const VF f = min(max(fma(v[from], cp.scale, cp.bias), p.lo), p.hi);
+      const auto bytes = load_bytes(residual + from * step, m);
+      const VF r = fma(to_float(Signed ? widen_i8(bytes) : widen_u8(bytes)), p.other, p.shift);
+      // Steps of the grid are few; what is not rounded to one may be too large for an integer.
+      q[k] = to_int(Grid ? fma(round_even(f), p.to_out, r) : min(p.top, add(f, r)));
+    });
+    switch (n) {
+      case 1: store_bytes4<1>(p.rules, q[0], q[1], q[2], q[3], out, step, m); break;
+      case 2: store_bytes4<2>(p.rules, q[0], q[1], q[2], q[3], out, step, m); break;
+      case 3: store_bytes4<3>(p.rules, q[0], q[1], q[2], q[3], out, step, m); break;
+      default: store_bytes4<4>(p.rules, q[0], q[1], q[2], q[3], out, step, m);
+    }
+  }
+}
+
+/// The same from accumulators of any kernel.
+template <class M>
+HONE_NOINLINE void finish_sum_vectors(const Post& post, const ChannelPost& cp, const VF* v, int n, void* y, int64_t index,
+                                      int64_t step, const M& m) {
+  const SumPost p(post);
+  auto* out = static_cast<uint8_t*>(y) + index;
+  const auto* residual = static_cast<const uint8_t*>(post.e->residual) + index;
+  const bool is_signed = post.e->residual_type == DType::i8, grid = post.e->grid_scale > 0;
+  if (grid && is_signed) finish_sum<true, true>(p, cp, v, n, out, residual, step, m);
+  else if (grid) finish_sum<true, false>(p, cp, v, n, out, residual, step, m);
+  else if (is_signed) finish_sum<false, true>(p, cp, v, n, out, residual, step, m);
+  else finish_sum<false, false>(p, cp, v, n, out, residual, step, m);
+}
+
+/// A tile of n pixels by `channels` channels from `channel` on: v[vector of channels * n + pixel]; pixel k goes to
+/// y[index + k * step], index being that of the first channel.
+template <bool Grid, bool Signed>
+HONE_NOINLINE void finish_sum_tile(const Post& post, int64_t channel, int channels, const VF* v, int n, void* y, int64_t index,
+                                   int64_t step) {
+  const SumPost p(post);
+  auto* out = static_cast<uint8_t*>(y) + index;
+  const auto* residual = static_cast<const uint8_t*>(post.e->residual) + index;
+  for (; channels >= kLanes; channels -= kLanes, channel += kLanes, v += n, out += kLanes, residual += kLanes)
+    finish_sum<Grid, Signed>(p, load_post(post, channel, Full{}), v, n, out, residual, step, Full{});
+  if (channels == 0) return;
+  const Part m(channels);
+  finish_sum<Grid, Signed>(p, load_post(post, channel, m), v, n, out, residual, step, m);
+}
+HONE_INLINE void finish_sums(const Post& post, int64_t channel, int channels, const VF* v, int n, void* y, int64_t index,
+                             int64_t step) {
+  const bool is_signed = post.e->residual_type == DType::i8, grid = post.e->grid_scale > 0;
+  const auto f = grid ? is_signed ? finish_sum_tile<true, true> : finish_sum_tile<true, false>
+                      : is_signed ? finish_sum_tile<false, true> : finish_sum_tile<false, false>;
+  f(post, channel, channels, v, n, y, index, step);
+}
+
 /// Epilogue and store of N vectors of accumulators of one channel block; vector k goes to out[index + k * step].
 /// Bounded: check_range was called.
 template <int N, bool Bounded = false, class M>
@@ -121,6 +211,7 @@ HONE_INLINE void finish(const Post& p, const ChannelPost& cp, const VF (&v)[N], 
   if (!p.simple) {
     VF copy[N];  // the accumulators themselves stay in registers
     for (int k = 0; k < N; ++k) copy[k] = v[k];
+    if (p.sum) return finish_sum_vectors(p, cp, copy, N, out, index, step, m);
     finish_any(*p.e, cp, copy, N, out, index, step, m);
     return;
   }

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "devices/cpu/kernels.hpp"
+#include "devices/cpu/native/border.hpp"
 #include "devices/cpu/native/common.hpp"
 #include "devices/cpu/native/conv_node.hpp"
 #include "devices/cpu/native/unfold.hpp"
@@ -47,6 +48,9 @@ class NativeConv : public Kernel {
     if (Unfold::pays(shape)) {
       unfold_ = std::make_unique<Unfold>(shape, size_of(x_type_), x_zero_, integer_ ? 4 : 1);
       shape_ = unfold_->matrix_shape();
+    } else if (integer_ && shape.group_channels() % 4 == 0 && Border::pays(shape, size_of(x_type_))) {
+      border_ = std::make_unique<Border>(shape, size_of(x_type_), x_zero_);
+      shape_ = border_->bordered_shape();
     }
     if (integer_) {
       int8_ = kernels::conv_int8_kernels();
@@ -81,6 +85,7 @@ class NativeConv : public Kernel {
 
   size_t scratch_bytes() const override {
     if (unfold_) return unfold_->scratch_bytes() * static_cast<size_t>(threads_);
+    if (border_) return border_->scratch_bytes();
     if (!padded()) return 0;
     return static_cast<size_t>(shape_.batch * shape_.height * shape_.width * shape_.channels);
   }
@@ -90,6 +95,10 @@ class NativeConv : public Kernel {
     if (unfold_) return run_unfolded(run, epilogue);
     const void* x = run.in(0);
     if (padded()) x = widen_channels(run);
+    if (border_) {
+      spread(run, border_->rows(), 64, [&](int64_t begin, int64_t end) { border_->fill(x, run.scratch, begin, end); });
+      x = run.scratch;
+    }
     int64_t pixels = shape_.pixels(), pieces = pieces_of(pixels, 96, run.pool.threads());
     // Few pixels share out the output channels instead.
     bool by_pixels = pieces >= run.pool.threads() || blocks_ < run.pool.threads();
@@ -192,6 +201,7 @@ class NativeConv : public Kernel {
   int64_t blocks_ = 0;
   int64_t source_channels_ = 0;  ///< of a group, before padding
   std::unique_ptr<Unfold> unfold_;
+  std::unique_ptr<Border> border_;
   CpuContext context_;
   int threads_ = 1;
 };
