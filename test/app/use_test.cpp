@@ -121,6 +121,60 @@ TEST_F(Use, OptimizeTakesTheDataOfTheRun) {
   EXPECT_THAT(lost.err, HasSubstr("give the data set as DATA"));
 }
 
+/// A raw head of YOLOX on 32x32 pixels: a bright place of the image is an object there.
+Graph tiny_yolox() {
+  Graph graph = parse_text(R"(graph "yolox" {
+    input %images: f32[1, 3, 32, 32]
+    const %w8: f32[85, 3, 8, 8] = random(3)
+    const %w16: f32[85, 3, 16, 16] = random(4)
+    const %w32: f32[85, 3, 32, 32] = random(5)
+    const %scale: f32[] = [0.0002]
+    const %rows8: i64[3] = [1, 85, 16]
+    const %rows16: i64[3] = [1, 85, 4]
+    const %rows32: i64[3] = [1, 85, 1]
+    const %four: i64[2] = [4, 81]
+    const %axis: i64[1] = [2]
+    %x = Mul(%images, %scale)
+    %a = Conv(%x, %w8) {strides=[8, 8]}
+    %b = Conv(%x, %w16) {strides=[16, 16]}
+    %c = Conv(%x, %w32) {strides=[32, 32]}
+    %ra = Reshape(%a, %rows8)
+    %rb = Reshape(%b, %rows16)
+    %rc = Reshape(%c, %rows32)
+    %all = Concat(%ra, %rb, %rc) {axis=2}
+    %rows = Transpose(%all) {perm=[0, 2, 1]}
+    %box, %raw = Split(%rows, %four) {axis=2}
+    %score = Sigmoid(%raw)
+    %head = Concat(%box, %score) {axis=2}
+    output "output" = %head
+  })");
+  return graph;
+}
+
+TEST_F(Use, DetectorsWithARawHeadAreDeployedWithTheirBoxes) {
+  std::string raw = write_model(folder, "yolox.onnx", tiny_yolox()), app = path("app");
+  folder.write("noise.png", encode_png(random_image(50, 90, 5)));
+  std::string image = path("noise.png");
+  Result made = hone({"deploy", raw, "-o", app, "--score", "0.2"});
+  ASSERT_EQ(made.code, 0) << made.err;
+  nlohmann::json before = hone({"run", raw, image, "--score", "0.2", "--json"}).json();
+  nlohmann::json after = hone({"run", app + "/model.onnx", image, "--score", "0.2", "--json"}).json();
+  const auto &first = before[0]["objects"], &second = after[0]["objects"];
+  ASSERT_GT(first.size(), 3u) << before.dump();
+  size_t same = 0;
+  for (const auto& one : first)
+    same += std::any_of(second.begin(), second.end(), [&](const nlohmann::json& two) {
+      if (one["label"] != two["label"] || std::abs(one["score"].get<double>() - two["score"].get<double>()) > 0.01) return false;
+      for (size_t i = 0; i < 4; ++i)
+        if (std::abs(one["box"][i].get<double>() - two["box"][i].get<double>()) > 0.5) return false;
+      return true;
+    });
+  EXPECT_GE(same + 1, first.size()) << before.dump() << after.dump();  // one may lie at the threshold
+  std::string command = app + "/hone_app " + image + " >" + path("out") + " 2>" + path("err");
+  EXPECT_EQ(std::system(command.c_str()), 0) << read_text_file(path("err"));
+  EXPECT_EQ(read_text_file(path("out")), hone({"run", app + "/model.onnx", image, "--score", "0.2"}).out);
+}
+
 TEST_F(Use, DeployedProgramSaysWhatRunSays) {
   for (const std::string& model : {detector, segmenter, classifier}) {
     std::string app = path("app");

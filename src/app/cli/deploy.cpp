@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <filesystem>
 
@@ -21,22 +22,24 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* program_name = "hone_app";
+constexpr double least_score = 0.05;  // of the boxes that a detector's file still gives: the threshold in app.conf can go down to it
 
 struct DeployOptions {
-  std::string model, output;
+  std::string model, output, decoder;
   std::optional<double> score;
   int top = 1, threads = 0;
   ImageFlags image;
   bool no_binary = false, json = false;
 
   void add(CLI::App& app) {
-    app.add_option("MODEL", model, "model file, FP32 or INT8: a classifier, a detector of hone train or a segmenter")->required();
+    app.add_option("MODEL", model, "model file, FP32 or INT8: a classifier, a detector (of hone train, or with a known raw head) or a segmenter")->required();
     app.add_option("-o,--output", output, "folder to write")->required();
     app.add_option("--score", score, "objects and multi-label classes below this score are left out (0.3, 0.5)")->check(in_range(0.0, 1.0));
     app.add_option("--top", top, "classes to print for each image")->check(in_range(1, 1000));
     app.add_option("--threads", threads, "threads of an inference; 0: one per processor")->check(in_range(0, 1024));
     app.add_flag("--no-binary", no_binary, "write no ready-built program");
     app.add_flag("--json", json, "print JSON");
+    app.add_option("--decoder", decoder, "how a detector's raw head is read; default: known by its outputs (see hone eval --help)");
     image.add(app);
   }
 };
@@ -76,10 +79,11 @@ std::string readme(const DeployOptions& options, const ImageModel& model, double
 }
 
 int deploy(const DeployOptions& options) {
-  ImageModel model = open_image_model(options.model, options.image);
-  if (model.decoder)
-    throw Error("'" + options.model + "'", "is a detector whose boxes are decoded outside of the file",
-                "deploy takes detectors of hone train; for others write a program with docs/api.md");
+  ImageModel model = open_image_model(options.model, options.image, options.decoder);
+  if (model.decoder) {  // what the program on the target need not know
+    model.graph = finished(model.graph, *model.decoder, std::min(least_score, options.score.value_or(least_score)));
+    model.decoder = nullptr;
+  }
   Predictor check(model, {{}, options.score});  // explains what is wrong with a model now, not on the target
   fs::path folder = options.output;
   make_writable_folder(folder / "src");

@@ -24,6 +24,7 @@ struct ExplainOptions {
   std::string model, output, method = "activation", layer, class_name, decoder;
   std::vector<std::string> images;
   std::optional<double> score;
+  int objects = 0;
   ImageFlags image;
   DeviceFlags device;
   bool json = false;
@@ -32,10 +33,12 @@ struct ExplainOptions {
     app.add_option("MODEL", model, "model file: a classifier, a detector or a segmenter")->required();
     app.add_option("IMAGE", images, "image files, or folders of images")->required()->default_str("");
     app.add_option("-o,--output", output, "folder for the pictures")->required();
-    app.add_option("--method", method, "activation, eigen-cam or recipro-cam (classifiers)");
+    app.add_option("--method", method, "activation, eigen-cam or recipro-cam");
     app.add_option("--class", class_name, "the class that is explained, by name or number; default: what the model sees first");
     app.add_option("--layer", layer, "value or node whose output is the feature map; default: the last one before the global pooling");
     app.add_option("--score", score, "objects below this score are not drawn (0.3)")->check(in_range(0.0, 1.0));
+    app.add_option("--objects", objects, "detectors: a picture for each of the N surest objects (of --class); recipro-cam has at least one")
+        ->check(in_range(1, 1000))->default_str("");
     app.add_option("--decoder", decoder, "how a detector's raw head is read; default: known by its outputs");
     app.add_flag("--json", json, "print JSON");
     image.add(app);
@@ -105,37 +108,53 @@ class Explain {
     return marks;
   }
 
-  std::filesystem::path target(const std::filesystem::path& file, const std::filesystem::path& root) const {
+  /// `object`: its number on the picture, from 1; 0: none.
+  std::filesystem::path target(const std::filesystem::path& file, const std::filesystem::path& root, int object) const {
     std::error_code ignored;
     std::filesystem::path relative = std::filesystem::is_directory(root, ignored) ? file.lexically_relative(root) : file.filename();
     std::string name = (relative.parent_path() / relative.stem()).string();
     std::replace(name.begin(), name.end(), '/', '_');
-    return std::filesystem::path(o_.output) / fmt::format("{}.{}.png", name, name_of(method_));
+    std::string number = object > 0 && o_.objects > 0 ? fmt::format(".{}", object) : "";
+    return std::filesystem::path(o_.output) / fmt::format("{}.{}{}.png", name, name_of(method_), number);
   }
 
   void explain(const std::filesystem::path& file, const std::filesystem::path& root, const Tensor& image) {
     Findings found = saliency_.see(image);
-    std::optional<int> label = label_ ? label_ : saliency_.first_class(found);
+    bool one_by_one = model_.task == Task::detection && (o_.objects > 0 || method_ == SaliencyMethod::recipro_cam);
+    if (one_by_one) {
+      if (label_) std::erase_if(found.objects, [&](const Detection& one) { return one.label != *label_; });
+      found.objects.resize(std::min<size_t>(found.objects.size(), static_cast<size_t>(std::max(1, o_.objects))));
+    }
+    std::optional<int> label = label_ && !one_by_one ? label_ : saliency_.first_class(found);
     if (!label) {
       if (o_.json) json_.push_back({{"file", file.string()}, {"class", nullptr}});
-      else fmt::print("{}: nothing found; --class says what to look for\n", file.string());
+      else fmt::print("{}: nothing found; --class says what to look for, --score how sure it must be\n", file.string());
       return;
     }
     if (!found.probabilities.empty() && *label >= static_cast<int>(found.probabilities.size()))
       throw Error("--class", fmt::format("the model has classes 0 to {}", found.probabilities.size() - 1));
-    Tensor map = saliency_.map(*label);
+    if (!one_by_one) return write(file, target(file, root, 0), image, saliency_.map(*label), describe(found, *label), *label, nullptr);
+    int number = 0;
+    for (const Detection& object : found.objects) {
+      Findings alone;
+      alone.objects = {object};
+      write(file, target(file, root, ++number), image, saliency_.map(object), describe(alone, object.label), object.label, &object);
+    }
+  }
+
+  /// `object`: what the map is about, nullptr: the class.
+  void write(const std::filesystem::path& file, const std::filesystem::path& path, const Tensor& image, const Tensor& map, Marks marks, int label,
+             const Detection* object) {
     int scale = enlargement({static_cast<int>(image.dim(0)), static_cast<int>(image.dim(1))});
-    Marks marks = describe(found, *label);
     for (ObjectMark& one : marks.objects) one.box = {one.box.x * scale, one.box.y * scale, one.box.w * scale, one.box.h * scale};
     Tensor picture = resize_linear(image, static_cast<int>(image.dim(0)) * scale, static_cast<int>(image.dim(1)) * scale).clone();
     overlay_heat(picture, map);
-    std::filesystem::path path = target(file, root);
     write_file(path, encode_png(draw_marks(picture, marks)));
     auto [x, y] = peak_of(map, image);
-    if (o_.json)
-      json_.push_back({{"file", file.string()}, {"class", *label}, {"label", saliency_.predictor().label(*label)}, {"picture", path.string()}, {"peak", {x, y}}});
-    else
-      fmt::print("{}: {}  {}\n", file.string(), marks.lines[0].second, path.string());
+    if (!o_.json) return fmt::print("{}: {}  {}\n", file.string(), marks.lines[0].second, path.string());
+    Json json = {{"file", file.string()}, {"class", label}, {"label", saliency_.predictor().label(label)}, {"picture", path.string()}, {"peak", {x, y}}};
+    if (object) json["object"] = {{"score", object->score}, {"box", {object->box.x, object->box.y, object->box.right(), object->box.bottom()}}};
+    json_.push_back(std::move(json));
   }
 
   const ExplainOptions& o_;

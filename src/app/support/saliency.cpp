@@ -151,6 +151,11 @@ SaliencyMethod parse_saliency_method(const std::string& name) {
 Saliency::Saliency(const ImageModel& model, SaliencyMethod method, const std::string& layer, const PredictorOptions& options)
     : task_(model.task), method_(method), decoder_(model.decoder), predictor_(model, options), model_outputs_(model.graph.outputs().size()) {
   bool classifies = task_ == Task::classification || task_ == Task::multi_label;
+  if (method == SaliencyMethod::recipro_cam && task_ == Task::detection) {
+    objects_.emplace(model, layer, options);
+    layer_ = objects_->layer();
+    return;
+  }
   if (method == SaliencyMethod::recipro_cam && !classifies)
     throw Error("recipro-cam", fmt::format("asks for the score of the whole image, which a model for {} does not give", name_of(task_)),
                 "use --method activation or eigen-cam");
@@ -219,8 +224,9 @@ const Value* Saliency::choose_layer(const Graph& graph, const std::string& layer
 }
 
 Findings Saliency::see(const Tensor& image) {
-  outputs_ = runner_->run(image, placement_);
   image_ = {static_cast<int>(image.dim(0)), static_cast<int>(image.dim(1))};
+  if (objects_) return objects_->see(image);
+  outputs_ = runner_->run(image, placement_);
   return predictor_.read({outputs_.begin(), outputs_.begin() + static_cast<std::ptrdiff_t>(model_outputs_)}, placement_, image);
 }
 
@@ -241,30 +247,11 @@ Tensor Saliency::activation(int label) {
     for (size_t i = 0; i < model_outputs_; ++i) named.emplace_back("output", outputs_[i]);
     if (!decoder_) return box_map(find_decoder("hone", {})->decode(named, {}, 0), label, image_.width, image_.height);
     ImageSize size = runner_->input_size();
-    return cut_to_image(box_map(decoder_->decode(named, size, 0.001), label, size.width, size.height));
+    return cut_to_image(box_map(decoder_->decode(named, size, 0.001), label, size.width, size.height), *decoder_, size, placement_, image_);
   }
   auto channels = weights_.defined() ? static_cast<size_t>(weights_.dim(1)) : 0;
   bool known = weights_.defined() && label < weights_.dim(0);
   return weighted_channels(outputs_.back(), known ? weights_.data<float>().subspan(static_cast<size_t>(label) * channels, channels) : std::span<const float>());
-}
-
-/// The part of a map over a letterboxed input that the image covers.
-Tensor Saliency::cut_to_image(const Tensor& map) const {
-  if (!decoder_ || decoder_->input.fit == Fit::stretch) return map;
-  ImageSize size = runner_->input_size();
-  Tensor cut(DType::f32, map.dims());
-  auto in = map.data<float>();
-  auto out = cut.mutable_data<float>();
-  int64_t height = map.dim(0), width = map.dim(1);
-  for (int64_t y = 0; y < height; ++y)
-    for (int64_t x = 0; x < width; ++x) {
-      double sx = ((static_cast<double>(x) + 0.5) / static_cast<double>(width) * image_.width * placement_.scale_x + placement_.offset_x) / size.width;
-      double sy = ((static_cast<double>(y) + 0.5) / static_cast<double>(height) * image_.height * placement_.scale_y + placement_.offset_y) / size.height;
-      auto fx = std::clamp<int64_t>(static_cast<int64_t>(sx * static_cast<double>(width)), 0, width - 1);
-      auto fy = std::clamp<int64_t>(static_cast<int64_t>(sy * static_cast<double>(height)), 0, height - 1);
-      out[static_cast<size_t>(y * width + x)] = in[static_cast<size_t>(fy * width + fx)];
-    }
-  return cut;
 }
 
 Tensor Saliency::recipro_cam(int label) {
@@ -296,10 +283,16 @@ Tensor Saliency::recipro_cam(int label) {
 }
 
 Tensor Saliency::map(int label) {
+  if (objects_) throw Error("recipro-cam", "asks for one object of a detector, not for a class");
   if (outputs_.empty()) throw Error("saliency", "has seen no image");
   if (method_ == SaliencyMethod::recipro_cam) return normalized(recipro_cam(label), true);
-  if (method_ == SaliencyMethod::eigen_cam) return normalized(cut_to_image(principal_map(outputs_.back())), true);
+  if (method_ == SaliencyMethod::eigen_cam) {
+    Tensor map = principal_map(outputs_.back());
+    return normalized(decoder_ ? cut_to_image(map, *decoder_, runner_->input_size(), placement_, image_) : map, true);
+  }
   return normalized(activation(label), false);
 }
+
+Tensor Saliency::map(const Detection& object) { return objects_ ? objects_->map(object) : limited_to(map(object.label), object.box, image_); }
 
 }  // namespace hone::app

@@ -2,6 +2,7 @@
 #include <optional>
 #include <string>
 
+#include "app/explain/object_saliency.hpp"
 #include "app/support/predictor.hpp"
 
 namespace hone::app {
@@ -15,6 +16,7 @@ enum class SaliencyMethod {
   /// Eigen-CAM (Muhammad and Yeasin 2020): the feature map's first principal component (no class is asked).
   eigen_cam,
   /// Recipro-CAM (Byun and Lee 2022): the score of the class when all but one place (with soft edges) of the feature map is 0.
+  /// Detectors: how much of an object's score is lost when a place is 0.
   recipro_cam
 };
 const char* name_of(SaliencyMethod method);  ///< "activation", "eigen-cam", "recipro-cam"
@@ -35,6 +37,8 @@ class Saliency {
   std::optional<int> first_class(const Findings& findings) const;
   /// f32 [h, w], 0..1, over the whole image: how much each place speaks for the class.
   Tensor map(int label);
+  /// The same for one object of a detector: Recipro-CAM (see ObjectSaliency), or the map of its class within its box.
+  Tensor map(const Detection& object);
 
   const Predictor& predictor() const { return predictor_; }
   const std::string& layer() const { return layer_; }  ///< the name of the feature map used; empty: none is needed
@@ -43,13 +47,13 @@ class Saliency {
   const Value* choose_layer(const Graph& graph, const std::string& layer) const;
   Tensor activation(int label);
   Tensor recipro_cam(int label);
-  Tensor cut_to_image(const Tensor& map) const;
 
   Task task_;
   SaliencyMethod method_;
   const Decoder* decoder_;
   Predictor predictor_;
   std::string layer_, head_layout_;
+  std::optional<ObjectSaliency> objects_;  ///< Recipro-CAM of a detector; then nothing below is used
   std::optional<ImageRunner> runner_;  ///< the model with the feature map as a further output
   std::optional<Session> head_;        ///< from the feature map to the first output
   int64_t head_batch_ = 1;             ///< feature maps at a time

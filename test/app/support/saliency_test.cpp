@@ -124,12 +124,73 @@ TEST(Saliency, SegmentersAndDetectorsShowTheirScores) {
   EXPECT_NEAR(column, 0.75, 0.05);
 }
 
+/// Two boxes whose scores are what lies in the left top and in the right bottom quarter of the feature map.
+Graph quarter_detector() {
+  Graph graph = parse_text(R"(graph "quarters" {
+    input %x: f32[1, 3, 32, 32]
+    const %w: f32[8, 3, 4, 4] = fill(0.02)
+    const %from0: i64[2] = [0, 0]
+    const %to0: i64[2] = [4, 4]
+    const %from1: i64[2] = [4, 4]
+    const %to1: i64[2] = [8, 8]
+    const %axes: i64[2] = [2, 3]
+    const %all: i64[3] = [1, 2, 3]
+    const %row: i64[2] = [1, 1]
+    const %first: f32[1, 2] = [0, 0]
+    const %second: f32[1, 2] = [0, 1]
+    const %box0: f32[1, 4] = [0, 0, 20, 20]
+    const %box1: f32[1, 4] = [20, 20, 40, 40]
+    const %zero: f32[] = [0]
+    const %column: i64[] = [2]
+    %feature = Conv(%x, %w) {strides=[4, 4]}
+    %a = Slice(%feature, %from0, %to0, %axes)
+    %b = Slice(%feature, %from1, %to1, %axes)
+    %am = ReduceMean(%a, %all) {keepdims=0}
+    %bm = ReduceMean(%b, %all) {keepdims=0}
+    %as = Reshape(%am, %row)
+    %bs = Reshape(%bm, %row)
+    %r0 = Concat(%first, %as, %box0) {axis=1}
+    %r1 = Concat(%second, %bs, %box1) {axis=1}
+    %rows = Concat(%r0, %r1) {axis=0}
+    %score = Gather(%rows, %column) {axis=1}
+    %some = Greater(%score, %zero)
+    %detections = Compress(%rows, %some) {axis=0}
+    output "detections" = %detections
+  })");
+  attach_preprocess(graph, {.height = 32, .width = 32, .mean = {0, 0, 0}, .std = {255, 255, 255}, .antialias = false});
+  set_labels(graph, {"apple", "pear"});
+  graph.metadata["hone.task"] = "detection";
+  return graph;
+}
+
+TEST(Saliency, ReciproCamOfADetectorIsAboutOneObject) {
+  Saliency saliency(model_of(quarter_detector()), SaliencyMethod::recipro_cam, "", {});
+  EXPECT_EQ(saliency.layer(), "feature");
+  Tensor gray = Tensor::zeros(DType::u8, {40, 40, 3});
+  fill_box(gray, {0, 0, 40, 40}, {200, 200, 200});
+  Findings found = saliency.see(gray);
+  ASSERT_EQ(found.objects.size(), 2u);
+  for (const Detection& object : found.objects) {
+    Tensor map = saliency.map(object);
+    auto [row, column] = peak(map);
+    EXPECT_EQ(row < 0.5, object.label == 0);
+    EXPECT_EQ(column < 0.5, object.label == 0);
+    double far = object.label == 0 ? 0.9 : 0.1;
+    EXPECT_NEAR(at(map, far, far), 0, 1e-5) << "the other quarter says nothing of this object";
+  }
+  EXPECT_THAT(error_of([&] { saliency.map(0); }), HasSubstr("one object"));
+  Saliency eigen(model_of(quarter_detector()), SaliencyMethod::eigen_cam, "", {});
+  found = eigen.see(gray);
+  EXPECT_NEAR(at(limited_to(eigen.map(0), {0, 0, 20, 20}, {40, 40}), 0.9, 0.9), 0, 1e-6);
+}
+
 TEST(Saliency, ErrorsSayWhatHelps) {
   auto make = [](Graph graph, SaliencyMethod method, const char* layer) {
     return error_of([&] { Saliency saliency(model_of(std::move(graph)), method, layer, {}); });
   };
   EXPECT_THAT(make(app_test::color_classifier(), SaliencyMethod::activation, "featur"), HasSubstr("near: feature"));
   EXPECT_THAT(make(app_test::fixed_detector(), SaliencyMethod::recipro_cam, ""), HasSubstr("use --method activation"));
+  EXPECT_THAT(make(app_test::color_segmenter(), SaliencyMethod::recipro_cam, ""), HasSubstr("use --method activation"));
   EXPECT_THAT(make(app_test::fixed_detector(), SaliencyMethod::eigen_cam, ""), HasSubstr("no feature map"));
   EXPECT_THAT(error_of([] { parse_saliency_method("eigencam"); }), HasSubstr("did you mean 'eigen-cam'"));
 }

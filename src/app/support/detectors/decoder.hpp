@@ -6,7 +6,7 @@
 
 #include "data/augment/scene.hpp"
 #include "data/metrics/detection.hpp"
-#include "graph/graph.hpp"
+#include "graph/node_writer.hpp"
 
 namespace hone::app {
 
@@ -22,6 +22,12 @@ struct InputRule {
 /// The outputs of one inference, by name in the order of the model.
 using Outputs = std::vector<std::pair<std::string, Tensor>>;
 
+/// What a detector's outputs say of all its candidates, as values of a graph.
+struct Candidates {
+  Value* boxes = nullptr;   ///< f32 [N, n, 4]: left, top, right, bottom in pixels of the network's input
+  Value* scores = nullptr;  ///< f32 [N, n, classes]
+};
+
 /// Makes boxes of what a family of detectors computes: one file and one line in the list each.
 struct Decoder {
   const char* name;
@@ -33,6 +39,8 @@ struct Decoder {
   bool (*recognizes)(const Graph& model);
   /// Boxes in pixels of the network's input, before NMS, with scores of at least `least_score`.
   std::vector<Detection> (*decode)(const Outputs& outputs, const ImageSize& input, double least_score);
+  /// The same as nodes behind the outputs, for finished(): all candidates, none left out.
+  Candidates (*add_nodes)(NodeWriter& nodes, const std::vector<Value*>& outputs, const ImageSize& input) = nullptr;
   /// The model takes images as they are and has decoding and suppression inside: boxes are in pixels of the image, names of
   /// classes are in the model, `input`, `nms_iou` and `classes` say nothing.
   bool finished = false;
@@ -42,11 +50,21 @@ const std::vector<Decoder>& decoders();
 /// By name (throws Error with near names), or the one that recognizes the model; nullptr: none does.
 const Decoder* find_decoder(const std::string& name, const Graph& model);
 
+/// The model with preprocessing, decoding and suppression inside, as hone train ships detectors: takes images u8 [1, height, width, 3],
+/// gives `detections` f32 [M, 7] (image, class, score, left, top, right, bottom in pixels of the image) with scores of at least
+/// `least_score`. Throws Error when the model's input has no fixed size.
+Graph finished(const Graph& model, const Decoder& decoder, double least_score);
+
 /// The best boxes of each class, by score, that overlap no better one by more than `iou`; at most `most`.
 std::vector<Detection> suppress(std::vector<Detection> detections, double iou, size_t most = 300);
 
 /// The image of a sample as the network's input; `placement` gets where it lies there.
 Tensor network_input(const Tensor& image, const ImageSize& size, const InputRule& rule, Placement& placement);
+
+/// Appends the cells of a grid, row by row: x and y (`shift` 0: the corner, 0.5: the center) times the stride, and the stride.
+void add_cells(std::vector<float>& places, std::vector<float>& strides, int rows, int columns, int stride, double shift);
+/// Corners [N, n, 4] of boxes with these centers and sizes, both [N, n, 2].
+Value* boxes_around(NodeWriter& nodes, Value* center, Value* size);
 
 const std::vector<std::string>& coco_classes();
 const std::vector<std::string>& face_classes();

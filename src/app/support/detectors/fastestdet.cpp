@@ -32,9 +32,28 @@ std::vector<Detection> decode(const Outputs& outputs, const ImageSize& input, do
   }
   return found;
 }
+
+Candidates add_nodes(NodeWriter& nodes, const std::vector<Value*>& outputs, const ImageSize& input) {
+  const Shape& shape = outputs[0]->shape();
+  int64_t planes = shape[1].value, rows = shape[2].value, columns = shape[3].value;
+  std::vector<float> corners, unused;
+  add_cells(corners, unused, static_cast<int>(rows), static_cast<int>(columns), 1, 0);
+  auto width = static_cast<float>(input.width), height = static_cast<float>(input.height);
+  Value* flat = nodes.op("Reshape", "flat", {outputs[0], nodes.ints("flat.shape", {0, planes, rows * columns})});
+  Value* all = nodes.op("Transpose", "cells", {flat}, {{"perm", std::vector<int64_t>{0, 2, 1}}});
+  Value* place = nodes.op("Add", "place", {nodes.op("Tanh", "offsets", {nodes.part("raw_offsets", all, 2, 1, 3)}),
+                                           nodes.floats("corners", {rows * columns, 2}, corners)});
+  Value* center = nodes.op("Mul", "centers", {place, nodes.floats("cell", {2}, {width / static_cast<float>(columns), height / static_cast<float>(rows)})});
+  Value* size = nodes.op("Mul", "sizes", {nodes.op("Sigmoid", "shares", {nodes.part("raw_sizes", all, 2, 3, 5)}), nodes.floats("whole", {2}, {width, height})});
+  auto power = [&](const std::string& name, int64_t from, int64_t to, double exponent) {
+    Value* positive = nodes.op("Relu", name + ".positive", {nodes.part(name, all, 2, from, to)});
+    return nodes.op("Pow", name + ".power", {positive, nodes.number(name + ".exponent", exponent)});
+  };
+  return {boxes_around(nodes, center, size), nodes.op("Mul", "scores", {power("objectness", 0, 1, 0.6), power("classes", 5, planes, 0.4)})};
+}
 }  // namespace
 
 const Decoder fastestdet_decoder = {"fastestdet", "FastestDet, COCO classes", {{0, 0, 0}, {255, 255, 255}, true, Fit::stretch, 0}, 0.45,
-                                    coco_classes, recognizes, decode};
+                                    coco_classes, recognizes, decode, add_nodes};
 
 }  // namespace hone::app

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include <fmt/format.h>
+
 #include "app/support/detectors/decoder.hpp"
 #include "base/error.hpp"
 
@@ -76,10 +78,48 @@ std::vector<Detection> decode(const Outputs& outputs, const ImageSize& input, do
   }
   return found;
 }
+
+/// Whether a value went through a sigmoid; nodes that only move numbers are looked through.
+bool is_probability(const Value* value) {
+  for (const Node* node = value->producer(); node; node = node->input(0)->producer()) {
+    if (node->is("Sigmoid")) return true;
+    bool moves = node->is("Transpose") || node->is("Reshape") || node->is("Squeeze") || node->is("Unsqueeze") || node->is("Concat") ||
+                 node->is("Identity") || node->is("Flatten") || node->is("QuantizeLinear") || node->is("DequantizeLinear");
+    if (!moves) return false;
+  }
+  return false;
+}
+
+Candidates add_nodes(NodeWriter& nodes, const std::vector<Value*>& outputs, const ImageSize& input) {
+  std::vector<Value*> boxes, scores;
+  for (int stride : {8, 16, 32, 64}) {
+    std::string level = fmt::format("stride{}/", stride);
+    int rows = (input.height + stride - 1) / stride, columns = (input.width + stride - 1) / stride;
+    int64_t cells = int64_t{rows} * columns;
+    Value *distance = nullptr, *score = nullptr;
+    for (Value* output : outputs)
+      if (output->shape().rank() == 3 && output->shape()[1] == Dim(cells)) (output->shape()[2] == Dim(4 * bins) ? distance : score) = output;
+    if (!distance || !score) continue;
+    std::vector<float> centers, strides, weights;
+    add_cells(centers, strides, rows, columns, stride, 0.5);
+    for (int i = 0; i < bins; ++i) weights.push_back(static_cast<float>(i * stride));
+    Value* sides = nodes.op("Reshape", level + "sides", {distance, nodes.ints(level + "sides.shape", {0, cells, 4, bins})});
+    Value* share = nodes.op("Softmax", level + "shares", {sides}, {{"axis", int64_t{3}}});
+    Value* weighted = nodes.op("Mul", level + "weighted", {share, nodes.floats(level + "weights", {bins}, weights)});
+    Value* mean = nodes.op("ReduceSum", level + "distances", {weighted, nodes.ints(level + "distances.axes", {3})}, {{"keepdims", int64_t{0}}});
+    Value* center = nodes.floats(level + "centers", {cells, 2}, centers);
+    Value* first = nodes.op("Sub", level + "left_top", {center, nodes.part(level + "before", mean, 2, 0, 2)});
+    Value* second = nodes.op("Add", level + "right_bottom", {center, nodes.part(level + "behind", mean, 2, 2, 4)});
+    boxes.push_back(nodes.op("Concat", level + "boxes", {first, second}, {{"axis", int64_t{2}}}));
+    scores.push_back(is_probability(score) ? score : nodes.op("Sigmoid", level + "scores", {score}));
+  }
+  if (boxes.empty()) throw Error("outputs", "are not those of NanoDet", "expected class scores and distances for each stride");
+  return {nodes.op("Concat", "boxes", boxes, {{"axis", int64_t{1}}}), nodes.op("Concat", "scores", scores, {{"axis", int64_t{1}}})};
+}
 }  // namespace
 
 const Decoder nanodet_decoder = {"nanodet", "NanoDet raw heads, COCO classes",
                                  {{103.53f, 116.28f, 123.675f}, {57.375f, 57.12f, 58.395f}, true, Fit::stretch, 0}, 0.6,
-                                 coco_classes, recognizes, decode};
+                                 coco_classes, recognizes, decode, add_nodes};
 
 }  // namespace hone::app

@@ -41,9 +41,22 @@ std::vector<Detection> decode(const Outputs& outputs, const ImageSize& input, do
       }
   return found;
 }
+
+Candidates add_nodes(NodeWriter& nodes, const std::vector<Value*>& outputs, const ImageSize& input) {
+  std::vector<float> corners, strides;
+  for (int stride : {8, 16, 32}) add_cells(corners, strides, input.height / stride, input.width / stride, stride, 0);
+  auto cells = static_cast<int64_t>(strides.size());
+  int64_t columns = outputs[0]->shape()[2].value;
+  Value* stride = nodes.floats("strides", {cells, 1}, strides);
+  Value* moved = nodes.op("Mul", "moved", {nodes.part("offsets", outputs[0], 2, 0, 2), stride});
+  Value* center = nodes.op("Add", "centers", {moved, nodes.floats("corners", {cells, 2}, corners)});
+  Value* size = nodes.op("Mul", "sizes", {nodes.op("Exp", "grown", {nodes.part("log_sizes", outputs[0], 2, 2, 4)}), stride});
+  Value* scores = nodes.op("Mul", "scores", {nodes.part("objectness", outputs[0], 2, 4, 5), nodes.part("classes", outputs[0], 2, 5, columns)});
+  return {boxes_around(nodes, center, size), scores};
+}
 }  // namespace
 
 const Decoder yolox_decoder = {"yolox", "YOLOX raw head, COCO classes", {{0, 0, 0}, {1, 1, 1}, true, Fit::letterbox_top_left, 114}, 0.65,
-                               coco_classes, recognizes, decode};
+                               coco_classes, recognizes, decode, add_nodes};
 
 }  // namespace hone::app

@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include <fmt/format.h>
+
 #include "app/support/detectors/decoder.hpp"
 #include "base/error.hpp"
 
@@ -41,9 +43,36 @@ std::vector<Detection> decode(const Outputs& outputs, const ImageSize& input, do
   }
   return found;
 }
+
+Candidates add_nodes(NodeWriter& nodes, const std::vector<Value*>& outputs, const ImageSize& input) {
+  std::vector<Value*> boxes, scores;
+  for (int stride : {8, 16, 32}) {
+    std::string level = fmt::format("stride{}/", stride);
+    int rows = input.height / stride, columns = input.width / stride;
+    std::vector<float> corners, strides;
+    add_cells(corners, strides, rows, columns, stride, 0);
+    Value *box = nullptr, *product = nullptr;
+    for (Value* output : outputs) {
+      const Shape& shape = output->shape();
+      if (shape.rank() != 3 || shape[1] != Dim(int64_t{rows} * columns)) continue;
+      if (shape[2] == Dim(4)) box = output;
+      if (shape[2] != Dim(1)) continue;
+      Value* sure = nodes.op("Clip", level + "sure", {output, nodes.number(level + "zero", 0), nodes.number(level + "one", 1)});
+      product = product ? nodes.op("Mul", level + "product", {product, sure}) : sure;
+    }
+    if (!box || !product) throw Error("outputs", "are not those of YuNet", "expected two scores and a box for each cell and stride");
+    Value* scale = nodes.number(level + "stride", stride);
+    Value* moved = nodes.op("Mul", level + "moved", {nodes.part(level + "offsets", box, 2, 0, 2), scale});
+    Value* center = nodes.op("Add", level + "centers", {moved, nodes.floats(level + "corners", {int64_t{rows} * columns, 2}, corners)});
+    Value* size = nodes.op("Mul", level + "sizes", {nodes.op("Exp", level + "grown", {nodes.part(level + "log_sizes", box, 2, 2, 4)}), scale});
+    boxes.push_back(boxes_around(nodes, center, size));
+    scores.push_back(nodes.op("Sqrt", level + "scores", {product}));
+  }
+  return {nodes.op("Concat", "boxes", boxes, {{"axis", int64_t{1}}}), nodes.op("Concat", "scores", scores, {{"axis", int64_t{1}}})};
+}
 }  // namespace
 
 const Decoder yunet_decoder = {"yunet", "YuNet face detector", {{0, 0, 0}, {1, 1, 1}, true, Fit::stretch, 0}, 0.45,
-                               face_classes, recognizes, decode};
+                               face_classes, recognizes, decode, add_nodes};
 
 }  // namespace hone::app
