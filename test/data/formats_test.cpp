@@ -200,6 +200,76 @@ TEST(Formats, MasksOfEveryKind) {
   EXPECT_THAT(read_mask(data.samples[0].mask, data.masks).to_ints(), ElementsAre(1, 0));
 }
 
+TEST(Formats, TablesAsOthersWriteThem) {
+  TemporaryFolder ids, tabs, split, windows;
+  for (const char* name : {"a", "b", "c"}) {
+    ids.write(std::string("pictures/") + name + ".png", png());
+    for (const TemporaryFolder* folder : {&tabs, &split}) folder->write(std::string(name) + ".png", png());
+    windows.write(std::string("pictures/") + name + ".png", png());
+  }
+  ids.write("train.csv", "\xEF\xBB\xBFid,breed\r\na,poodle\r\nb,beagle\r\nc,poodle\r\n");
+  Dataset data = read_dataset(ids.path());
+  EXPECT_EQ(data.task, Task::classification);
+  EXPECT_THAT(data.class_counts(), ElementsAre(1, 2));
+  tabs.write("labels.tsv", "image\tlabel\na.png\tcat\nb.png\tdog\nc.png\tdog\n");
+  EXPECT_THAT(read_dataset(tabs.path()).class_counts(), ElementsAre(1, 2));
+  split.write("x.csv", "file,label,split\na.png,cat,train\nb.png,dog,test\nc.png,dog,valid\n");
+  data = read_dataset(split.path());
+  ASSERT_EQ(data.samples.size(), 3u);
+  EXPECT_EQ(data.samples[0].part, Part::train);
+  EXPECT_EQ(data.samples[1].part, Part::test);
+  EXPECT_EQ(data.samples[2].part, Part::validation);
+  windows.write("x.csv", "file,label\npictures\\a.png,cat\npictures\\b.png,dog\n");
+  EXPECT_EQ(read_dataset(windows.path()).samples.size(), 2u);
+}
+
+TEST(Formats, MasksBesideTheirImages) {
+  TemporaryFolder beside, missing, ade;
+  for (const char* name : {"car", "bus"}) {
+    beside.write(std::string("set/") + name + ".PNG", png(2, 2));
+    beside.write(std::string("set/") + name + "_mask.png", gray_png(2, 2, {0, 1, 1, 0}));
+  }
+  Dataset data = read_dataset(beside.path());
+  EXPECT_EQ(data.task, Task::segmentation);
+  ASSERT_EQ(data.samples.size(), 2u);
+  EXPECT_THAT(read_mask(data.samples[0].mask, data.masks).to_ints(), ElementsAre(0, 1, 1, 0));
+  EXPECT_TRUE(data.problems.empty());
+  for (const char* name : {"1", "2", "3"}) missing.write(std::string("images/") + name + ".png", png(2, 2));
+  for (const char* name : {"1", "3"}) missing.write(std::string("masks/") + name + ".png", gray_png(2, 2, {0, 1, 1, 0}));
+  data = read_dataset(missing.path());
+  EXPECT_EQ(data.samples.size(), 2u);
+  EXPECT_EQ(problems(data, "without a mask"), 1);
+  ade.write("images/training/1.png", png(2, 2));
+  ade.write("annotations/training/1.png", gray_png(2, 2, {0, 1, 2, 2}));
+  ade.write("objectInfo150.txt", "Idx\tRatio\tTrain\tVal\tStuff\tName\n1\t0.16\t11664\t1172\t1\twall\n2\t0.12\t6046\t612\t1\tbuilding, edifice\n");
+  data = read_dataset(ade.path());
+  ASSERT_GE(data.classes.size(), 2u);
+  EXPECT_EQ(read_mask(data.samples[0].mask, data.masks).to_ints(), (std::vector<int64_t>{255, 0, 1, 1}));
+}
+
+TEST(Formats, SingleBadLinesAreNotAnotherFormat) {
+  TemporaryFolder folder;
+  for (const char* name : {"1", "2"}) {
+    folder.write(std::string(name) + ".png", png());
+    folder.write(std::string(name) + ".txt", "0 0.5 0.5 0.2 0.3\nx y z\n1 0.5 0.5 0.1 0.1\n0 0.2 0.2 0.1 0.1\n");
+  }
+  folder.write("classes.txt", "a\nb\n");
+  Dataset data = read_dataset(folder.path());
+  EXPECT_EQ(data.format, "yolo");
+  EXPECT_EQ(problems(data, "lines that make no sense"), 2);
+  EXPECT_THAT(data.class_counts(), ElementsAre(4, 2));
+}
+
+TEST(Formats, Cifar100WithoutItsNames) {
+  TemporaryFolder folder;
+  std::string record(2 + 3072, '\0');
+  record[1] = 7;
+  folder.write("train.bin", record + record);
+  Dataset data = read_dataset(folder.path());
+  EXPECT_EQ(data.classes.size(), 100u);
+  EXPECT_EQ(data.samples[0].label, 7);
+}
+
 TEST(Formats, CifarAndMnistFiles) {
   TemporaryFolder cifar, mnist;
   std::string record(3073, '\x05');

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <limits>
 
+#include "data/metrics/hierarchy.hpp"
+#include "data/metrics/multi_label.hpp"
 #include "temporary_folder.hpp"
 
 namespace hone {
@@ -63,6 +65,35 @@ TEST(Accuracy, TopKAndAgreement) {
               HasSubstr("3 rows of scores but 1 labels"));
   EXPECT_THAT(error_of([&] { agreement(scores, Tensor::of<float>({1, 3}, {1, 2, 3})); }), HasSubstr("one shape"));
   EXPECT_THAT(error_of([&] { agreement(scores, Tensor::of<float>({3}, {1, 2, 3})); }), HasSubstr("[N, C]"));
+}
+
+TEST(MultiLabelCounts, KnownValues) {
+  MultiLabelCounts counts(3, 0.5);
+  auto add = [&](std::vector<float> probabilities, std::vector<int> labels) { counts.add(probabilities, labels); };
+  add({0.9f, 0.1f, 0.5f}, {0, 2});  // all right: the threshold itself is an answer
+  add({0.9f, 0.6f, 0.1f}, {0});     // one too many
+  add({0.1f, 0.1f, 0.1f}, {0});     // one missing
+  std::vector<ClassScore> scores = counts.per_class();
+  EXPECT_DOUBLE_EQ(scores[0].precision, 1);
+  EXPECT_DOUBLE_EQ(scores[0].recall, 2.0 / 3);
+  EXPECT_DOUBLE_EQ(scores[0].f1, 0.8);
+  EXPECT_EQ(scores[1].support, 0);
+  EXPECT_DOUBLE_EQ(counts.macro_f1(), 0.9) << "a class that never occurs does not count";
+  EXPECT_DOUBLE_EQ(counts.micro().f1, 0.75);  // 3 right, 4 answers, 4 labels
+  EXPECT_DOUBLE_EQ(counts.exact_match(), 1.0 / 3);
+  EXPECT_THAT(error_of([&] { add({0, 0}, {}); }), HasSubstr("2 probabilities for 3 classes"));
+  EXPECT_THAT(error_of([&] { add({0, 0, 0}, {3}); }), HasSubstr("is no class"));
+}
+
+TEST(ClassLevels, AreReadFromNames) {
+  EXPECT_TRUE(levels_of_classes(std::vector<std::string>{"a", "b"}).empty());
+  std::vector<ClassLevel> levels = levels_of_classes(std::vector<std::string>{"a/x/1", "a/x/2", "a/y", "b"});
+  ASSERT_EQ(levels.size(), 2u);
+  EXPECT_THAT(levels[0].names, ElementsAre("a", "b"));
+  EXPECT_THAT(levels[0].group, ElementsAre(0, 0, 0, 1));
+  EXPECT_THAT(levels[1].names, ElementsAre("a/x", "a/y", "b"));
+  EXPECT_THAT(levels[1].group, ElementsAre(0, 0, 1, 2));
+  EXPECT_THAT(group_probabilities(levels[0], std::vector<float>{0.25f, 0.25f, 0.125f, 0.375f}), ElementsAre(0.625f, 0.375f));
 }
 
 TEST(Sqnr, KnownValues) {

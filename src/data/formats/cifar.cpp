@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <cstring>
+#include <filesystem>
 
 #include "base/error.hpp"
 #include "data/formats/byte_file.hpp"
@@ -21,12 +22,19 @@ struct Files {
   std::vector<const FolderFile*> files;
 };
 
+/// By the names beside it, or by its size.
+bool is_hundred(const Folder& folder, const FolderFile& file) {
+  if (folder.find((file.directory.empty() ? "" : file.directory + "/") + "fine_label_names.txt")) return true;
+  std::error_code error;
+  auto bytes = std::filesystem::file_size(folder.full(file.path), error);
+  return !error && bytes > 0 && bytes % (2 + 3 * plane) == 0;
+}
+
 Files find_files(const Folder& folder) {
   Files found;
   for (const FolderFile* file : folder.with_extension(".bin")) {
     bool ten = file->name.starts_with("data_batch_") || file->name == "test_batch.bin";
-    bool hundred = (file->name == "train.bin" || file->name == "test.bin") &&
-                   folder.find((file->directory.empty() ? "" : file->directory + "/") + "fine_label_names.txt");
+    bool hundred = (file->name == "train.bin" || file->name == "test.bin") && is_hundred(folder, *file);
     if (!ten && !hundred) continue;
     if (!found.files.empty() && (file->directory != found.directory || hundred != found.fine)) continue;
     found.directory = file->directory;

@@ -21,7 +21,7 @@ enum class Kind { unknown, label, boxes, columns, list };
 struct Columns {
   Kind kind = Kind::unknown;
   bool header = false;
-  int file = -1, label = -1;
+  int file = -1, label = -1, part = -1;
   int left = -1, top = -1, right = -1, bottom = -1;  // or width and height
   bool sizes = false;                                 // right and bottom are width and height
   std::vector<int> classes;                           // of Kind::columns
@@ -60,6 +60,10 @@ bool is_flag(const std::string& field) {
 void find_named(const CsvRow& header, const std::vector<CsvRow>& rows, Columns& columns) {
   columns.file = column(header, {"file", "filename", "file_name", "path", "image", "image_path", "img", "image_name", "image_id", "id"});
   columns.label = column(header, {"label0", "label", "class", "labels", "tags", "classes", "class_name", "category", "target"});
+  columns.part = column(header, {"split", "set", "part", "subset", "partition", "usage"});
+  if (columns.label < 0 && columns.file >= 0 && header.fields.size() == (columns.part < 0 ? 2u : 3u))  // id,breed
+    for (int i = 0; i < static_cast<int>(header.fields.size()); ++i)
+      if (i != columns.file && i != columns.part) columns.label = i;
   columns.left = column(header, {"xmin", "x1", "x_min", "left", "x"});
   columns.top = column(header, {"ymin", "y1", "y_min", "top", "y"});
   columns.right = column(header, {"xmax", "x2", "x_max", "right"});
@@ -81,7 +85,7 @@ void find_named(const CsvRow& header, const std::vector<CsvRow>& rows, Columns& 
     columns.kind = lists ? Kind::list : Kind::label;
   } else {
     for (int i = 0; i < static_cast<int>(header.fields.size()); ++i) {
-      bool flags = i != columns.file && std::all_of(rows.begin(), rows.end(), [&](const CsvRow& row) {
+      bool flags = i != columns.file && i != columns.part && std::all_of(rows.begin(), rows.end(), [&](const CsvRow& row) {
         return static_cast<int>(row.fields.size()) <= i || is_flag(row.fields[static_cast<size_t>(i)]);
       });
       if (flags) columns.classes.push_back(i);
@@ -135,13 +139,20 @@ const char* description_of(Kind kind) {
   }
 }
 
+/// Tables by the names of files: .csv and .tsv.
+std::vector<const FolderFile*> tables(const Folder& folder) {
+  std::vector<const FolderFile*> files = folder.with_extension(".csv");
+  for (const FolderFile* file : folder.with_extension(".tsv")) files.push_back(file);
+  return files;
+}
+
 std::vector<Candidate> detect(const Folder& folder) {
   struct Found {
     const FolderFile* file;
     Kind kind;
   };
   std::vector<Found> found;
-  for (const FolderFile* file : folder.with_extension(".csv")) {
+  for (const FolderFile* file : tables(folder)) {
     if (std::count(file->path.begin(), file->path.end(), '/') > 2) continue;
     Columns columns = look(read_text_file(folder.full(file->path)).substr(0, 1 << 20));
     if (columns.kind != Kind::unknown) found.push_back({file, columns.kind});
@@ -219,7 +230,8 @@ class TableReader {
     if (added) {
       dataset_.samples.emplace_back();
       dataset_.samples.back().path = path;
-      dataset_.samples.back().part = part_of(file_->path);
+      Part stated = columns_.part < 0 ? Part::none : part_of(field(row, columns_.part));
+      dataset_.samples.back().part = stated == Part::none ? part_of(file_->path) : stated;
     } else if (columns_.kind != Kind::boxes) {
       dataset_.problems.add("images that are listed twice: the first line counts", place(row), "delete one of the lines");
       return nullptr;
@@ -323,7 +335,7 @@ class TableReader {
 Dataset read(const Folder& folder, const ReadRequest& request) {
   Dataset dataset;
   TableReader reader(folder, dataset);
-  for (const FolderFile* file : folder.with_extension(".csv")) {
+  for (const FolderFile* file : tables(folder)) {
     if (!request.candidate.where.empty() && file->path != request.candidate.where) continue;
     if (request.candidate.where.empty() && part_of(file->path) == Part::none) continue;
     reader.read(*file);

@@ -123,6 +123,12 @@ const FolderFile* Folder::image_by_stem(const std::string& directory, const std:
 }
 
 const FolderFile* Folder::locate_image(const std::string& name, const std::string& from, const std::string& hint) const {
+  if (name.find('\\') != std::string::npos) {  // written on Windows, unless there is such a file
+    if (const FolderFile* file = find(from.empty() ? name : from + '/' + name)) return file->image ? file : nullptr;
+    std::string path = name;
+    std::replace(path.begin(), path.end(), '\\', '/');
+    return locate_image(path, from, hint);
+  }
   fs::path wanted = fs::path(name).lexically_normal();
   if (wanted.is_absolute()) wanted = wanted.filename();
   std::string relative = wanted.generic_string();

@@ -50,6 +50,15 @@ bool is_unused(const FolderFile& file) {
   return std::any_of(unused.begin(), unused.end(), [&](const std::string& suffix) { return stem.ends_with(suffix); });
 }
 
+/// car_mask.png beside car.jpg.
+bool is_mask_beside(const Folder& folder, const FolderFile& file) {
+  if (file.extension != ".png" && file.extension != ".bmp") return false;
+  std::string key = key_of(file.stem);
+  if (key.size() == file.stem.size() || to_lower(file.stem).ends_with("_leftimg8bit")) return false;
+  const FolderFile* image = folder.image_by_stem(file.directory, file.stem.substr(0, key.size()));
+  return image && image != &file;
+}
+
 struct Pair {
   const FolderFile* image;
   const FolderFile* mask;
@@ -79,16 +88,17 @@ std::string family_of(const std::string& directory) {
 std::map<std::string, std::vector<Pair>> mask_families(const Folder& folder) {
   std::map<std::string, std::vector<const FolderFile*>> images;
   for (const FolderFile& file : folder.files())
-    if (file.image && !is_mask_folder(file.directory)) images[key_of(file.stem)].push_back(&file);
+    if (file.image && !is_mask_folder(file.directory) && !is_mask_beside(folder, file)) images[key_of(file.stem)].push_back(&file);
   std::map<std::string, std::map<const FolderFile*, const FolderFile*>> found;
   for (const FolderFile& file : folder.files()) {
-    if ((file.extension != ".png" && file.extension != ".bmp") || !is_mask_folder(file.directory) || is_unused(file)) continue;
+    bool beside = is_mask_beside(folder, file);
+    if ((file.extension != ".png" && file.extension != ".bmp") || (!is_mask_folder(file.directory) && !beside) || is_unused(file)) continue;
     auto candidates = images.find(key_of(file.stem));
     if (candidates == images.end()) continue;
     const FolderFile* best = *std::max_element(candidates->second.begin(), candidates->second.end(), [&](auto* a, auto* b) {
       return kinship(a->directory, file.directory) < kinship(b->directory, file.directory);
     });
-    const FolderFile*& mask = found[family_of(file.directory)][best];
+    const FolderFile*& mask = found[beside ? "" : family_of(file.directory)][best];
     if (!mask || to_lower(file.stem).ends_with("labeltrainids")) mask = &file;
   }
   std::map<std::string, std::vector<Pair>> families;
@@ -172,6 +182,37 @@ bool use_colors(const Folder& folder, Dataset& dataset) {
   return true;
 }
 
+/// objectInfo150.txt: a header, then lines of index, shares and, in the last column, names ("wall", "building, edifice").
+std::vector<std::string> ade_names(const Folder& folder) {
+  std::vector<std::string> names;
+  const FolderFile* file = folder.find("objectInfo150.txt");
+  if (!file) return names;
+  for (const std::string& line : lines_of(read_text_file(folder.full(file->path)))) {
+    size_t tab = line.rfind('\t');
+    if (tab == std::string::npos || line.empty() || line[0] < '0' || line[0] > '9') continue;
+    names.push_back(trimmed(line.substr(tab + 1, line.find_first_of(",;", tab) - tab - 1)));
+  }
+  return names;
+}
+
+/// Images beside those that have a mask, but without one: half of a copy, or not drawn yet.
+void count_images_without_mask(const Folder& folder, const std::vector<Pair>& pairs, Dataset& dataset) {
+  std::set<std::string> directories;
+  std::set<const FolderFile*> used;
+  // Pascal VOC has masks of a seventh of its images, on purpose.
+  if (pairs.empty() || pairs[0].mask->directory.find("SegmentationClass") != std::string::npos) return;
+  for (const Pair& pair : pairs) directories.insert(pair.image->directory), used.insert({pair.image, pair.mask});
+  std::vector<std::string> places;
+  int64_t without = 0;
+  for (const FolderFile& file : folder.files()) {
+    if (!file.image || !directories.count(file.directory) || used.count(&file) || is_mask_folder(file.directory) || is_mask_beside(folder, file) || is_unused(file))
+      continue;
+    ++without;
+    if (places.size() < 10) places.push_back(quoted(folder.full(file.path)));
+  }
+  if (without > 0) dataset.problems.add({"images without a mask were left out", "add a mask of the same name", without, places});
+}
+
 void find_coding(const Folder& folder, Dataset& dataset) {
   MaskCoding& coding = dataset.masks;
   std::string first = dataset.samples.empty() ? "" : to_lower(dataset.samples[0].mask.string());
@@ -191,9 +232,10 @@ void find_coding(const Folder& folder, Dataset& dataset) {
   bool ade = folder.find("objectInfo150.txt") || (!folder.in("annotations/training").empty() && !folder.in("images/training").empty());
   if (ade) {  // 0 is "other"; classes count from 1
     coding.class_of.fill(mask_ignore);
-    int classes = std::max(highest, folder.find("objectInfo150.txt") ? 150 : 0);
+    dataset.classes = ade_names(folder);
+    int classes = std::max({highest, folder.find("objectInfo150.txt") ? 150 : 0, static_cast<int>(dataset.classes.size())});
     for (int i = 1; i <= classes && i < 255; ++i) coding.class_of[static_cast<size_t>(i)] = static_cast<uint8_t>(i - 1);
-    number_classes(dataset, classes);
+    if (static_cast<int>(dataset.classes.size()) < classes) number_classes(dataset, classes);
     return;
   }
   if (dataset.classes.empty()) dataset.classes = names_file(folder, {"classes.txt", "labels.txt", "codes.txt", "class_names.txt"});
@@ -229,6 +271,7 @@ Dataset read(const Folder& folder, const ReadRequest& request) {
     sample.part = part_of(pair.mask->directory);
     dataset.samples.push_back(std::move(sample));
   }
+  count_images_without_mask(folder, families[request.candidate.where], dataset);
   find_coding(folder, dataset);
   find_binary(dataset);
   return dataset;

@@ -35,17 +35,19 @@ bool numbers_of(const std::string& line, std::vector<double>& values) {
 
 enum class Lines { other, boxes, polygons };
 
+/// By most of the lines: single ones that make no sense are a problem of the data, not another format.
 Lines kind_of(const std::string& text) {
   std::vector<double> values;
-  Lines kind = Lines::other;
+  size_t boxes = 0, polygons = 0, other = 0;
   for (const std::string& line : lines_of(text)) {
     if (trimmed(line).empty()) continue;
-    if (!numbers_of(line, values) || values.size() < 5 || values[0] != std::floor(values[0])) return Lines::other;
-    if (values.size() >= 7 && values.size() % 2 == 1) return Lines::polygons;
-    if (values.size() > 6) return Lines::other;
-    kind = Lines::boxes;
+    bool numbers = numbers_of(line, values) && values.size() >= 5 && values[0] == std::floor(values[0]);
+    if (numbers && values.size() >= 7 && values.size() % 2 == 1) ++polygons;
+    else if (numbers && values.size() <= 6) ++boxes;
+    else ++other;
   }
-  return kind;
+  if (boxes + polygons < 3 * other || boxes + polygons == 0) return Lines::other;
+  return polygons > 0 ? Lines::polygons : Lines::boxes;
 }
 
 /// The top folder of label files: the part of the directory up to the first word "label".
