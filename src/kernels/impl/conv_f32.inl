@@ -26,13 +26,15 @@ void pack_block(const float* w, int64_t taps, int64_t depth, int channels, int v
       for (auto& row : piece)
         for (float& value : row) value = 0;
     for (int64_t k = 0; k < depth; k += step) {
-      const int64_t count = (depth - k < step ? depth - k : step) * taps;
+      const int64_t end = k + step < depth ? k + step : depth;
       for (int lane = 0; lane < lanes; ++lane) {
         const float* filter = w + ((v * kLanes + lane) * depth + k) * taps;
-        for (int64_t i = 0; i < count; ++i) piece[i][lane] = filter[i];
+        for (int64_t i = 0; i < (end - k) * taps; ++i) piece[i][lane] = filter[i];
       }
-      for (int64_t i = 0; i < count; ++i)
-        store(panel + (i % taps * depth + k + i / taps) * width + v * kLanes, load(piece[i]));
+      const float* row = piece[0];
+      for (int64_t i = k; i < end; ++i)
+        for (int64_t tap = 0; tap < taps; ++tap, row += kLanes)
+          store(panel + (tap * depth + i) * width + v * kLanes, load(row));
     }
   }
 }
