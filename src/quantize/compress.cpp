@@ -177,7 +177,7 @@ class Compressor {
     report_.weights.push_back({candidate.node->name, candidate.node->op().type(),
                                fmt::format("int{} {}{}", settings.bits, settings.symmetric ? "sym" : "asym",
                                            whole ? "" : fmt::format(" g{}", settings.group)),
-                               candidate.elements(), made.signal > 0 ? made.error / made.signal : 0});
+                               value->constant().size(), made.signal > 0 ? made.error / made.signal : 0});
   }
 
   Graph& graph_;
