@@ -8,7 +8,7 @@
 #include <ATen/ATen.h>
 
 #include "train/graph_module.hpp"
-#include "train/torch_ops.hpp"
+#include "train/ops/torch_ops.hpp"
 
 namespace hone {
 

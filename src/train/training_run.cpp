@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include "base/duration.hpp"
 #include "base/error.hpp"
 #include "base/interrupt.hpp"
 #include "train/train_options.hpp"
@@ -325,20 +326,37 @@ void TrainingRun::finish_epoch() {
   if (!options_.checkpoint.empty()) save_or_warn();
 }
 
-/// Sets the length of the run by the time that is left. A plan that still fits within a few percent stays, so that a
-/// continued run follows the plan of the one it continues.
-void TrainingRun::plan() {
+/// What was measured so far.
+TimePlan TrainingRun::time_plan() const {
   TimePlan time;
   time.budget = options_.max_minutes * 60;
   time.elapsed = state_.seconds;
   time.seconds_per_pixel = state_.train_seconds / std::max(1.0, state_.pixels);
-  time.validation_seconds = state_.validation_seconds;
   time.batches_per_epoch = batches_;
   time.batch_size = options_.batch_size;
   time.height = static_cast<int>(options_.preprocess.height);
   time.width = static_cast<int>(options_.preprocess.width);
   time.start_ratio = options_.start_size;
   time.growth = options_.size_growth;
+  time.validation_seconds = state_.validation_seconds;
+  if (state_.history.empty()) {  // the forward pass is about a third of a training step
+    auto images = static_cast<double>(data_.validation.samples.size());
+    time.validation_seconds = images * time.height * time.width * time.seconds_per_pixel / 3;
+  }
+  return time;
+}
+
+/// A run with a time limit ends by then, however long it is before its length is planned.
+double TrainingRun::seconds_left() const {
+  TimePlan time = time_plan();
+  double left = time.remaining(state_.step, state_.total);
+  return time.budget > 0 ? std::clamp(time.budget - time.elapsed, 0.0, left) : left;
+}
+
+/// Sets the length of the run by the time that is left. A plan that still fits within a few percent stays, so that a
+/// continued run follows the plan of the one it continues.
+void TrainingRun::plan() {
+  TimePlan time = time_plan();
   if (state_.step >= state_.total) return;
   double expected = time.elapsed + time.remaining(state_.step, state_.total);
   bool longest = state_.total == options_.epochs * batches_;
@@ -366,6 +384,7 @@ void TrainingRun::show() {
     detail += fmt::format("  val{} {:.1f}%", objective_.has_training_metric() ? "" : " " + name,
                           100 * state_.history.back().validation_metric);
   if (state_.images > 0) detail += fmt::format("  {:.{}f} img/s", speed(), speed() < 20 ? 1 : 0);
+  if (state_.images > 0 && state_.step < state_.total) detail += "  " + format_duration(seconds_left()) + " left";
   progress_.update(state_.step, detail);
 }
 

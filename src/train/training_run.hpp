@@ -39,6 +39,8 @@ class TrainingRun {
   Score validate();
   void keep_best(const Score& score);
   void plan();
+  TimePlan time_plan() const;
+  double seconds_left() const;  ///< estimated
   void show();
   void save();
   bool save_or_warn();

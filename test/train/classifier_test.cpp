@@ -1,5 +1,6 @@
 #include "train/classifier_trainer.hpp"
 
+#include <chrono>
 #include <cmath>
 #include <fstream>
 
@@ -152,9 +153,10 @@ TEST_F(Shapes, SameSeedSameResult) {
 TEST_F(Shapes, AnyNumberOfThreadsGivesTheSameLosses) {
   TrainOptions o = options();
   o.batch_size = 15;
+  o.epochs = 2;
   Graph one = model();
   auto expected = losses(train_classifier(one, *data_, o));
-  for (int threads : {2, 4, 20}) {  // of uneven parts, and more threads than images
+  for (int threads : {2, 16}) {  // of uneven parts, and more threads than images
     o.threads = threads;
     Graph graph = model();
     auto found = losses(train_classifier(graph, *data_, o));
@@ -342,6 +344,37 @@ TEST_F(Shapes, StopsEarlyAndInTime) {
   result = train_classifier(second, *data_, timed);
   EXPECT_EQ(result.stopped, StopReason::time);
   EXPECT_LT(result.history.back().learning_rate, 0.2 * timed.learning_rate) << "the schedule ends with the time";
+}
+
+struct Lines : Progress {
+  void begin(const std::string&, int64_t total) override { totals.push_back(total); }
+  void update(int64_t, const std::string& detail) override { details.push_back(detail); }
+  void end(const std::string&) override {}
+  std::vector<int64_t> totals;
+  std::vector<std::string> details;
+};
+
+/// From the first batch on the time left is never more than the limit allows, and it runs out with the run.
+TEST_F(Shapes, TheTimeLeftFollowsTheLimit) {
+  TrainOptions o = options();
+  o.epochs = 1000;
+  o.max_minutes = 2.0 / 60;
+  Lines lines;
+  auto start = std::chrono::steady_clock::now();
+  Graph graph = model();
+  std::vector<double> left;
+  o.on_step = [&](int64_t) {
+    double passed = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    size_t at = lines.details.back().rfind("  ");
+    if (!lines.details.back().ends_with(" s left")) return;  // the last one
+    left.push_back(std::stod(lines.details.back().substr(at)));
+    EXPECT_LE(left.back(), std::max(0.0, 2 - passed) + 1) << lines.details.back();
+  };
+  TrainResult result = train_classifier(graph, *data_, o, lines);
+  EXPECT_EQ(result.stopped, StopReason::time);
+  ASSERT_GT(left.size(), 5u);
+  EXPECT_LE(left.back(), 1);
+  for (size_t i = 1; i < left.size(); ++i) EXPECT_LE(left[i], left[i - 1] + 1) << i;
 }
 
 TEST_F(Shapes, TrainsAModelThatEndsInSoftmax) {

@@ -27,14 +27,6 @@ std::string scaled(double value, const char* const* units, int count) {
 }
 }  // namespace
 
-std::string format_duration(double seconds) {
-  if (!std::isfinite(seconds) || seconds < 0) return "?";
-  auto whole = static_cast<int64_t>(std::lround(seconds));
-  if (whole < 60) return fmt::format("{} s", whole);
-  if (whole < 3600) return fmt::format("{} min {:02d} s", whole / 60, whole % 60);
-  return fmt::format("{} h {:02d} min", whole / 3600, whole / 60 % 60);
-}
-
 std::string format_bytes(double bytes) {
   static const char* const units[] = {"B", "kB", "MB", "GB", "TB"};
   return scaled(bytes, units, 5);

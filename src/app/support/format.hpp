@@ -6,11 +6,12 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/duration.hpp"
+
 namespace hone::app {
 
 using Json = nlohmann::ordered_json;
 
-std::string format_duration(double seconds);  ///< "45 s", "3 min 20 s", "2 h 05 min"
 std::string format_bytes(double bytes);       ///< "512 B", "8.9 MB" (powers of 1000, as disks and file managers count)
 std::string format_count(double count);       ///< "812", "3.5 M", "1.82 G"
 std::string format_percent(double share);     ///< 0.854 -> "85.4%"

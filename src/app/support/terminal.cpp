@@ -76,7 +76,8 @@ class TerminalProgress : public Progress {
     std::string tail = detail;
     bool has_rate = detail.find("/s") != std::string::npos;
     if (rate > 0 && !has_rate) tail += fmt::format("{}{:.{}f}/s", tail.empty() ? "" : "  ", rate, rate < 10 ? 1 : 0);
-    if (total_ > 0 && rate > 0 && done < total_)
+    bool has_time = detail.ends_with(" left");
+    if (total_ > 0 && rate > 0 && done < total_ && !has_time)
       tail += fmt::format("  {} left", format_duration(static_cast<double>(total_ - done) / rate));
     std::string line;
     if (total_ > 0) {

@@ -65,22 +65,39 @@ void drop_unused_classes(Dataset& dataset) {
   warn(fmt::format("the data has no images of the classes {}; they are left out", name_list(dropped)));
 }
 
-Dataset read_any(const TrainCommandOptions& options, Task task, Progress& progress) {
-  if (task == Task::classification && !options.hierarchical) return read_classification(options.data, options.format, progress);
+/// Of each kind of problem the first places, a line each.
+std::string list_problems(const Problems& problems) {
+  std::string text;
+  for (const Problem& problem : problems.list()) {
+    for (const std::string& place : problem.places) text += fmt::format("{}: {}\n", place, problem.what);
+    auto listed = static_cast<int64_t>(problem.places.size());
+    if (problem.count > listed) text += fmt::format("... {} more: {}\n", problem.count - listed, problem.what);
+  }
+  return text;
+}
+
+/// `problems` gets what the reader went on after.
+Dataset read_any(const TrainCommandOptions& options, Task task, std::string& problems, Progress& progress) {
+  if (task == Task::classification && !options.hierarchical) {
+    Dataset images = read_classification(options.data, options.format, progress);
+    problems = list_problems(images.problems);
+    return images;
+  }
   DatasetOptions read;
   read.format = options.hierarchical ? "folders" : options.format;
   read.task = task;
   read.progress = &progress;
   Dataset dataset = read_dataset(options.data, read);
   print_problems(dataset);
+  problems = list_problems(dataset.problems);
   if (options.hierarchical) label_by_folders(dataset, options.data);
   return dataset;
 }
 
 /// Without a validation part some of the training images are held back: a test part is for the end, not to choose the best
 /// epoch by.
-Splits read_data_set(const TrainCommandOptions& options, Task task, Progress& progress) {
-  Dataset dataset = read_any(options, task, progress);
+Splits read_data_set(const TrainCommandOptions& options, Task task, std::string& problems, Progress& progress) {
+  Dataset dataset = read_any(options, task, problems, progress);
   std::vector<Skipped> skipped = check_images(dataset, {.progress = &progress});
   if (task == Task::classification) drop_unused_classes(dataset);
   auto is_validation = [](const Sample& sample) { return sample.part == Part::validation; };
@@ -119,13 +136,17 @@ Splits read_training_data(const TrainCommandOptions& options, Progress& progress
   if (task == Task::classification && options.format.empty() && options.task.empty())
     folders = is_class_folder(options.data, "a classifier was asked for");
   folders = folders && task == Task::classification && !options.hierarchical;
-  Splits data = folders ? read_class_folder(options, progress) : read_data_set(options, task, progress);
+  std::string problems;
+  Splits data = folders ? read_class_folder(options, progress) : read_data_set(options, task, problems, progress);
   for (Dataset* part : {&data.train, &data.validation, &data.test}) part->task = task;
   progress.end();
   fmt::print(stderr, "{}: {}, {}\n{}", options.data, name_of(task), data.description, describe_skipped(data.skipped));
-  if (!data.skipped.empty()) {
-    write_file(options.in_output("skipped.txt"), list_skipped(data.skipped));
-    fmt::print(stderr, "  (all of them in {})\n", options.in_output("skipped.txt").string());
+  std::string left_out = list_skipped(data.skipped) + problems;
+  std::error_code ignored;
+  fs::remove(options.in_output("skipped.txt"), ignored);
+  if (!left_out.empty()) {
+    write_file(options.in_output("skipped.txt"), left_out);
+    fmt::print(stderr, "  (what was left out is listed in {})\n", options.in_output("skipped.txt").string());
   }
   return data;
 }

@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
-#include "train/batch_norm_clip.hpp"
-#include "train/torch_ops.hpp"
+#include "train/ops/batch_norm_clip.hpp"
+#include "train/ops/torch_ops.hpp"
 
 namespace hone::torch_ops {
 

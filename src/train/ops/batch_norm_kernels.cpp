@@ -1,4 +1,4 @@
-#include "train/batch_norm_kernels.hpp"
+#include "train/ops/batch_norm_kernels.hpp"
 
 #include <algorithm>
 #include <vector>

@@ -1,4 +1,4 @@
-#include "train/torch_ops.hpp"
+#include "train/ops/torch_ops.hpp"
 
 #include <algorithm>
 #include <cstring>

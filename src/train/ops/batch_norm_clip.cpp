@@ -1,11 +1,11 @@
-#include "train/batch_norm_clip.hpp"
+#include "train/ops/batch_norm_clip.hpp"
 
 #include <algorithm>
 #include <vector>
 
 #include <torch/csrc/autograd/custom_function.h>
 
-#include "train/batch_norm_kernels.hpp"
+#include "train/ops/batch_norm_kernels.hpp"
 
 namespace hone {
 

@@ -75,17 +75,17 @@ at::ScalarType to_torch(DType dtype, const std::string& place);
 at::Tensor to_torch(const Tensor& tensor, const std::string& place);  ///< copies
 Tensor from_torch(const at::Tensor& tensor);                          ///< copies
 
-// Convolution and matrix products (ops_conv.cpp).
+// Convolution and matrix products (conv.cpp).
 Tensors conv(OpCall&);
 Tensors conv_transpose(OpCall&);
 Tensors gemm(OpCall&);
 Tensors matmul(OpCall&);
-// Pooling (ops_pool.cpp).
+// Pooling (pool.cpp).
 Tensors max_pool(OpCall&);
 Tensors average_pool(OpCall&);
 Tensors global_average_pool(OpCall&);
 Tensors global_max_pool(OpCall&);
-// Normalization, reductions, softmax (ops_norm.cpp).
+// Normalization, reductions, softmax (norm.cpp).
 Tensors batch_normalization(OpCall&);
 Tensors layer_normalization(OpCall&);
 Tensors softmax(OpCall&);
@@ -94,7 +94,7 @@ Tensors dropout(OpCall&);
 Tensors reduce_mean(OpCall&);
 Tensors reduce_sum(OpCall&);
 Tensors reduce_max(OpCall&);
-// Elementwise (ops_elementwise.cpp).
+// Elementwise (elementwise.cpp).
 Tensors relu(OpCall&);
 Tensors clip(OpCall&);
 Tensors leaky_relu(OpCall&);
@@ -124,7 +124,7 @@ Tensors max(OpCall&);
 Tensors where(OpCall&);
 Tensors cast(OpCall&);
 Tensors identity(OpCall&);
-// Shapes and data movement (ops_shape.cpp, ops_index.cpp).
+// Shapes and data movement (shape.cpp, index.cpp).
 Tensors flatten(OpCall&);
 Tensors reshape(OpCall&);
 Tensors transpose(OpCall&);
@@ -139,7 +139,7 @@ Tensors split(OpCall&);
 Tensors slice(OpCall&);
 Tensors gather(OpCall&);
 Tensors pad(OpCall&);
-// Resize (ops_resize.cpp).
+// Resize (resize.cpp).
 Tensors resize(OpCall&);
 
 }  // namespace hone::torch_ops

@@ -1,6 +1,6 @@
 #include <limits>
 
-#include "train/torch_ops.hpp"
+#include "train/ops/torch_ops.hpp"
 
 namespace hone::torch_ops {
 

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "train/torch_ops.hpp"
+#include "train/ops/torch_ops.hpp"
 
 namespace hone::torch_ops {
 

@@ -1,7 +1,7 @@
 #include <algorithm>
 
 #include "graph/ops/nn/resize_axis.hpp"
-#include "train/torch_ops.hpp"
+#include "train/ops/torch_ops.hpp"
 
 namespace hone::torch_ops {
 
