@@ -50,7 +50,7 @@ class Rewriter {
     bool any = false;
     for (Value* input : node->inputs()) any |= input && twin_.count(input) > 0;
     if (!any) return;
-    keep_elementwise(node) || move_axis(node) || move_axes_input(node) || resize(node) || shuffle(node);
+    keep_elementwise(node) || move_axis(node) || move_axes_input(node) || pad(node) || resize(node) || shuffle(node);
   }
 
   /// The NHWC form of an NCHW value: known, a permuted constant, or behind a new Transpose.
@@ -175,6 +175,22 @@ class Rewriter {
       inputs.resize(std::max(inputs.size(), place + 1), nullptr);
       inputs[place] = graph_.add_constant(node->name + "/axes", Tensor::of<int64_t>({static_cast<int64_t>(axes.size())}, axes));
     }
+    replace(node, graph_.insert_before(node, node->op().clone(), inputs, node->name + "/nhwc"));
+    return true;
+  }
+
+  /// Pad by constant numbers: they are put in the other order.
+  bool pad(Node* node) {
+    if (!node->is("Pad") || !rank_4(node->output()) || !node->input(1)->is_constant() || node->input(3)) return false;
+    std::vector<int64_t> given = node->input(1)->constant().to_ints(), moved(8);
+    if (given.size() != moved.size()) return false;
+    for (size_t i = 0; i < 4; ++i) {
+      auto to = static_cast<size_t>(last_axis[i]);
+      moved[to] = given[i], moved[to + 4] = given[i + 4];
+    }
+    std::vector<Value*> inputs = node->inputs();
+    inputs[0] = last(inputs[0], node);
+    inputs[1] = graph_.add_constant(node->name + "/pads", Tensor::of<int64_t>({8}, moved));
     replace(node, graph_.insert_before(node, node->op().clone(), inputs, node->name + "/nhwc"));
     return true;
   }

@@ -16,7 +16,7 @@
 #include "graph/ops/shape/slice.hpp"
 #include "graph/ops/shape/transpose.hpp"
 
-/// Ops that copy elements from one place to another: Transpose, Slice, Expand, DepthToSpace, SpaceToDepth, Gather.
+/// Ops that copy elements from one place to another: Transpose, Slice, Expand, Tile, DepthToSpace, SpaceToDepth, Gather.
 namespace hone::cpu {
 
 namespace {
@@ -98,6 +98,18 @@ Walk walk_expand(const Node& node) {
   return walk;
 }
 
+/// [d0, d1 ...] repeated, as [r0, d0, r1, d1 ...].
+Walk walk_tile(const Node& node) {
+  Dims x = dims_of(node.input(0)), y = dims_of(node.output()), strides = row_major_strides(x);
+  Walk walk;
+  for (size_t i = 0; i < x.size(); ++i) {
+    int64_t repeats = x[i] == 0 ? 0 : y[i] / x[i];
+    if (repeats != 1) walk.dims.push_back(repeats), walk.strides.push_back(0);
+    walk.dims.push_back(x[i]), walk.strides.push_back(strides[i]);
+  }
+  return walk;
+}
+
 /// nullopt when a bound is not constant.
 std::optional<Walk> walk_slice(const Node& node) {
   for (size_t i = 1; i < node.inputs().size(); ++i)
@@ -174,6 +186,7 @@ std::unique_ptr<Kernel> make_native_move(const Node& node, const CpuContext&, st
   }
   if (const auto* op = node.as<ops::Transpose>()) return make_move(node, walk_transpose(node, *op), "transpose", refusal);
   if (node.as<ops::Expand>()) return make_move(node, walk_expand(node), "expand", refusal);
+  if (node.is("Tile")) return make_move(node, walk_tile(node), "tile", refusal);
   if (!node.as<ops::Slice>()) return nullptr;
   auto walk = walk_slice(node);
   if (!walk) return refusal = "bounds are not constant", nullptr;

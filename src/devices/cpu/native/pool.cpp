@@ -82,7 +82,8 @@ std::unique_ptr<Kernel> make_native_pool(const Node& node, const CpuContext&, st
   const auto* maximum = dynamic_cast<const ops::MaxPool*>(fused->inner.get());
   const auto* average = dynamic_cast<const ops::AveragePool*>(fused->inner.get());
   bool global = std::string_view(fused->inner->type()) == "GlobalAveragePool";
-  if (!maximum && !average && !global) return nullptr;
+  bool largest = std::string_view(fused->inner->type()) == "GlobalMaxPool";
+  if (!maximum && !average && !global && !largest) return nullptr;
   DType type = node.input(0)->dtype();
   Dims x = dims_of(node.input(0)), y = dims_of(node.output());
   if (!byte_or_float(type) || !byte_or_float(node.output()->dtype())) return refusal = "element type", nullptr;
@@ -90,8 +91,16 @@ std::unique_ptr<Kernel> make_native_pool(const Node& node, const CpuContext&, st
   if (!fused->act.empty() || fused->has_residual) return refusal = "epilogue", nullptr;
   kernels::Operand in = operand(type, fused->input_quant(0));
   kernels::Target out = target(node.output()->dtype(), fused->out);
-  if (type != DType::f32 && !maximum && !fused->input_quant(0).quantized()) return refusal = "integers without a scale", nullptr;
+  if (type != DType::f32 && !maximum && !largest && !fused->input_quant(0).quantized()) return refusal = "integers without a scale", nullptr;
   if (global) return std::make_unique<NativeGlobalAverage>(x, in, out);
+  if (largest) {
+    kernels::PoolShape whole;
+    whole.height = whole.stride_h = whole.kernel_h = static_cast<int>(x[1]);
+    whole.width = whole.stride_w = whole.kernel_w = static_cast<int>(x[2]);
+    whole.channels = x[3];
+    whole.out_height = whole.out_width = 1;
+    return std::make_unique<NativePool>(PoolKind::maximum, whole, x[0], in, out);
+  }
   if (maximum) return std::make_unique<NativePool>(PoolKind::maximum, pool_shape(node, *maximum), y[0] * y[1], in, out);
   kernels::PoolShape shape = pool_shape(node, *average);
   shape.count_include_pad = average->count_include_pad != 0;

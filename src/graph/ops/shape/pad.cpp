@@ -58,8 +58,9 @@ void check_mode(Context& context, const std::string& mode) {
 
 int64_t modulo(int64_t a, int64_t b) { return (a % b + b) % b; }
 
-/// For each output position on an axis the input position, -1 for the border of constants.
-std::vector<int64_t> sources(const std::string& mode, int64_t begin, int64_t input, int64_t output) {
+}  // namespace
+
+std::vector<int64_t> pad_sources(const std::string& mode, int64_t begin, int64_t input, int64_t output) {
   std::vector<int64_t> result(static_cast<size_t>(output));
   for (int64_t i = 0; i < output; ++i) {
     int64_t at = i - begin;
@@ -84,6 +85,8 @@ std::vector<int64_t> sources(const std::string& mode, int64_t begin, int64_t inp
   }
   return result;
 }
+
+namespace {
 
 /// Fills one output row: `row` is nullptr where an outer axis is in the border of constants.
 template <class T>
@@ -162,7 +165,7 @@ void Pad::evaluate(EvalContext& context) const {
     for (size_t i = 0; i < rank; ++i) {
       if (x.dims()[i] == 0 && mode != "constant")
         context.fail(fmt::format("axis {} is empty and cannot be padded in mode {}", i, mode));
-      source.push_back(sources(mode, border.begin[i], x.dims()[i], dims[i]));
+      source.push_back(pad_sources(mode, border.begin[i], x.dims()[i], dims[i]));
     }
     pad_rows(in, out, x.dims(), source, border_value<T>(context, x));
   });
