@@ -164,7 +164,8 @@ class Builder {
       : plan_(std::make_shared<CpuPlan>()),
         options_(options),
         pool_(options.threads, [] { omp_set_num_threads(1); }),
-        context_{options.threads, constant_bytes(graph) > kCachedWeights, nullptr, &memory_},
+        room_(std::max(kLeastRoom, constant_bytes(graph) / 2)),
+        context_{options.threads, constant_bytes(graph) > kCachedWeights, nullptr, &room_, &memory_},
         tuner_({options.autotune, options.cache_dir}, context_, pool_),
         recorder_(recorder) {
     plan_->graph = std::move(graph);
@@ -201,6 +202,8 @@ class Builder {
   };
 
   static constexpr size_t kCachedWeights = 16 << 20;
+  // Winograd F(4x4) has four times the weights. The first layers, which have few weights and gain most, come first.
+  static constexpr size_t kLeastRoom = 16 << 20;
   static constexpr size_t kWorthReleasing = 4096, kWorthTrimming = 16 << 20;
   static size_t constant_bytes(const Graph& graph) {
     size_t total = 0;
@@ -395,6 +398,7 @@ class Builder {
   const CpuOptions& options_;
   ThreadPool pool_;  // for packing and measuring
   BlockMemory memory_;
+  size_t room_;  // see CpuContext
   CpuContext context_;
   Tuner tuner_;
   PlanRecorder* recorder_ = nullptr;

@@ -71,6 +71,8 @@ struct CpuContext {
   int threads = 1;
   bool cold_weights = false;  ///< the model's weights together exceed the caches, so that every inference reads them anew
   StoredWeights* stored = nullptr;  ///< while a kernel is made from the plan cache
+  /// Bytes by which transformed weights of this plan may still exceed the plain ones; nullptr: any number.
+  size_t* room = nullptr;
   BlockMemory* memory = nullptr;    ///< for packed weights, while a plan is built; nullptr: each kernel gets its own
   std::shared_ptr<void> allocate_weights(size_t bytes) const { return memory ? memory->take(bytes) : allocate(bytes); }
 };

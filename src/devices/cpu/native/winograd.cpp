@@ -84,6 +84,8 @@ class Winograd : public Kernel {
       return true;
     }
     weights_ = node.input(1)->constant();
+    if (shape_.tile == 4 && context_.room && more_bytes() > *context_.room)
+      return refusal = fmt::format("{} MB more weights than the plan has room for", more_bytes() >> 20), false;
     const double error = sampled_error(shape_, weights_.data<float>().data());
     if (!(error <= kErrorLimit)) return refusal = fmt::format("relative error {:.1g}, allowed {:.0g}", error, kErrorLimit), false;
     plan_chunks();
@@ -93,6 +95,7 @@ class Winograd : public Kernel {
   void rehearse(const std::shared_ptr<void>& memory) override { packed_ = memory; }
 
   void prepare(ThreadPool& pool) override {
+    if (context_.room) *context_.room -= std::min(*context_.room, more_bytes());
     if (!packed_) packed_ = context_.allocate_weights(kernel_->packed_bytes(shape_));
     pool.parallel_for(kernel_->blocks(shape_), [&](int64_t block, int) {
       kernel_->pack(shape_, weights_.data<float>().data(), packed_.get(), block, block + 1);
@@ -148,6 +151,8 @@ class Winograd : public Kernel {
   }
 
  private:
+  size_t more_bytes() const { return weight_bytes() - std::min(weight_bytes(), weights_.bytes()); }
+
   /// A chunk's matrices should stay in the second-level cache; but weights that do not fit there are read once a chunk, so
   /// that chunks must have tiles enough to pay for it.
   void plan_chunks() {
