@@ -9,7 +9,7 @@
 #include "app/support/draw_results.hpp"
 #include "app/support/format.hpp"
 #include "app/support/range.hpp"
-#include "app/support/saliency.hpp"
+#include "app/explain/saliency.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/interrupt.hpp"

@@ -4,7 +4,7 @@
 
 #include "app/evaluation/multi_label.hpp"
 #include "app/evaluation/worst.hpp"
-#include "app/support/evaluate.hpp"
+#include "app/evaluation/evaluate.hpp"
 #include "data/metrics/detection.hpp"
 
 /// What each task counts as wrong, and how it is drawn.

@@ -6,7 +6,7 @@
 
 #include <fmt/format.h>
 
-#include "app/support/saliency.hpp"
+#include "app/explain/saliency.hpp"
 #include "app/support/subgraph.hpp"
 #include "base/error.hpp"
 #include "base/interrupt.hpp"
@@ -139,15 +139,19 @@ Tensor cut_to_image(const Tensor& map, const Decoder& decoder, const ImageSize& 
   Tensor cut(DType::f32, {height, width});
   auto in = map.data<float>();
   auto out = cut.mutable_data<float>();
-  auto index = [](int64_t at, int64_t count, double pixels, double scale, double offset, int side, int64_t places) {
+  auto place = [](int64_t at, int64_t count, double pixels, double scale, double offset, int side, int64_t places) {
     double share = ((static_cast<double>(at) + 0.5) / static_cast<double>(count) * pixels * scale + offset) / side;
-    return std::clamp<int64_t>(static_cast<int64_t>(share * static_cast<double>(places)), 0, places - 1);
+    return std::clamp(share * static_cast<double>(places) - 0.5, 0.0, static_cast<double>(places - 1));
   };
+  auto value = [&](int64_t y, int64_t x) { return in[static_cast<size_t>(std::min(y, map.dim(0) - 1) * map.dim(1) + std::min(x, map.dim(1) - 1))]; };
   for (int64_t y = 0; y < height; ++y)
     for (int64_t x = 0; x < width; ++x) {
-      int64_t from_y = index(y, height, image.height, placement.scale_y, placement.offset_y, input.height, map.dim(0));
-      int64_t from_x = index(x, width, image.width, placement.scale_x, placement.offset_x, input.width, map.dim(1));
-      out[static_cast<size_t>(y * width + x)] = in[static_cast<size_t>(from_y * map.dim(1) + from_x)];
+      double from_y = place(y, height, image.height, placement.scale_y, placement.offset_y, input.height, map.dim(0));
+      double from_x = place(x, width, image.width, placement.scale_x, placement.offset_x, input.width, map.dim(1));
+      auto top = static_cast<int64_t>(from_y), left = static_cast<int64_t>(from_x);
+      auto fy = static_cast<float>(from_y - static_cast<double>(top)), fx = static_cast<float>(from_x - static_cast<double>(left));
+      out[static_cast<size_t>(y * width + x)] = (1 - fy) * ((1 - fx) * value(top, left) + fx * value(top, left + 1)) +
+                                                fy * ((1 - fx) * value(top + 1, left) + fx * value(top + 1, left + 1));
     }
   return cut;
 }

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "app/support/evaluate.hpp"
+#include "app/evaluation/evaluate.hpp"
 #include "app/support/format.hpp"
 #include "app/support/latency.hpp"
 

@@ -7,7 +7,7 @@
 
 #include <fmt/format.h>
 
-#include "app/support/evaluate_detection.hpp"
+#include "app/evaluation/evaluate_detection.hpp"
 #include "app/support/latency.hpp"
 #include "base/error.hpp"
 #include "base/interrupt.hpp"

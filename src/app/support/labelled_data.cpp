@@ -7,7 +7,7 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
-#include "app/support/evaluate_detection.hpp"
+#include "app/evaluation/evaluate_detection.hpp"
 #include "base/error.hpp"
 #include "data/metrics/hierarchy.hpp"
 #include "data/names.hpp"

@@ -233,7 +233,8 @@ void find_coding(const Folder& folder, Dataset& dataset) {
   if (ade) {  // 0 is "other"; classes count from 1
     coding.class_of.fill(mask_ignore);
     dataset.classes = ade_names(folder);
-    int classes = std::max({highest, folder.find("objectInfo150.txt") ? 150 : 0, static_cast<int>(dataset.classes.size())});
+    int named = static_cast<int>(dataset.classes.size());
+    int classes = std::max(highest, named == 0 && folder.find("objectInfo150.txt") ? 150 : named);
     for (int i = 1; i <= classes && i < 255; ++i) coding.class_of[static_cast<size_t>(i)] = static_cast<uint8_t>(i - 1);
     if (static_cast<int>(dataset.classes.size()) < classes) number_classes(dataset, classes);
     return;

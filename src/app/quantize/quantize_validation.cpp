@@ -1,4 +1,4 @@
-#include "app/support/quantize_validation.hpp"
+#include "app/quantize/quantize_validation.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -6,8 +6,8 @@
 
 #include <fmt/format.h>
 
-#include "app/support/evaluate.hpp"
-#include "app/support/evaluate_detection.hpp"
+#include "app/evaluation/evaluate.hpp"
+#include "app/evaluation/evaluate_detection.hpp"
 #include "base/error.hpp"
 #include "data/read.hpp"
 #include "graph/preprocess.hpp"
@@ -26,6 +26,9 @@ class ClassifierValidation : public Validation {
     std::filesystem::path own = data / "val";
     bool has_own = !images.given() && std::filesystem::is_directory(own, ignored);
     data_ = read_labelled_images(has_own ? own : data, classifier.labels(), images, no_progress());
+    if (labels_.empty() && !data_.classes.empty())
+      throw Error("'" + data.string() + "'", fmt::format("the model has no class names to match '{}' with", data_.classes.front()),
+                  "give the labels of the model, or class numbers in the data");
     for (const Sample& sample : data_.samples)
       if (sample.label < 0 || sample.label >= classifier.classes())
         throw Error("'" + sample.path.string() + "'",

@@ -1,4 +1,4 @@
-#include "app/support/quantize_sweep.hpp"
+#include "app/quantize/quantize_sweep.hpp"
 
 #include <algorithm>
 #include <chrono>

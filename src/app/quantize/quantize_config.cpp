@@ -1,4 +1,4 @@
-#include "app/support/quantize_config.hpp"
+#include "app/quantize/quantize_config.hpp"
 
 #include <algorithm>
 #include <cctype>

@@ -1,4 +1,4 @@
-#include "app/support/quantize_report.hpp"
+#include "app/quantize/quantize_report.hpp"
 
 #include <map>
 

@@ -1,4 +1,4 @@
-#include "app/support/evaluate_detection.hpp"
+#include "app/evaluation/evaluate_detection.hpp"
 
 #include <algorithm>
 #include <chrono>

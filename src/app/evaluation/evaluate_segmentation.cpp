@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-#include "app/support/evaluate_detection.hpp"
+#include "app/evaluation/evaluate_detection.hpp"
 #include "app/support/segmenter.hpp"
 #include "app/support/skipped.hpp"
 #include "base/error.hpp"

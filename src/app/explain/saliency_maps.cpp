@@ -3,7 +3,7 @@
 #include <cmath>
 #include <set>
 
-#include "app/support/saliency.hpp"
+#include "app/explain/saliency.hpp"
 #include "app/support/subgraph.hpp"
 #include "graph/op.hpp"
 

@@ -1,4 +1,4 @@
-#include "app/support/evaluate.hpp"
+#include "app/evaluation/evaluate.hpp"
 
 #include <algorithm>
 #include <chrono>

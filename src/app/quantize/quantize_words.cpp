@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "app/support/quantize_config.hpp"
+#include "app/quantize/quantize_config.hpp"
 #include "base/error.hpp"
 #include "base/nearest.hpp"
 

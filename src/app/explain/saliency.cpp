@@ -1,4 +1,4 @@
-#include "app/support/saliency.hpp"
+#include "app/explain/saliency.hpp"
 
 #include <algorithm>
 #include <cmath>
