@@ -8,7 +8,7 @@
 #include "graph/ops/nn/normalization/layer_normalization.hpp"
 #include "graph/ops/reduce/reduction.hpp"
 
-/// Reductions and layer normalization.
+/// Reductions, global pooling and layer normalization.
 namespace hone::cpu {
 
 namespace {
@@ -63,6 +63,16 @@ class NativeLayerNorm : public Kernel {
 };
 
 }  // namespace
+
+/// Global pooling with channels before pixels, whose number of axes does not matter.
+std::unique_ptr<Kernel> make_native_global_pool(const Node& node, const CpuContext&, std::string& refusal) {
+  bool mean = node.is("GlobalAveragePool");
+  if (!mean && !node.is("GlobalMaxPool")) return nullptr;
+  Dims x = dims_of(node.input(0));
+  if (node.input(0)->dtype() != DType::f32 || element_count(x) == 0) return refusal = "not f32, or empty", nullptr;
+  int64_t rows = x[0] * x[1];
+  return std::make_unique<NativeReduce>(mean ? kernels::Reduction::mean : kernels::Reduction::maximum, rows, element_count(x) / rows, 1);
+}
 
 std::unique_ptr<Kernel> make_native_reduce(const Node& node, const CpuContext&, std::string& refusal) {
   auto kind = reduction_of(node);
