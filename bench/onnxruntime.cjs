@@ -76,4 +76,5 @@ async function main() {
   console.log(JSON.stringify(report));
 }
 
-main().catch(error => { console.error(String(error.message || error)); process.exit(1); });
+if (require.main === module) main().catch(error => { console.error(String(error.message || error)); process.exit(1); });
+module.exports = {ort, tensor};

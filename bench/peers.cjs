@@ -20,11 +20,13 @@ function fail(message) {
 }
 
 function parse(argv) {
-  const options = {models: [], threads: [1, 2], batch: [1], precision: ['fp32', 'int8'], seconds: 2, rounds: 5, json: false, all: false};
+  const options = {models: [], threads: [1, 2], batch: [1], precision: ['fp32', 'int8'], seconds: 2, rounds: 5, json: false, all: false,
+    throughput: false};
   for (let i = 0; i < argv.length; ++i) {
     const numbers = () => argv[++i].split(',').map(Number);
     if (argv[i] === '--json') options.json = true;
     else if (argv[i] === '--all') options.all = true;
+    else if (argv[i] === '--throughput') options.throughput = true;
     else if (argv[i] === '--threads') options.threads = numbers();
     else if (argv[i] === '--batch') options.batch = numbers();
     else if (argv[i] === '--precision') options.precision = argv[++i].split(',');
@@ -118,6 +120,38 @@ function measure(model, threads, batch, options, scratch) {
   return row;
 }
 
+// Samples a second with all threads busy, as many inferences at a time as pay. The peer's best of one session with all
+// threads and of one process a thread.
+function measureThroughput(model, threads, batch, options, scratch) {
+  const ours = [], together = [], apart = [];
+  const job = path.join(scratch, 'streams.json');
+  for (let round = 0; round < options.rounds; ++round) {
+    ours.push(JSON.parse(execFileSync(hone, ['bench', model, '--threads', threads, '--batch', batch, '--json',
+      '--streams', 'auto', '--seconds', options.seconds], {maxBuffer: 1 << 28, stdio: ['ignore', 'pipe', 'pipe']})));
+    const peer = streams => {
+      const {inputs} = ours[round], {seconds} = options;
+      fs.writeFileSync(job, JSON.stringify({model, streams, threads: threads / streams, inputs, seconds}));
+      const program = path.join(__dirname, 'onnxruntime_streams.cjs');
+      return batch * JSON.parse(execFileSync('node', [program, job], {stdio: ['ignore', 'pipe', 'pipe']})).rate;
+    };
+    together.push(peer(1));
+    apart.push(peer(threads));
+  }
+  const row = {model: path.basename(model, '.onnx'), threads, batch, streams: median(ours.map(r => r.streams))};
+  row.hone_rate = median(ours.map(r => r.throughput));
+  row.onnxruntime_one_session = median(together), row.onnxruntime_one_a_thread = median(apart);
+  row.onnxruntime_rate = Math.max(row.onnxruntime_one_session, row.onnxruntime_one_a_thread);
+  row.ratio = row.hone_rate / row.onnxruntime_rate;
+  return row;
+}
+
+const ms = value => value.toFixed(value < 10 ? 3 : 2);
+const latencyLine = row => `| ${row.model} | ${row.threads} | ${row.batch} | ${ms(row.hone_ms)} | ` +
+  `${ms(row.onnxruntime_ms)} | ${row.ratio.toFixed(2)} | ${row.start_ratio.toFixed(1)} | ` +
+  `${row.cached_start_ratio.toFixed(1)} | ${row.memory_ratio.toFixed(2)} |`;
+const throughputLine = row => `| ${row.model} | ${row.threads} | ${row.batch} | ${row.hone_rate.toFixed(1)} (${row.streams}) | ` +
+  `${row.onnxruntime_one_session.toFixed(1)} | ${row.onnxruntime_one_a_thread.toFixed(1)} | ${row.ratio.toFixed(2)} |`;
+
 const options = parse(process.argv.slice(2));
 const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'hone-peers-'));
 const rows = [];
@@ -129,16 +163,14 @@ for (const plain of options.models.length ? options.models : defaultModels(optio
       for (const threads of options.threads) {
         let row;
         try {
-          row = {precision, ...measure(batch === 1 ? model : rebatched(model, batch), threads, batch, options, scratch)};
+          const file = batch === 1 ? model : rebatched(model, batch);
+          row = {precision, ...(options.throughput ? measureThroughput : measure)(file, threads, batch, options, scratch)};
         } catch (error) {
           console.error(`bench-peers: ${path.basename(model)}, batch ${batch}: ${String(error.stderr || error).trim()}`);
           break;  // a model for one batch size only
         }
         rows.push(row);
-        const ms = value => value.toFixed(value < 10 ? 3 : 2);
-        const line = `| ${row.model} | ${threads} | ${batch} | ${ms(row.hone_ms)} | ${ms(row.onnxruntime_ms)} | ${row.ratio.toFixed(2)} | ` +
-          `${row.start_ratio.toFixed(1)} | ${row.cached_start_ratio.toFixed(1)} | ${row.memory_ratio.toFixed(2)} |`;
-        (options.json ? console.error : console.log)(line);
+        (options.json ? console.error : console.log)(options.throughput ? throughputLine(row) : latencyLine(row));
       }
   }
 fs.rmSync(scratch, {recursive: true});
@@ -151,8 +183,10 @@ for (const precision of options.precision) {
 }
 if (options.json) console.log(JSON.stringify({summary, rows}, null, 1));
 else {
-  console.log('model | threads | batch | Hone ms | ONNX Runtime ms | speed ratio | start ratio | with plan cache | memory ratio (Hone / peer)');
+  console.log(options.throughput
+    ? 'model | threads | batch | Hone samples/s (streams) | ONNX Runtime, one session | one process a thread | ratio'
+    : 'model | threads | batch | Hone ms | ONNX Runtime ms | speed ratio | start ratio | with plan cache | memory ratio (Hone / peer)');
   for (const [precision, s] of Object.entries(summary))
-    console.log(`${precision}: geometric mean of ONNX Runtime / Hone ${s.geometric_mean.toFixed(2)}, lowest ${s.lowest.toFixed(2)}` +
+    console.log(`${precision}: geometric mean of the ratio ${s.geometric_mean.toFixed(2)}, lowest ${s.lowest.toFixed(2)}` +
       (s.below_level.length ? `; below level: ${s.below_level.join(', ')}` : ''));
 }

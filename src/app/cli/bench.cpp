@@ -1,3 +1,5 @@
+#include <charconv>
+
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
@@ -5,7 +7,9 @@
 #include "app/support/format.hpp"
 #include "app/support/latency.hpp"
 #include "app/support/range.hpp"
+#include "app/support/throughput.hpp"
 #include "app/support/trace.hpp"
+#include "app/support/usage_error.hpp"
 #include "kernels/peak.hpp"
 
 namespace hone::app {
@@ -13,7 +17,7 @@ namespace hone::app {
 namespace {
 
 struct BenchOptions {
-  std::string model, size, trace;
+  std::string model, size, trace, streams;
   DeviceFlags device;
   int batch = 1;
   double seconds = 3;
@@ -24,6 +28,7 @@ struct BenchOptions {
     app.add_option("--batch", batch, "samples an inference")->check(in_range(1, 65536));
     app.add_option("--seconds", seconds, "time to measure")->check(in_range(0.0, 86400.0));
     app.add_option("--size", size, "HxW of the input image, for models that leave it open");
+    app.add_option("--streams", streams, "throughput of N inferences at a time, which share the threads; auto: the best N");
     app.add_flag("--layers", layers, "time of each step, and how far it is from what the machine can do");
     app.add_option("--trace", trace, "write the steps as a Chrome trace (chrome://tracing, Perfetto) to this JSON file");
     app.add_flag("--explain", explain, "which kernel each step got, and why not another");
@@ -82,6 +87,12 @@ Json steps_json(const Latency& latency, const BenchOptions& options, const kerne
   return list;
 }
 
+Json ports_json(const std::vector<Port>& ports) {
+  Json list = Json::array();
+  for (const Port& port : ports) list.push_back({{"name", port.name}, {"type", type_name(port.dtype)}, {"dims", port.shape.concrete()}});
+  return list;
+}
+
 Json to_json(const Latency& latency, const BenchOptions& options, const kernels::Peak& peak) {
   Json json;
   json["model"] = options.model;
@@ -98,9 +109,7 @@ Json to_json(const Latency& latency, const BenchOptions& options, const kernels:
   json["peak_memory_mb"] = latency.peak_memory_mb;
   json["arena_mb"] = latency.arena_mb;
   json["weights_mb"] = latency.weights_mb;
-  json["inputs"] = Json::array();
-  for (const Port& input : latency.inputs)
-    json["inputs"].push_back({{"name", input.name}, {"type", type_name(input.dtype)}, {"dims", input.shape.concrete()}});
+  json["inputs"] = ports_json(latency.inputs);
   if (options.layers) json["peak_gflops"] = {{"f32", peak.f32}, {"int8", peak.int8}};
   if (options.layers || options.explain) json["steps"] = steps_json(latency, options, peak);
   return json;
@@ -148,9 +157,47 @@ void print_explanation(const Latency& latency) {
   fmt::print("{} of {} steps run by reference evaluation\n", slow, latency.plan->steps().size());
 }
 
+/// The number of streams, 0 for auto. Throws UsageError.
+int parse_streams(const BenchOptions& options) {
+  if (options.layers || options.explain || !options.trace.empty())
+    throw UsageError("--streams measures all streams together: leave --layers, --explain and --trace out");
+  if (options.streams == "auto") return 0;
+  int streams = 0;
+  const char *begin = options.streams.data(), *end = begin + options.streams.size();
+  auto [rest, error] = std::from_chars(begin, end, streams);
+  if (error != std::errc() || rest != end || streams < 1 || streams > 1024)
+    throw UsageError("--streams is '" + options.streams + "', expected a number from 1 to 1024, or auto");
+  return streams;
+}
+
+int bench_streams(const BenchOptions& options, const LatencyOptions& measure) {
+  int streams = parse_streams(options);
+  Throughput result = streams > 0 ? measure_throughput(options.model, measure, streams) : measure_best_throughput(options.model, measure);
+  if (options.json) {
+    Json json{{"model", options.model},        {"device", options.device.device}, {"streams", result.streams},
+              {"threads", result.threads},     {"batch", options.batch},          {"throughput", result.rate},
+              {"median_ms", result.median_ms}, {"p90_ms", result.p90_ms},         {"runs", result.runs},
+              {"load_ms", result.load_ms},     {"peak_memory_mb", result.peak_memory_mb}};
+    json["inputs"] = ports_json(result.inputs);
+    json["tried"] = Json::array();
+    for (const auto& [n, threads, rate] : result.tried) json["tried"].push_back({{"streams", n}, {"threads", threads}, {"throughput", rate}});
+    print_json(json);
+    return 0;
+  }
+  for (const auto& [n, threads, rate] : result.tried)
+    fmt::print("tried       {:3} stream{} of {} thread{}: {:.1f} samples/s\n", n, n == 1 ? " " : "s", threads, threads == 1 ? "" : "s", rate);
+  fmt::print("{}  on {}, {} stream{} of {} thread{}, batch {}\n", options.model, options.device.device, result.streams,
+             result.streams == 1 ? "" : "s", result.threads, result.threads == 1 ? "" : "s", options.batch);
+  fmt::print("throughput  {:.1f} samples/s\n", result.rate);
+  fmt::print("latency     median {:.3f} ms   p90 {:.3f} ms   ({} runs)\n", result.median_ms, result.p90_ms, result.runs);
+  fmt::print("memory      peak {:.0f} MB\n", result.peak_memory_mb);
+  return 0;
+}
+
 int bench(const BenchOptions& options) {
   LatencyOptions measure{options.device.options(), options.batch, options.seconds};
   if (!options.size.empty()) measure.size = parse_size("--size", options.size);
+  if (!options.streams.empty()) return bench_streams(options, measure);
   measure.profile = options.layers || !options.trace.empty();
   Latency latency = measure_latency(options.model, measure);
   kernels::Peak peak;

@@ -22,12 +22,6 @@ double milliseconds(Clock::time_point begin) {
   return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
 }
 
-double peak_memory_mb() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<double>(usage.ru_maxrss) * 1024 / 1e6;
-}
-
 /// Runs for the time given and at least `least` times; returns milliseconds, sorted.
 std::vector<double> measure(Session& session, std::span<const Tensor> inputs, std::span<Tensor> outputs, double seconds,
                             size_t least) {
@@ -44,6 +38,12 @@ std::vector<double> measure(Session& session, std::span<const Tensor> inputs, st
   return times;
 }
 }  // namespace
+
+double peak_memory_mb() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_maxrss) * 1024 / 1e6;
+}
 
 Dims concrete_dims(const Graph& model, const Value& input, int64_t batch, const std::optional<ImageSize>& size) {
   const Shape& shape = input.shape();
@@ -102,7 +102,8 @@ std::optional<std::vector<Port>> fixed_inputs(const PlanSource& source, const La
   return source.inputs();
 }
 
-/// Loads the model, from the plan cache where that has it; `inputs` gets the sizes to run it with.
+}  // namespace
+
 std::shared_ptr<PlanSource> load_for_bench(const std::filesystem::path& path, const LatencyOptions& options,
                                            std::vector<Port>& inputs) {
   if (!options.device.cache_dir.empty()) {
@@ -117,8 +118,6 @@ std::shared_ptr<PlanSource> load_for_bench(const std::filesystem::path& path, co
     inputs.push_back({input->name, input->dtype(), Shape(concrete_dims(model, *input, options.batch, options.size))});
   return load(std::move(model), options.device);
 }
-
-}  // namespace
 
 Latency measure_latency(const std::filesystem::path& path, const LatencyOptions& options) {
   Latency result;

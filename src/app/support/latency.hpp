@@ -35,6 +35,13 @@ struct Latency {
 /// Loads a model and measures inferences on random input. Throws Error for input sizes that stay open, and Interrupted.
 Latency measure_latency(const std::filesystem::path& model, const LatencyOptions& options);
 
+/// Loads the model, from the plan cache where that has it; `inputs` gets the sizes to run it with.
+std::shared_ptr<PlanSource> load_for_bench(const std::filesystem::path& model, const LatencyOptions& options,
+                                           std::vector<Port>& inputs);
+
+/// The most memory that this process has had, in units of 10^6 bytes.
+double peak_memory_mb();
+
 /// Sizes for an input whose shape is partly open: the batch, the image size given, else the one in the model's
 /// preprocessing, else 224 for an image-like f32 [N, 3, ?, ?]. Throws Error that says what is missing.
 Dims concrete_dims(const Graph& model, const Value& input, int64_t batch, const std::optional<ImageSize>& size);
