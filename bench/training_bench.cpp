@@ -1,7 +1,7 @@
 // Images a second of the training loop (forward, backward, step), for scripts/bench-training.
 // usage: bench_training TEMPLATE SIZE BATCH THREADS STEPS [DATA]
-// Without DATA the images are made up, lie in memory at the size of the network and are not varied: nothing but training is
-// measured. With DATA, a folder of classes: decoding and variation as `hone train` does them.
+// Without DATA the images are made up, lie in memory at the size of the network and are not varied: nothing but
+// training is measured. With DATA, a folder of classes: decoding and variation as `hone train` does them.
 // Prints "BEST MEDIAN" images a second of the steps after the first few.
 #include <algorithm>
 #include <chrono>
@@ -78,7 +78,8 @@ int run(int argc, char** argv) {
                                     .brightness = 0, .contrast = 0, .saturation = 0, .hue = 0};
   // The end of an epoch validates and is no step.
   data.validation.samples.resize(std::min<size_t>(data.validation.samples.size(), 10));
-  Graph model = build_template(argv[1], {.classes = static_cast<int>(data.train.classes.size()), .height = side, .width_px = side});
+  auto classes = static_cast<int>(data.train.classes.size());
+  Graph model = build_template(argv[1], {.classes = classes, .height = side, .width_px = side});
   std::vector<double> seconds = measure(model, data, options, steps);
   std::printf("%.2f %.2f\n", batch / seconds.front(), batch / seconds[seconds.size() / 2]);
   return 0;

@@ -1,11 +1,13 @@
-"""Images a second of a training step in PyTorch, for scripts/bench-training; the arguments of bench_training and `nchw` or
-`nhwc`, the memory layout. Same network, batch, loss, optimizer and number of threads."""
+"""Images a second of a training step in PyTorch, for scripts/bench-training; the arguments of bench_training and, before
+DATA, `nchw` or `nhwc`, the memory layout. Same network, batch, loss, optimizer and number of threads."""
 import os
 import sys
 import time
 
 name, side, batch, threads, steps, layout = sys.argv[1], *map(int, sys.argv[2:6]), sys.argv[6]
 data = sys.argv[7] if len(sys.argv) > 7 else None
+if data and os.path.isdir(os.path.join(data, "train")):
+    data = os.path.join(data, "train")
 os.environ["OMP_NUM_THREADS"] = str(threads)
 
 import torch  # noqa: E402
@@ -29,8 +31,7 @@ def made_up():
 
 def from_files():
     transforms = torchvision.transforms
-    folder = data if not os.path.isdir(os.path.join(data, "train")) else os.path.join(data, "train")
-    images = torchvision.datasets.ImageFolder(folder, transforms.Compose([
+    images = torchvision.datasets.ImageFolder(data, transforms.Compose([
         transforms.RandomResizedCrop(side, scale=(0.5, 1)), transforms.RandomHorizontalFlip(),
         transforms.ColorJitter(0.25, 0.25, 0.25, 0.02), transforms.PILToTensor()]))
     loader = torch.utils.data.DataLoader(images, batch, shuffle=True, num_workers=threads, drop_last=True)
@@ -40,7 +41,7 @@ def from_files():
 
 classes = 10
 if data:
-    classes = len(torchvision.datasets.ImageFolder(os.path.join(data, "train") if os.path.isdir(os.path.join(data, "train")) else data).classes)
+    classes = len(torchvision.datasets.ImageFolder(data).classes)
 model = getattr(torchvision.models, name)(num_classes=classes).to(memory_format=memory)
 model.train()
 optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, nesterov=True, weight_decay=2e-4, foreach=True)

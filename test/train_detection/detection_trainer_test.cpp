@@ -69,7 +69,7 @@ TrainOptions quick_options(const Splits& splits, int epochs) {
   options.preprocess = {.height = side, .width = side, .mean = {110, 110, 110}, .std = {60, 60, 60}};
   options.learning_rate = 5e-3;
   options.epochs = epochs;
-  options.threads = 2;
+  options.threads = 1;
   options.ema_decay = 0.97;
   options.warm_frozen_epochs = 0;
   return options;
@@ -89,10 +89,10 @@ double shipped_map(const Graph& shipped, const Dataset& set) {
 }
 
 TEST(TrainDetector, LearnsRectanglesAndShipsWhatItMeasured) {
-  Splits splits = data();
+  Splits splits = data(48);
   for (const char* name : {"ssd_mobilenet_v2", "atss"}) {
     Graph model = small_detector(name);
-    TrainOptions options = quick_options(splits, 12);
+    TrainOptions options = quick_options(splits, 9);
     TrainResult result = train_detector(model, splits, options);
     EXPECT_EQ(result.metric_name, "mAP50");
     EXPECT_GT(result.best_metric, 0.5) << name;
@@ -112,15 +112,16 @@ TEST(TrainDetector, TeachesYolox) {
 }
 
 TEST(TrainDetector, ContinuesAsIfItHadNotStopped) {
-  Splits splits = data(24);
+  Splits splits = data(16);
   TrainOptions options = quick_options(splits, 4);
+  options.threads = 2;
   DetectionOptions detection;
   detection.plain_end = 0.5;  // the run is stopped before the mosaic ends, and goes on behind that
   Graph whole = small_detector("atss"), stopped = small_detector("atss");
   TrainResult wanted = train_detector(whole, splits, options, detection);
   options.checkpoint = std::filesystem::temp_directory_path() / ("hone_detection_" + std::to_string(::getpid()) + ".ckpt");
   struct Stop {};
-  for (int64_t kill_at : {4, 8}) {
+  for (int64_t kill_at : {3, 6}) {
     options.checkpoint_batches = 1;
     options.on_step = [kill_at](int64_t step) {
       if (step == kill_at) throw Stop();
