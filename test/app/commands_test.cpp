@@ -55,6 +55,22 @@ TEST_F(Commands, BenchReportsWhatThePeersScriptReads) {
   EXPECT_EQ(image["inputs"][0]["dims"], (nlohmann::json{1, 20, 30, 3}));
 }
 
+TEST_F(Commands, BenchOfStreamsSharesTheThreads) {
+  nlohmann::json json = json_of({"bench", plain, "--seconds", "0.02", "--threads", "4", "--streams", "2", "--batch", "3"});
+  EXPECT_EQ(json["streams"], 2);
+  EXPECT_EQ(json["threads"], 2) << "of each stream";
+  EXPECT_EQ(json["inputs"][0]["dims"][0], 3);
+  EXPECT_GE(json["runs"], 2) << "each stream at least once";
+  EXPECT_GT(json["throughput"], 0);
+  EXPECT_LE(json["median_ms"], json["p90_ms"]);
+  EXPECT_TRUE(json["tried"].empty());
+  nlohmann::json best = json_of({"bench", plain, "--seconds", "0.02", "--threads", "3", "--streams", "auto"});
+  ASSERT_EQ(best["tried"].size(), 3u) << "1, 2 and 3 streams";
+  EXPECT_EQ(best["tried"][2]["streams"], 3);
+  EXPECT_GT(best["tried"][1]["throughput"], 0);
+  EXPECT_THAT(hone({"bench", plain, "--seconds", "0.01", "--threads", "2", "--streams", "auto"}).out, HasSubstr("2 streams of 1 thread:"));
+}
+
 TEST_F(Commands, BenchWritesATraceOfTheSteps) {
   std::string file = (folder / "trace.json").string();
   nlohmann::json json = json_of({"bench", plain, "--seconds", "0.01", "--layers", "--trace", file});

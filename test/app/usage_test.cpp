@@ -77,6 +77,9 @@ TEST(Usage, WrongValues) {
       {{"quantize", model, "--random-data", "-o", out, "--range", "max"}, "--range: got 'max', expected entropy, kl, mean, mean_min_max, min_max, minmax, mse, percentile"},
       {{"bench", model, "--batch", "0"}, "--batch"},
       {{"bench", model, "--seconds", "soon"}, "--seconds"},
+      {{"bench", model, "--streams", "0"}, "--streams is '0', expected a number from 1 to 1024, or auto"},
+      {{"bench", model, "--streams", "2x"}, "--streams is '2x', expected a number from 1 to 1024, or auto"},
+      {{"bench", model, "--streams", "2", "--layers"}, "leave --layers, --explain and --trace out"},
   };
   for (const Case& c : cases) {
     Result result = hone(c.arguments);
