@@ -1,5 +1,5 @@
-"""Images a second of a training step in PyTorch, for scripts/bench-training; the arguments of bench_training and, before
-DATA, `nchw` or `nhwc`, the memory layout. Same network, batch, loss, optimizer and number of threads."""
+"""Images a second of a training step in PyTorch, for scripts/bench-training; the arguments of bench_training and,
+before DATA, `nchw` or `nhwc`, the memory layout. Same network, batch, loss, optimizer and number of threads."""
 import os
 import sys
 import time
