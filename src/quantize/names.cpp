@@ -13,10 +13,26 @@ namespace hone {
 
 namespace {
 
+/// The words that share the most letters at the beginning with `wanted`, three at least.
+std::vector<std::string> same_beginning(const std::string& wanted, const std::vector<std::string>& words, size_t count) {
+  std::vector<std::pair<size_t, std::string>> ranked;
+  for (const std::string& word : words) {
+    const auto [differs, ignored] = std::mismatch(wanted.begin(), wanted.end(), word.begin(), word.end());
+    const auto shared = static_cast<size_t>(differs - wanted.begin());
+    if (shared >= 3) ranked.emplace_back(shared, word);
+  }
+  std::stable_sort(ranked.begin(), ranked.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+  std::vector<std::string> result;
+  for (size_t i = 0; i < ranked.size() && i < count; ++i) result.push_back(ranked[i].second);
+  return result;
+}
+
 std::string suggestion(const std::string& wanted, std::vector<std::string> names, const char* otherwise) {
   std::sort(names.begin(), names.end());
   names.erase(std::unique(names.begin(), names.end()), names.end());
   auto near = nearest_words(wanted, names, 4);
+  if (near.empty()) near = same_beginning(wanted, names, 4);
+  if (near.empty() && !names.empty()) return fmt::format("{}, such as '{}'", otherwise, names.front());
   if (near.empty()) return otherwise;
   return fmt::format("near it: '{}'", fmt::join(near, "', '"));
 }
