@@ -11,6 +11,7 @@ namespace hone::app {
 namespace {
 
 constexpr int64_t most_per_class = 300;  // as suppress()
+constexpr int64_t most_candidates = 500;
 
 /// An image and how it came into the network.
 struct Placed {
@@ -58,8 +59,8 @@ Placed add_input(NodeWriter& nodes, Value* image, const ImageSize& size, const I
     x = nodes.op("Pad", "fill", {x, pads, nodes.number("fill.value", rule.fill)});
     x = nodes.op("Reshape", "fixed", {x, nodes.ints("fixed.shape", {1, size.height, size.width, 3})});
   }
-  if (rule.bgr) x = nodes.op("Gather", "bgr", {x, nodes.ints("bgr.order", {2, 1, 0})}, {{"axis", int64_t{3}}});
   x = nodes.op("Transpose", "layout", {x}, {{"perm", std::vector<int64_t>{0, 3, 1, 2}}});
+  if (rule.bgr) x = nodes.op("Gather", "bgr", {x, nodes.ints("bgr.order", {2, 1, 0})}, {{"axis", int64_t{1}}});
   auto triple = [&](const char* name, const std::array<float, 3>& v) { return nodes.floats(name, {1, 3, 1, 1}, {v[0], v[1], v[2]}); };
   if (rule.mean != std::array<float, 3>{0, 0, 0}) x = nodes.op("Sub", "subtract_mean", {x, triple("mean", rule.mean)});
   if (rule.std != std::array<float, 3>{1, 1, 1}) x = nodes.op("Div", "divide_std", {x, triple("std", rule.std)});
@@ -67,7 +68,19 @@ Placed add_input(NodeWriter& nodes, Value* image, const ImageSize& size, const I
   return placed;
 }
 
-Value* add_detections(NodeWriter& nodes, const Candidates& all, const Placed& placed, const Decoder& decoder, double least_score) {
+/// The candidates with the best scores: suppression looks at each of them for each class.
+Candidates best_candidates(NodeWriter& nodes, const Candidates& all) {
+  const Dim& count = all.boxes->shape()[1];
+  if (!count.known() || count.value <= most_candidates) return all;
+  Value* best = nodes.op("ReduceMax", "best_score", {all.scores, nodes.ints("best_score.axes", {2})}, {{"keepdims", int64_t{0}}});
+  Value* chosen = nodes.op("TopK", "candidates", {best, nodes.ints("candidates.count", {most_candidates})}, {{"axis", int64_t{1}}}, 2, 1);
+  Value* places = nodes.op("Unsqueeze", "places", {chosen, nodes.ints("places.axes", {2})});
+  auto rows = [&](const char* name, Value* of) { return nodes.op("GatherND", name, {of, places}, {{"batch_dims", int64_t{1}}}); };
+  return {rows("candidate_boxes", all.boxes), rows("candidate_scores", all.scores)};
+}
+
+Value* add_detections(NodeWriter& nodes, const Candidates& candidates, const Placed& placed, const Decoder& decoder, double least_score) {
+  Candidates all = best_candidates(nodes, candidates);
   Value* scores = nodes.op("Transpose", "class_scores", {all.scores}, {{"perm", std::vector<int64_t>{0, 2, 1}}});
   Value* kept = nodes.op("NonMaxSuppression", "suppress",
                          {all.boxes, scores, nodes.ints("max_per_class", {most_per_class}),
@@ -119,7 +132,9 @@ Graph finished(const Graph& model, const Decoder& decoder, double least_score) {
   Placed placed = add_input(nodes, image, size, decoder.input);
   std::vector<Value*> outputs = insert_graph(graph, nullptr, model, std::span(&placed.input, 1), "");
   graph.infer();
-  graph.add_output("detections", add_detections(nodes, decoder.add_nodes(nodes, outputs, size), placed, decoder, least_score));
+  Candidates candidates = decoder.add_nodes(nodes, outputs, size);
+  graph.infer();
+  graph.add_output("detections", add_detections(nodes, candidates, placed, decoder, least_score));
   graph.metadata["hone.task"] = name_of(Task::detection);
   graph.infer();
   return graph;
