@@ -1,5 +1,6 @@
 #include <fstream>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include "run_hone.hpp"
@@ -105,6 +106,53 @@ TEST_F(QuantizeCommand, Sweep) {
 
 TEST_F(QuantizeCommand, KeepingAccuracyNeedsLabels) {
   EXPECT_EQ(hone({"quantize", model_, "--random-data", "-o", out_, "--max-drop", "0.01"}).code, 2);
+}
+
+TEST_F(QuantizeCommand, LabelsThatNoModelClassMatchesAreNamed) {
+  folder_.write("a.png", colored_png(true, 1));
+  folder_.write("names.csv", "file,label\na.png,cat\n");
+  folder_.write("numbers.csv", "file,label\na.png,7\n");
+  const std::vector<std::string> images{"--mean", "128", "--std", "64", "-o", out_};
+  for (const auto& [csv, message] : {std::pair{"names.csv", "no class names to match 'cat' with"}, {"numbers.csv", "has label 7, the model has classes 0 to 3"}}) {
+    std::vector<std::string> command{"quantize", model_, "--data", (folder_ / csv).string(), "--max-drop", "0.1"};
+    command.insert(command.end(), images.begin(), images.end());
+    Result result = hone(command);
+    EXPECT_EQ(result.code, 1);
+    EXPECT_THAT(result.err, HasSubstr(message));
+  }
+}
+
+/// Twenty convolutions that quantization cannot leave unharmed, each worth a step of the search.
+Graph deep_classifier() {
+  std::string text = "graph \"deep\" {\n input %x: f32[N, 3, 16, 16]\nconst %w0: f32[8, 3, 3, 3] = random(1)\n%a0 = Conv(%x, %w0)\n";
+  for (int i = 1; i <= 20; ++i)
+    text += fmt::format("const %w{0}: f32[8, 8, 1, 1] = random({1})\n%c{0} = Conv(%a{2}, %w{0})\n%a{0} = Relu(%c{0})\n", i, i + 1, i - 1);
+  text += "const %v: f32[2, 8] = random(3)\n%pool = GlobalAveragePool(%a20)\n%flat = Flatten(%pool)\n%y = Gemm(%flat, %v) {transB=1}\n"
+          "output \"scores\" = %y\n}";
+  Graph graph = parse_text(text);
+  attach_preprocess(graph, {.height = 16, .width = 16, .mean = {128, 128, 128}, .std = {64, 64, 64}});
+  set_labels(graph, {"red", "blue"});
+  return graph;
+}
+
+TEST_F(QuantizeCommand, ASearchThatIsStoppedGoesOn) {
+  const std::string model = app_test::write_model(folder_, "deep.onnx", deep_classifier()), data = write_data(folder_, 60);
+  // A metric that nothing reaches: all layers are turned back, one after the other.
+  const std::vector<std::string> command{"quantize", model, "--data", data, "--max-drop", "0", "--strict-drop", "--subset", "8", "-o", out_};
+  Process process(command);
+  const std::string state = out_ + ".search";
+  for (int i = 0; i < 400 && !std::filesystem::exists(state); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  process.send(SIGINT);
+  Result stopped = process.wait();
+  if (stopped.code == 0) GTEST_SKIP() << "the search was done before it could be stopped";
+  EXPECT_EQ(stopped.code, 130) << stopped.err;
+  EXPECT_THAT(stopped.err, HasSubstr(state));
+  EXPECT_TRUE(std::filesystem::exists(state));
+  EXPECT_FALSE(std::filesystem::exists(out_));
+  Result resumed = hone(command);
+  EXPECT_EQ(resumed.code, 0) << resumed.err;
+  EXPECT_THAT(resumed.out + resumed.err, HasSubstr("goes on from '" + state + "'"));
+  EXPECT_TRUE(std::filesystem::exists(out_));
 }
 
 }  // namespace
