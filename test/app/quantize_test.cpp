@@ -92,7 +92,8 @@ TEST_F(QuantizeCommand, WeightsOnly) {
     ASSERT_EQ(result.code, 0) << format << ": " << result.err;
     EXPECT_GE(result.json()["weights"].size(), 1u);
     EXPECT_LT(result.json()["output_bytes"], result.json()["model_bytes"]);
-    EXPECT_EQ(hone({"bench", out_, "--seconds", "0.05"}).code, 0) << "a stored file loads and runs";
+    Result stored = hone({"bench", out_, "--seconds", "0.05"});
+    EXPECT_EQ(stored.code, 0) << "a stored file loads and runs: " << format << ": " << stored.err;
   }
   EXPECT_EQ(hone({"quantize", model_, "--random-data", "-o", out_, "--group-size", "32"}).code, 2);
 }

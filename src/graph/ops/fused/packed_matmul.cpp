@@ -3,7 +3,7 @@
 namespace hone::ops {
 
 OpSpec PackedMatMul::spec() const {
-  return {.min_inputs = 4, .max_inputs = 5, .summary = "y = x * dequantize(w) + bias"};
+  return {.min_inputs = 2, .max_inputs = 5, .summary = "y = x * dequantize(w) + bias"};
 }
 
 void PackedMatMul::attributes(AttributeVisitor& visitor) {
