@@ -21,7 +21,9 @@ class Random {
     z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
     return z ^ (z >> 31);
   }
-  int64_t integer(int64_t low, int64_t high) { return low + static_cast<int64_t>(next() % static_cast<uint64_t>(high - low + 1)); }
+  int64_t integer(int64_t low, int64_t high) {
+    return low + static_cast<int64_t>(next() % static_cast<uint64_t>(high - low + 1));
+  }
   float real(float low, float high) { return low + (high - low) * static_cast<float>(next() >> 40) / 16777216.0f; }
   template <class T>
   const T& pick(const std::vector<T>& choices) { return choices[next() % choices.size()]; }
@@ -55,7 +57,8 @@ inline std::vector<Tensor> random_inputs(const Graph& graph, uint64_t seed, int6
 }
 
 /// Equal type and sizes, and |a - b| <= absolute + relative * |b| everywhere.
-inline void expect_near(const Tensor& a, const Tensor& b, double relative, double absolute, const std::string& what = "") {
+inline void expect_near(const Tensor& a, const Tensor& b, double relative, double absolute,
+                        const std::string& what = "") {
   ASSERT_EQ(a.dtype(), b.dtype()) << what;
   ASSERT_EQ(a.dims(), b.dims()) << what;
   std::vector<float> x = a.to_floats(), y = b.to_floats();
@@ -66,7 +69,8 @@ inline void expect_near(const Tensor& a, const Tensor& b, double relative, doubl
     if (std::isnan(x[i]) != std::isnan(y[i])) excess = INFINITY;
     if (excess > worst) worst = excess, where = i;
   }
-  EXPECT_EQ(worst, 0) << what << ": element " << where << " of " << x.size() << ": " << x[where] << " against " << y[where];
+  EXPECT_EQ(worst, 0) << what << ": element " << where << " of " << x.size() << ": " << x[where] << " against "
+                      << y[where];
 }
 
 inline int count_ops(const Graph& graph, std::string_view type) {

@@ -1,7 +1,8 @@
 // Classifies images with a model file: classify MODEL IMAGE.ppm...
 //
-// Works with a model that takes images (as `hone train` writes them). To stay without an image library, it reads binary PPM
-// files; `convert photo.jpg photo.ppm` makes one. With OpenCV, pass mat.data, mat.rows, mat.cols, PixelFormat::bgr, mat.step.
+// Works with a model that takes images (as `hone train` writes them). To stay without an image library, it reads binary
+// PPM files; `convert photo.jpg photo.ppm` makes one. With OpenCV, pass mat.data, mat.rows, mat.cols, PixelFormat::bgr,
+// mat.step.
 #include <cctype>
 #include <cstdio>
 #include <fstream>

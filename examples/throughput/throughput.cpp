@@ -1,6 +1,7 @@
 // How many inferences a second a model does on one session and on streams: throughput MODEL [SECONDS [STREAMS]]
 //
-// Shows tensors over own memory, outputs that are written in place, requests with callbacks, and the profile of the layers.
+// Shows tensors over own memory, outputs that are written in place, requests with callbacks, and the profile of the
+// layers.
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -44,7 +45,8 @@ double one_session(const hone::Model& model, double seconds) {
   layers.resize(std::min<size_t>(layers.size(), 3));
   std::printf("slowest layers:\n");
   for (const hone::LayerProfile& layer : layers)
-    std::printf("  %-20s %-16s %8.3f ms  %s\n", layer.node.c_str(), layer.op.c_str(), layer.milliseconds, layer.kernel.c_str());
+    std::printf("  %-20s %-16s %8.3f ms  %s\n", layer.node.c_str(), layer.op.c_str(), layer.milliseconds,
+                layer.kernel.c_str());
   return rate;
 }
 

@@ -30,7 +30,8 @@ struct ImageView {
 HONE_API Tensor image_tensor(const ImageView& image);
 
 /// How an image becomes the input of a plain model, one that takes f32 [N, 3, height, width]: resize to height x width
-/// (not keeping the aspect), optional swap to BGR, then (x - mean[c]) / std[c] with x in 0..255, c counted after the swap.
+/// (not keeping the aspect), optional swap to BGR, then (x - mean[c]) / std[c] with x in 0..255, c counted after the
+/// swap.
 struct Preprocess {
   int height = 0, width = 0;  ///< 0: the sizes that the model has
   std::array<float, 3> mean{0, 0, 0}, std{1, 1, 1};

@@ -34,12 +34,12 @@ struct Port {
   Shape shape;
 };
 
-/// A model that is loaded and optimized for a device: what sessions and streams are made from. Copies are cheap and mean
-/// the same model; all functions may be called from several threads.
+/// A model that is loaded and optimized for a device: what sessions and streams are made from. Copies are cheap and
+/// mean the same model; all functions may be called from several threads.
 class HONE_API Model {
  public:
-  /// Reads a model file (ONNX). Weights stay in the mapped file: replace such a file by renaming, never by writing into it.
-  /// Throws Error naming what is wrong with the file, or an unknown device.
+  /// Reads a model file (ONNX). Weights stay in the mapped file: replace such a file by renaming, never by writing into
+  /// it. Throws Error naming what is wrong with the file, or an unknown device.
   explicit Model(const std::filesystem::path& file, const ModelOptions& options = {});
   /// A model file in memory, which is copied. A model with external data cannot be read this way.
   static Model from_memory(std::span<const std::byte> bytes, const ModelOptions& options = {});

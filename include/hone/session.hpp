@@ -29,8 +29,8 @@ struct Profile {
 };
 
 /// A model in use by one thread at a time, with its own threads and working memory; weights are shared with the other
-/// sessions of the model. Sizes may change from call to call: the first call with new sizes compiles the model for them,
-/// and the last few are kept.
+/// sessions of the model. Sizes may change from call to call: the first call with new sizes compiles the model for
+/// them, and the last few are kept.
 class HONE_API Session {
  public:
   explicit Session(const Model& model);
@@ -38,8 +38,8 @@ class HONE_API Session {
   Session(Session&&) noexcept;
   Session& operator=(Session&&) noexcept;
 
-  /// One inference: inputs in the order of Model::inputs(), results in that of Model::outputs(). Throws Error naming the
-  /// input whose type or sizes do not fit. The session holds on to the tensors of a run until the next.
+  /// One inference: inputs in the order of Model::inputs(), results in that of Model::outputs(). Throws Error naming
+  /// the input whose type or sizes do not fit. The session holds on to the tensors of a run until the next.
   std::vector<Tensor> run(std::span<const Tensor> inputs);
   std::vector<Tensor> run(std::initializer_list<Tensor> inputs) {
     return run(std::span<const Tensor>(inputs.begin(), inputs.size()));

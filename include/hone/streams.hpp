@@ -17,8 +17,8 @@ struct StreamOptions {
   int queue = 0;    ///< requests that may wait; 0: two a stream. A submit() beyond waits for room
 };
 
-/// Runs requests on several streams, each a session of its own in a thread of its own: the way to the highest throughput,
-/// and to inference beside other work. All functions may be called from several threads.
+/// Runs requests on several streams, each a session of its own in a thread of its own: the way to the highest
+/// throughput, and to inference beside other work. All functions may be called from several threads.
 class HONE_API Streams {
  public:
   using Outputs = std::vector<Tensor>;
@@ -32,8 +32,8 @@ class HONE_API Streams {
   Streams(Streams&&) noexcept;
   Streams& operator=(Streams&&) noexcept;
 
-  /// Queues one inference; memory behind its tensors must stay as it is until the request is done. `outputs` may be empty,
-  /// or one tensor an output with those defined that are to be written in place (see Session::run).
+  /// Queues one inference; memory behind its tensors must stay as it is until the request is done. `outputs` may be
+  /// empty, or one tensor an output with those defined that are to be written in place (see Session::run).
   std::future<Outputs> submit(std::vector<Tensor> inputs, Outputs outputs = {});
   /// As above; `on_done` is called instead, requests ending in any order.
   void submit(std::vector<Tensor> inputs, Callback on_done, Outputs outputs = {});

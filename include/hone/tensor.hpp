@@ -81,12 +81,12 @@ class HONE_API Tensor {
   /// Own memory, 64-byte aligned, not initialized. Throws Error for sizes that make no sense.
   Tensor(DType dtype, Dims dims);
 
-  /// Your memory, which must outlive the tensor and its copies. Throws Error when `bytes` is not what dtype and dims need,
-  /// or `data` is not aligned for its elements. The const one makes an input: as an output it is refused.
+  /// Your memory, which must outlive the tensor and its copies. Throws Error when `bytes` is not what dtype and dims
+  /// need, or `data` is not aligned for its elements. The const one makes an input: as an output it is refused.
   static Tensor view(DType dtype, Dims dims, void* data, size_t bytes);
   static Tensor view(DType dtype, Dims dims, const void* data, size_t bytes);
-  /// The same for a span, an array, a std::vector: `Tensor::view<float>({1, 10}, vector)`; `view<const float>` for read-only
-  /// memory.
+  /// The same for a span, an array, a std::vector: `Tensor::view<float>({1, 10}, vector)`; `view<const float>` for
+  /// read-only memory.
   template <class T>
   static Tensor view(Dims dims, std::span<T> memory) {
     return view(dtype_of<std::remove_const_t<T>>(), std::move(dims), memory.data(), memory.size_bytes());

@@ -81,7 +81,8 @@ decltype(auto) translated(F&& f) {
   } catch (const hone::Error& error) {
     throw Error(error.place(), error.problem(), error.remedy());
   } catch (const std::bad_alloc&) {
-    throw Error("memory", "there is not enough of it", "use smaller inputs, fewer streams or a machine with more memory");
+    throw Error("memory", "there is not enough of it",
+                "use smaller inputs, fewer streams or a machine with more memory");
   } catch (const std::exception& error) {
     throw Error("hone", std::string("internal error: ") + error.what(), "please report it");
   }

@@ -61,8 +61,8 @@ hone::Tensor to_tensor(const ImageView& image) {
 void prepare_for_images(hone::Graph& graph, const std::optional<Preprocess>& wanted) {
   if (hone::takes_images(graph)) {
     if (wanted)
-      throw hone::Error("ClassifierOptions::preprocess", "was given for a model that has its own and takes images as they are",
-                        "leave it out");
+      throw hone::Error("ClassifierOptions::preprocess",
+                        "was given for a model that has its own and takes images as they are", "leave it out");
     return;
   }
   if (!wanted)
@@ -135,8 +135,10 @@ struct Classifier::Impl {
     auto row = static_cast<size_t>(classes);
     if (values.size() != row * static_cast<size_t>(dims[0]))
       throw hone::Error("output '" + network->outputs()[0].name + "'",
-                        fmt::format("is {} for {} images, expected a row of scores an image", hone::to_string(scores.dims()), dims[0]));
-    for (size_t i = 0; i < images.size(); ++i) results.push_back(best(hone::to_probabilities(values.subspan(i * row, row)), top));
+                        fmt::format("is {} for {} images, expected a row of scores an image",
+                                    hone::to_string(scores.dims()), dims[0]));
+    for (size_t i = 0; i < images.size(); ++i)
+      results.push_back(best(hone::to_probabilities(values.subspan(i * row, row)), top));
   }
 
   std::vector<ClassScore> best(const std::vector<float>& probabilities, int top) const {

@@ -12,7 +12,8 @@ namespace hone::v0 {
 class Runner {
  public:
   /// `model` is kept: plans refer to its weights.
-  Runner(std::shared_ptr<LoadedModel> model, int threads) : model_(std::move(model)), session_(model_->source(threads)) {}
+  Runner(std::shared_ptr<LoadedModel> model, int threads)
+      : model_(std::move(model)), session_(model_->source(threads)) {}
 
   /// See Session::run(): defined outputs are written in place or refused.
   void run(std::span<const Tensor> inputs, std::span<Tensor> outputs);

@@ -21,7 +21,8 @@ void Runner::run(std::span<const Tensor> inputs, std::span<Tensor> outputs) {
     if (!outputs[i].defined() || outputs_[i].dtype() == hone::DType::string) {
       // The caller may write to it and give it back as room: never the memory of an input or of a constant.
       const auto& owner = outputs_[i].owner();
-      bool own = outputs_[i].dtype() == hone::DType::string || (owner.get() == outputs_[i].raw() && owner.use_count() == 1);
+      bool own =
+          outputs_[i].dtype() == hone::DType::string || (owner.get() == outputs_[i].raw() && owner.use_count() == 1);
       outputs[i] = TensorAccess::wrap(own ? std::move(outputs_[i]) : outputs_[i].clone());
       outputs_[i] = {};
       continue;
@@ -36,7 +37,8 @@ void Runner::run(std::span<const Tensor> inputs, std::span<Tensor> outputs) {
     }
     std::string made = name_of(static_cast<DType>(result.dtype())) + hone::to_string(result.dims());
     outputs_[i] = {};
-    throw hone::Error("output '" + model_->outputs[i].name + "'", "is " + made + ", got a " + to_string(outputs[i]) + " for it",
+    throw hone::Error("output '" + model_->outputs[i].name + "'",
+                      "is " + made + ", got a " + to_string(outputs[i]) + " for it",
                       "give a tensor of that type and these sizes, or an undefined one");
   }
 }

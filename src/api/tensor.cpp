@@ -18,7 +18,8 @@ hone::Tensor over(DType dtype, Dims dims, const void* data, size_t bytes) {
   if (element == 0) throw hone::Error(place, "has no fixed element size", "use Tensor::of_strings for strings");
   size_t needed = static_cast<size_t>(hone::element_count(dims));
   if (needed > SIZE_MAX / element || needed * element != bytes)
-    throw hone::Error(place, fmt::format("was given {} bytes of memory, expected {} elements of {} bytes", bytes, needed, element));
+    throw hone::Error(
+        place, fmt::format("was given {} bytes of memory, expected {} elements of {} bytes", bytes, needed, element));
   if (!data && bytes > 0) throw hone::Error(place, "was given no memory (a null pointer)");
   if (reinterpret_cast<uintptr_t>(data) % element != 0)
     throw hone::Error(place, fmt::format("was given memory that is not aligned to its elements of {} bytes", element));

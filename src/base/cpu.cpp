@@ -21,7 +21,8 @@ std::string brand_string() {
 #if defined(__x86_64__)
   unsigned regs[12] = {};
   for (unsigned i = 0; i < 3; ++i)
-    if (!__get_cpuid(0x80000002u + i, &regs[i * 4], &regs[i * 4 + 1], &regs[i * 4 + 2], &regs[i * 4 + 3])) return "unknown";
+    if (!__get_cpuid(0x80000002u + i, &regs[i * 4], &regs[i * 4 + 1], &regs[i * 4 + 2], &regs[i * 4 + 3]))
+      return "unknown";
   char text[49] = {};
   std::memcpy(text, regs, 48);
   std::string name = text;

@@ -85,7 +85,8 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
   }
   if (!S_ISREG(info.st_mode)) {
     ::close(descriptor);
-    throw Error("'" + path.string() + "'", S_ISDIR(info.st_mode) ? "is a folder, expected a file" : "is not a regular file");
+    throw Error("'" + path.string() + "'",
+                S_ISDIR(info.st_mode) ? "is a folder, expected a file" : "is not a regular file");
   }
   std::shared_ptr<MappedFile> file(new MappedFile);
   file->path_ = path;

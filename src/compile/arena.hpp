@@ -17,9 +17,9 @@ struct ArenaLayout {
 };
 
 /// Packs blocks so that those alive at the same time do not overlap, each at the lowest offset that is free: largest
-/// first (Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net Inference", 2020: greedy by size), and where
-/// that leaves gaps, also those of the fullest steps first (their greedy by breadth) and in order of time; the smallest
-/// arena wins.
+/// first (Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net Inference", 2020: greedy by size), and
+/// where that leaves gaps, also those of the fullest steps first (their greedy by breadth) and in order of time; the
+/// smallest arena wins.
 ArenaLayout pack_arena(const std::vector<Lifetime>& lifetimes);
 
 /// A plan that says how its activations are packed: Plan::arena_bytes() compared with the least that would do.

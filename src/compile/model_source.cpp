@@ -26,8 +26,8 @@ namespace {
 
 void check_dims(const Graph& graph, std::span<const Dims> input_dims) {
   if (input_dims.size() != graph.inputs().size())
-    throw Error("graph '" + graph.name + "'", "got sizes for " + std::to_string(input_dims.size()) + " inputs, it has " +
-                                                  std::to_string(graph.inputs().size()));
+    throw Error("graph '" + graph.name + "'", "got sizes for " + std::to_string(input_dims.size()) +
+                                                  " inputs, it has " + std::to_string(graph.inputs().size()));
   for (size_t i = 0; i < input_dims.size(); ++i) {
     const Value* input = graph.inputs()[i];
     if (!matches(input->shape(), input_dims[i]))
@@ -38,7 +38,8 @@ void check_dims(const Graph& graph, std::span<const Dims> input_dims) {
 
 }  // namespace
 
-Graph specialize(const Graph& graph, std::span<const Dims> input_dims, const std::vector<std::string>& disabled_passes) {
+Graph specialize(const Graph& graph, std::span<const Dims> input_dims,
+                 const std::vector<std::string>& disabled_passes) {
   check_dims(graph, input_dims);
   Graph copy = graph.clone();
   for (size_t i = 0; i < input_dims.size(); ++i) {

@@ -35,13 +35,18 @@ std::string to_ascii(const std::string& text) {
     auto lead = static_cast<uint8_t>(text[i]);
     size_t length = lead < 0x80 ? 1 : lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC0 ? 2 : 1;
     if (lead < 0x80) result += lead < 0x20 ? ' ' : text[i];
-    else result += length == 2 && i + 1 < text.size() ? plain_letter((lead & 0x1Fu) << 6 | (static_cast<uint8_t>(text[i + 1]) & 0x3Fu)) : '?';
+    else
+      result += length == 2 && i + 1 < text.size()
+                    ? plain_letter((lead & 0x1Fu) << 6 | (static_cast<uint8_t>(text[i + 1]) & 0x3Fu))
+                    : '?';
     i += length;
   }
   return result;
 }
 
-double scale_of(int height) { return std::max(1, height) / 30.0; }  // the font's letters reach from 22 above to 8 below the line
+double scale_of(int height) {
+  return std::max(1, height) / 30.0;
+}  // the font's letters reach from 22 above to 8 below the line
 int stroke_of(int height) { return std::max(1, static_cast<int>(std::lround(height * fine / 16.0))); }
 
 }  // namespace
@@ -72,15 +77,16 @@ void draw_text(Tensor& image, const std::string& text, int x, int y, int height,
   ImageSize size = text_size(text, height);
   if (text.empty() || size.width < 1) return;
   cv::Mat large(height * fine, (size.width + 2) * fine, CV_8U, cv::Scalar(0)), mask;
-  cv::putText(large, to_ascii(text), {fine / 2, static_cast<int>(std::lround(height * fine * 0.77))}, font, scale_of(height) * fine, cv::Scalar(255),
-              stroke_of(height), cv::LINE_AA);
+  cv::putText(large, to_ascii(text), {fine / 2, static_cast<int>(std::lround(height * fine * 0.77))}, font,
+              scale_of(height) * fine, cv::Scalar(255), stroke_of(height), cv::LINE_AA);
   cv::resize(large, mask, {size.width + 2, height}, 0, 0, cv::INTER_AREA);
   cv::Mat view = view_of(image);
   for (int r = std::max(0, -y); r < mask.rows && y + r < view.rows; ++r)
     for (int c = std::max(0, -x); c < mask.cols && x + c < view.cols; ++c) {
       int alpha = mask.at<uint8_t>(r, c);
       auto& pixel = view.at<cv::Vec3b>(y + r, x + c);
-      for (int k = 0; k < 3; ++k) pixel[k] = static_cast<uint8_t>((pixel[k] * (255 - alpha) + color[static_cast<size_t>(k)] * alpha + 127) / 255);
+      for (int k = 0; k < 3; ++k)
+        pixel[k] = static_cast<uint8_t>((pixel[k] * (255 - alpha) + color[static_cast<size_t>(k)] * alpha + 127) / 255);
     }
 }
 
@@ -95,7 +101,8 @@ void tint(Tensor& image, const Tensor& classes, uint8_t value, Color color, doub
   int share = static_cast<int>(std::lround(std::clamp(opacity, 0.0, 1.0) * 256));
   for (size_t i = 0; i < map.size() && 3 * i + 2 < pixels.size(); ++i)
     if (map[i] == value)
-      for (size_t k = 0; k < 3; ++k) pixels[3 * i + k] = static_cast<uint8_t>((pixels[3 * i + k] * (256 - share) + color[k] * share) >> 8);
+      for (size_t k = 0; k < 3; ++k)
+        pixels[3 * i + k] = static_cast<uint8_t>((pixels[3 * i + k] * (256 - share) + color[k] * share) >> 8);
 }
 
 void outline_classes(Tensor& image, const Tensor& classes, Color color) {
@@ -121,7 +128,8 @@ void overlay_heat(Tensor& image, const Tensor& map, double opacity) {
       double heat = bytes.at<uint8_t>(y, x) / 255.0, alpha = opacity * (0.25 + 0.75 * heat);
       auto& pixel = view.at<cv::Vec3b>(y, x);
       const auto& color = colors.at<cv::Vec3b>(y, x);
-      for (int k = 0; k < 3; ++k) pixel[k] = static_cast<uint8_t>(std::lround(pixel[k] * (1 - alpha) + color[2 - k] * alpha));
+      for (int k = 0; k < 3; ++k)
+        pixel[k] = static_cast<uint8_t>(std::lround(pixel[k] * (1 - alpha) + color[2 - k] * alpha));
     }
 }
 

@@ -28,8 +28,8 @@ void tint(Tensor& image, const Tensor& classes, uint8_t value, Color color, doub
 /// Draws a line along the borders between classes of a u8 [H, W] map.
 void outline_classes(Tensor& image, const Tensor& classes, Color color);
 
-/// A map f32 [h, w] with values 0..1, smoothed to the size of the image, from blue (low) over yellow to red (high); what is low
-/// stays the image.
+/// A map f32 [h, w] with values 0..1, smoothed to the size of the image, from blue (low) over yellow to red (high);
+/// what is low stays the image.
 void overlay_heat(Tensor& image, const Tensor& map, double opacity = 0.6);
 
 /// The part of the image inside the box, at least one pixel.

@@ -27,7 +27,9 @@ std::optional<int> parse_index(const std::string& text) {
   return value;
 }
 
-std::optional<size_t> file_column(const CsvRow& header) { return find_column(header, {"file", "filename", "path", "image"}); }
+std::optional<size_t> file_column(const CsvRow& header) {
+  return find_column(header, {"file", "filename", "path", "image"});
+}
 std::optional<size_t> label_column(const CsvRow& header) { return find_column(header, {"label0", "label", "class"}); }
 
 struct LabelledFile {

@@ -29,7 +29,7 @@ struct Sample {
   std::vector<int> labels;     ///< multi-label: all that hold, ascending
   std::vector<Annotation> objects;
   std::filesystem::path mask;  ///< one class a pixel; see read_mask(). Anomaly: what is not 0 is anomalous
-  Tensor pixels;               ///< u8 [H, W, 3] or [H, W] (gray) where the format has no file an image; else not defined
+  Tensor pixels;  ///< u8 [H, W, 3] or [H, W] (gray) where the format has no file an image; else not defined
   ImageSize size;              ///< 0x0 when the reader had no need to know
   Part part = Part::none;
 };

@@ -34,7 +34,8 @@ Tensor ImageCache::load(const std::string& name, const std::function<Tensor()>& 
   Tensor image = make();
   auto size = static_cast<int64_t>(image.bytes());
   std::lock_guard lock(state_->mutex);
-  if (state_->bytes + size <= state_->options.byte_limit && state_->images.emplace(name, image).second) state_->bytes += size;
+  if (state_->bytes + size <= state_->options.byte_limit && state_->images.emplace(name, image).second)
+    state_->bytes += size;
   return image;
 }
 

@@ -194,7 +194,8 @@ std::shared_ptr<Slot> BatchLoader::State::make_slot() {
   ImageSize size{options.height, options.width};
   if (options.scene) {
     const std::vector<ImageSize>& sizes = options.scene->sizes;
-    Rng rng = Rng::of(options.seed ^ size_stream, static_cast<uint64_t>(tail_epoch), static_cast<uint64_t>(tail_number));
+    Rng rng =
+        Rng::of(options.seed ^ size_stream, static_cast<uint64_t>(tail_epoch), static_cast<uint64_t>(tail_number));
     if (!sizes.empty()) size = sizes[rng.below(static_cast<uint32_t>(sizes.size()))];
     slot->batch.objects.resize(count);
     slot->batch.placements.resize(count);
@@ -314,7 +315,8 @@ Scene BatchLoader::State::scene_of(int sample, const Tensor& image) const {
 }
 
 std::optional<Tensor> BatchLoader::State::try_load(int sample) {
-  if (dataset.samples[static_cast<size_t>(sample)].pixels.defined()) return image_of(dataset.samples[static_cast<size_t>(sample)]);
+  if (dataset.samples[static_cast<size_t>(sample)].pixels.defined())
+    return image_of(dataset.samples[static_cast<size_t>(sample)]);
   const std::filesystem::path& path = dataset.samples[static_cast<size_t>(sample)].path;
   {
     std::lock_guard lock(mutex);

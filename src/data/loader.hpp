@@ -18,7 +18,7 @@ struct Batch {
   std::vector<int> labels;   ///< N
   std::vector<int> indices;  ///< N indices into Dataset::samples
   std::vector<std::vector<Annotation>> objects;  ///< N, in pixels of the batch's images; with LoaderOptions::scene
-  Tensor masks;                                  ///< u8 [N, height, width], mask_ignore where no class is; with scene and masks
+  Tensor masks;  ///< u8 [N, height, width], mask_ignore where no class is; with scene and masks
   /// N: where each sample's image lies in the batch's, to bring answers back; nullopt for a mosaic. With scene.
   std::vector<std::optional<Placement>> placements;
   int64_t epoch = 0;
@@ -41,8 +41,8 @@ struct LoaderOptions {
   int64_t cache_bytes = int64_t{1} << 30;  ///< for decoded images; 0: no cache
   /// An unreadable image is replaced by the next readable one of its class and counted; otherwise it is an Error.
   bool replace_unreadable = true;
-  /// Which rows [first, last) of a batch of so many images are prepared here; images, masks and labels of the others are
-  /// undefined. None: all. For processes that share a batch.
+  /// Which rows [first, last) of a batch of so many images are prepared here; images, masks and labels of the others
+  /// are undefined. None: all. For processes that share a batch.
   std::function<std::pair<int64_t, int64_t>(int64_t images)> rows;
 };
 

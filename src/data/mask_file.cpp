@@ -34,7 +34,8 @@ std::optional<PngKind> png_kind(std::span<const std::byte> bytes) {
     size_t length = size_t{data[at]} << 24 | size_t{data[at + 1]} << 16 | size_t{data[at + 2]} << 8 | data[at + 3];
     if (length > bytes.size() - at - 12) break;
     if (std::memcmp(data + at + 4, "PLTE", 4) == 0)
-      for (size_t i = 0; i + 2 < length; i += 3) kind.palette.push_back({data[at + 8 + i], data[at + 9 + i], data[at + 10 + i]});
+      for (size_t i = 0; i + 2 < length; i += 3)
+        kind.palette.push_back({data[at + 8 + i], data[at + 9 + i], data[at + 10 + i]});
     if (std::memcmp(data + at + 4, "IDAT", 4) == 0) break;
     at += length + 12;
   }
@@ -67,8 +68,10 @@ Tensor read_wide(std::span<const std::byte> bytes, const std::string& place) {
   for (int y = 0; y < pixels.rows; ++y)
     for (int x = 0; x < pixels.cols; ++x) {
       uint16_t value = pixels.at<uint16_t>(y, x);
-      if (value > 255 && value != 65535) throw Error(place, fmt::format("has the value {}, at most 255 are read", value));
-      out[static_cast<size_t>(y) * static_cast<size_t>(pixels.cols) + static_cast<size_t>(x)] = static_cast<uint8_t>(std::min<int>(value, 255));
+      if (value > 255 && value != 65535)
+        throw Error(place, fmt::format("has the value {}, at most 255 are read", value));
+      out[static_cast<size_t>(y) * static_cast<size_t>(pixels.cols) + static_cast<size_t>(x)] =
+          static_cast<uint8_t>(std::min<int>(value, 255));
     }
   return values;
 }
@@ -95,7 +98,8 @@ Tensor read_mask_values(const std::filesystem::path& path) {
 Tensor read_mask(const std::filesystem::path& path, const MaskCoding& coding) {
   Tensor values = read_mask_values(path);
   if (coding.colors.empty()) {
-    if (values.rank() != 2) throw Error(quoted(path), "is a mask in colors, expected class numbers as gray values or a palette");
+    if (values.rank() != 2)
+      throw Error(quoted(path), "is a mask in colors, expected class numbers as gray values or a palette");
     for (uint8_t& value : values.mutable_data<uint8_t>()) value = coding.class_of[value];
     return values;
   }

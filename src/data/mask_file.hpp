@@ -5,8 +5,9 @@
 
 namespace hone {
 
-/// The values of a mask file: u8 [H, W] for gray (1 to 8 bits, not stretched) and palette images (the palette index), u8
-/// [H, W, 3] RGB for colored ones whose channels differ. Throws Error as decode_image does, and for values above 255.
+/// The values of a mask file: u8 [H, W] for gray (1 to 8 bits, not stretched) and palette images (the palette index),
+/// u8 [H, W, 3] RGB for colored ones whose channels differ. Throws Error as decode_image does, and for values above
+/// 255.
 Tensor read_mask_values(const std::filesystem::path& path);
 
 /// Class indices u8 [H, W], mask_ignore where there is none. Colors that belong to no class count as ignored.

@@ -9,7 +9,8 @@ void Problems::add(const std::string& what, const std::string& place, const std:
 }
 
 void Problems::add(const Problem& problem) {
-  auto found = std::find_if(list_.begin(), list_.end(), [&](const Problem& known) { return known.what == problem.what; });
+  auto found =
+      std::find_if(list_.begin(), list_.end(), [&](const Problem& known) { return known.what == problem.what; });
   if (found == list_.end()) found = list_.insert(list_.end(), Problem{problem.what, problem.remedy, 0, {}});
   found->count += problem.count;
   for (const std::string& place : problem.places)

@@ -42,13 +42,18 @@ bool serves(const Candidate& candidate, Task task) {
   return std::find(candidate.tasks.begin(), candidate.tasks.end(), task) != candidate.tasks.end();
 }
 
-[[noreturn]] void throw_nothing_found(const Folder& folder, const DatasetOptions& options, const std::vector<Choice>& other) {
+[[noreturn]] void throw_nothing_found(const Folder& folder, const DatasetOptions& options,
+                                      const std::vector<Choice>& other) {
   std::string place = quoted(folder.root());
   if (!other.empty())
-    throw Error(place, fmt::format("has no annotation for {}; found {}", options.task ? name_of(*options.task) : "any task", describe(other[0])),
+    throw Error(place,
+                fmt::format("has no annotation for {}; found {}", options.task ? name_of(*options.task) : "any task",
+                            describe(other[0])),
                 "choose another --task");
-  if (folder.images() == 0) throw Error(place, "has no images that a reader knows", "see hone data check --help for the formats");
-  if (!options.format.empty()) throw Error(place, fmt::format("is not in the format {}", options.format), reader_of(options.format).summary);
+  if (folder.images() == 0)
+    throw Error(place, "has no images that a reader knows", "see hone data check --help for the formats");
+  if (!options.format.empty())
+    throw Error(place, fmt::format("is not in the format {}", options.format), reader_of(options.format).summary);
   throw Error(place, fmt::format("has {} images, but no annotation that a reader knows", folder.images()),
               "expected one sub-folder a class, or CSV, COCO, VOC, YOLO or mask files");
 }
@@ -59,7 +64,8 @@ Choice choose(const Folder& folder, const DatasetOptions& options) {
   for (const Reader& reader : readers()) {
     if (!options.format.empty() && options.format != reader.name) continue;
     for (Candidate& candidate : reader.detect(folder)) {
-      bool fits = (!options.task || serves(candidate, *options.task)) && candidate.where.find(options.where) != std::string::npos;
+      bool fits = (!options.task || serves(candidate, *options.task)) &&
+                  candidate.where.find(options.where) != std::string::npos;
       // Boxes made from shapes are a second choice where the task's own annotation lies beside them.
       if (fits && options.task && candidate.tasks[0] != *options.task) candidate.certainty -= margin;
       bool sure = candidate.certainty >= least_certainty || !options.format.empty();
@@ -71,7 +77,8 @@ Choice choose(const Folder& folder, const DatasetOptions& options) {
                    [](const Choice& a, const Choice& b) { return a.candidate.certainty > b.candidate.certainty; });
   std::string rivals;
   size_t count = 1;
-  for (; count < choices.size() && choices[0].candidate.certainty - choices[count].candidate.certainty < margin - 1e-9; ++count) {
+  for (; count < choices.size() && choices[0].candidate.certainty - choices[count].candidate.certainty < margin - 1e-9;
+       ++count) {
   }
   if (count == 1) return choices[0];
   bool same_tasks = true;
@@ -80,7 +87,8 @@ Choice choose(const Folder& folder, const DatasetOptions& options) {
     same_tasks = same_tasks && choices[i].candidate.tasks == choices[0].candidate.tasks;
   }
   throw Error(quoted(folder.root()), fmt::format("has {} annotations: {}", count, rivals),
-              same_tasks ? "say which one with --format, or give the annotation file instead of the folder" : "say which one with --task or --format");
+              same_tasks ? "say which one with --format, or give the annotation file instead of the folder"
+                         : "say which one with --task or --format");
 }
 
 bool uses_objects(Task task) { return task == Task::detection || task == Task::instance_segmentation; }
@@ -91,10 +99,12 @@ void check_objects(Dataset& dataset, Sample& sample) {
   std::vector<Annotation> kept;
   for (Annotation& object : sample.objects) {
     const Box& box = object.box;
-    std::string place = fmt::format("{}: box {:.1f},{:.1f} {:.1f}x{:.1f}", quoted(sample.path), box.x, box.y, box.w, box.h);
+    std::string place =
+        fmt::format("{}: box {:.1f},{:.1f} {:.1f}x{:.1f}", quoted(sample.path), box.x, box.y, box.w, box.h);
     bool finite = std::isfinite(box.x) && std::isfinite(box.y) && std::isfinite(box.w) && std::isfinite(box.h);
     if (object.label < 0 || object.label >= classes) {
-      dataset.problems.add("boxes whose class is not known were dropped", fmt::format("{} class {} of {}", place, object.label, classes),
+      dataset.problems.add("boxes whose class is not known were dropped",
+                           fmt::format("{} class {} of {}", place, object.label, classes),
                            "add the class to the list of names");
       continue;
     }
@@ -105,22 +115,29 @@ void check_objects(Dataset& dataset, Sample& sample) {
     Box inside = clipped(box, sample.size.width, sample.size.height);
     if (inside.w < 0.5 || inside.h < 0.5) {
       bool outside = inside.w <= 0 || inside.h <= 0;
-      dataset.problems.add(outside ? "boxes outside the image were dropped" : "boxes of less than half a pixel were dropped",
-                           fmt::format("{} in {}x{}", place, sample.size.width, sample.size.height), "was the image resized or rotated after labelling?");
+      dataset.problems.add(
+          outside ? "boxes outside the image were dropped" : "boxes of less than half a pixel were dropped",
+          fmt::format("{} in {}x{}", place, sample.size.width, sample.size.height),
+          "was the image resized or rotated after labelling?");
       continue;
     }
-    double excess = std::max({inside.x - box.x, inside.y - box.y, box.right() - inside.right(), box.bottom() - inside.bottom()});
+    double excess =
+        std::max({inside.x - box.x, inside.y - box.y, box.right() - inside.right(), box.bottom() - inside.bottom()});
     if (excess > 1.01)
       dataset.problems.add("boxes that reach outside the image were clipped",
                            fmt::format("{} in {}x{}", place, sample.size.width, sample.size.height));
     if (!object.mask.empty() && (object.mask.height != sample.size.height || object.mask.width != sample.size.width)) {
       dataset.problems.add("masks of another size than the image were dropped",
-                           fmt::format("{}: mask {}x{}, image {}x{}", quoted(sample.path), object.mask.width, object.mask.height, sample.size.width, sample.size.height));
+                           fmt::format("{}: mask {}x{}, image {}x{}", quoted(sample.path), object.mask.width,
+                                       object.mask.height, sample.size.width, sample.size.height));
       object.mask = {};
     }
     if (object.box != inside && excess > 0) object.box = inside;
-    bool twice = std::any_of(kept.begin(), kept.end(), [&](const Annotation& other) { return other.label == object.label && other.box == object.box; });
-    if (twice) dataset.problems.add("boxes of the same class and place occur twice (kept)", place, "delete one of them");
+    bool twice = std::any_of(kept.begin(), kept.end(), [&](const Annotation& other) {
+      return other.label == object.label && other.box == object.box;
+    });
+    if (twice)
+      dataset.problems.add("boxes of the same class and place occur twice (kept)", place, "delete one of them");
     kept.push_back(std::move(object));
   }
   sample.objects = std::move(kept);
@@ -131,23 +148,28 @@ void finish(Dataset& dataset, const Folder& folder, const Choice& choice, const 
   dataset.format = choice.reader->name;
   dataset.found = choice.candidate.why;
   if (uses_objects(request.task)) {
-    bool measured = std::all_of(dataset.samples.begin(), dataset.samples.end(), [](const Sample& sample) { return sample.size.width > 0; });
+    bool measured = std::all_of(dataset.samples.begin(), dataset.samples.end(),
+                                [](const Sample& sample) { return sample.size.width > 0; });
     if (!measured) measure_images(dataset, request);
     for (Sample& sample : dataset.samples) check_objects(dataset, sample);
   }
   if (dataset.samples.empty()) {
     const auto& problems = dataset.problems.list();
-    throw Error(quoted(folder.root()), problems.empty() ? "has no labelled images" : fmt::format("none of its images can be used ({})", problems[0].what),
+    throw Error(quoted(folder.root()),
+                problems.empty() ? "has no labelled images"
+                                 : fmt::format("none of its images can be used ({})", problems[0].what),
                 problems.empty() || problems[0].places.empty() ? "" : "the first: " + problems[0].places[0]);
   }
-  if (dataset.classes.empty()) throw Error(quoted(folder.root()), "its annotation has no classes: there are no labels at all");
+  if (dataset.classes.empty())
+    throw Error(quoted(folder.root()), "its annotation has no classes: there are no labels at all");
 }
 }  // namespace
 
 Dataset read_dataset(const std::filesystem::path& path, const DatasetOptions& options) {
   Folder folder(path);
   Choice choice = choose(folder, options);
-  ReadRequest request{options.task.value_or(choice.candidate.tasks[0]), choice.candidate, options.threads, options.progress};
+  ReadRequest request{options.task.value_or(choice.candidate.tasks[0]), choice.candidate, options.threads,
+                      options.progress};
   Dataset dataset = choice.reader->read(folder, request);
   finish(dataset, folder, choice, request);
   return dataset;
@@ -192,7 +214,9 @@ void map_classes(Dataset& dataset, const std::vector<std::string>& classes) {
     throw Error("class '" + name + "' of the data", fmt::format("is not a class of the model ({})", name_list(classes)),
                 near.empty() ? "" : fmt::format("did you mean {}?", name_list(near)));
   }
-  auto mapped = [&](int label) { return label < 0 || label >= static_cast<int>(map.size()) ? -1 : map[static_cast<size_t>(label)]; };
+  auto mapped = [&](int label) {
+    return label < 0 || label >= static_cast<int>(map.size()) ? -1 : map[static_cast<size_t>(label)];
+  };
   for (Sample& sample : dataset.samples) {
     sample.label = mapped(sample.label);
     for (int& label : sample.labels) label = mapped(label);

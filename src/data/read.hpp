@@ -19,8 +19,8 @@ struct DatasetOptions {
 /// Reads any data set that a reader knows (see list_formats()). `path` is its folder, or the one file that describes it
 /// (a CSV or JSON file, data.yaml). Boxes are clipped to the image; boxes outside it, empty ones and labels that are no
 /// class are dropped and counted in Dataset::problems, like images that are missing or whose header is broken.
-/// Throws Error when nothing fits or more than one annotation fits about as well (naming the candidates), for an unknown
-/// format, for annotation files that are broken as a whole, and when no image is left.
+/// Throws Error when nothing fits or more than one annotation fits about as well (naming the candidates), for an
+/// unknown format, for annotation files that are broken as a whole, and when no image is left.
 Dataset read_dataset(const std::filesystem::path& path, const DatasetOptions& options = {});
 
 /// What read_dataset() could read in a folder.
@@ -31,8 +31,8 @@ struct FoundAnnotation {
   bool embedded = false;    ///< the samples hold their pixels: there is no file an image
   bool serves(Task task) const;
 };
-/// The annotations of a folder or file, the most certain first, by names and a few first lines; nothing is read. Throws Error
-/// when there is no such path.
+/// The annotations of a folder or file, the most certain first, by names and a few first lines; nothing is read. Throws
+/// Error when there is no such path.
 std::vector<FoundAnnotation> find_annotations(const std::filesystem::path& path);
 
 struct FormatInfo {
@@ -40,8 +40,8 @@ struct FormatInfo {
 };
 std::vector<FormatInfo> list_formats();
 
-/// Gives the labels the order of another list of classes, that of a model: by name, or as they are when the data set has
-/// only numbers. Throws Error with near names for a used class that is not in the list.
+/// Gives the labels the order of another list of classes, that of a model: by name, or as they are when the data set
+/// has only numbers. Throws Error with near names for a used class that is not in the list.
 void map_classes(Dataset& dataset, const std::vector<std::string>& classes);
 
 }  // namespace hone

@@ -20,7 +20,8 @@ void trace_edge(Point from, Point to, std::vector<Point>& points) {
   int dx = std::abs(to.x - from.x), dy = std::abs(from.y - to.y);
   bool swap = (dx >= dy && from.x > to.x) || (dx < dy && from.y > to.y);
   if (swap) std::swap(from, to);
-  double slope = dx >= dy ? (dx ? static_cast<double>(to.y - from.y) / dx : 0) : static_cast<double>(to.x - from.x) / dy;
+  double slope =
+      dx >= dy ? (dx ? static_cast<double>(to.y - from.y) / dx : 0) : static_cast<double>(to.x - from.x) / dy;
   int steps = std::max(dx, dy);
   for (int d = 0; d <= steps; ++d) {
     int t = swap ? steps - d : d;
@@ -123,7 +124,8 @@ void require_valid(const Rle& rle) {
   for (uint32_t count : rle.counts) total += count;
   auto expected = static_cast<uint64_t>(rle.height) * static_cast<uint64_t>(rle.width);
   if (rle.height < 1 || rle.width < 1 || total != expected)
-    throw Error("mask", fmt::format("its runs cover {} pixels, expected {}x{} = {}", total, rle.width, rle.height, expected));
+    throw Error("mask",
+                fmt::format("its runs cover {} pixels, expected {}x{} = {}", total, rle.width, rle.height, expected));
 }
 
 Rle encode_rle(const Tensor& mask) {
@@ -155,7 +157,8 @@ Tensor decode_rle(const Rle& rle) {
 }
 
 Rle rasterize(const std::vector<Polygon>& polygons, int height, int width) {
-  if (height < 1 || width < 1) throw Error("mask", fmt::format("expected a size of at least 1x1, got {}x{}", width, height));
+  if (height < 1 || width < 1)
+    throw Error("mask", fmt::format("expected a size of at least 1x1, got {}x{}", width, height));
   Rle all{height, width, {static_cast<uint32_t>(height) * static_cast<uint32_t>(width)}};
   for (size_t i = 0; i < polygons.size(); ++i) {
     Rle one = fill(polygons[i], height, width);
@@ -188,7 +191,8 @@ Rle parse_rle(std::string_view text, int height, int width) {
     for (bool more = true; more; ++p) {
       if (p >= text.size() || shift > 55) throw Error("mask", "the compressed run lengths are cut off or damaged");
       int c = static_cast<unsigned char>(text[p]) - 48;
-      if (c < 0 || c > 63) throw Error("mask", fmt::format("character {} of the compressed run lengths is not valid", p + 1));
+      if (c < 0 || c > 63)
+        throw Error("mask", fmt::format("character {} of the compressed run lengths is not valid", p + 1));
       x |= static_cast<int64_t>(c & 0x1f) << shift;
       more = (c & 0x20) != 0;
       shift += 5;

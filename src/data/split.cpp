@@ -42,9 +42,11 @@ std::vector<bool> stratified(const Dataset& dataset, const SplitOptions& options
   std::vector<int64_t> held_of(classes + 1, 0);
   std::vector<size_t> by_rarity(classes + 1);
   std::iota(by_rarity.begin(), by_rarity.end(), size_t{0});
-  std::stable_sort(by_rarity.begin(), by_rarity.end() - 1, [&](size_t a, size_t b) { return members[a].size() < members[b].size(); });
+  std::stable_sort(by_rarity.begin(), by_rarity.end() - 1,
+                   [&](size_t a, size_t b) { return members[a].size() < members[b].size(); });
   for (size_t c : by_rarity) {
-    auto wanted = static_cast<int64_t>(std::lround(options.validation_fraction * static_cast<double>(members[c].size())));
+    auto wanted =
+        static_cast<int64_t>(std::lround(options.validation_fraction * static_cast<double>(members[c].size())));
     if (members[c].size() >= 2) wanted = std::clamp<int64_t>(wanted, 1, static_cast<int64_t>(members[c].size()) - 1);
     for (size_t i : members[c]) {
       if (placed[i]) continue;
@@ -65,17 +67,21 @@ void require_usable(const Splits& splits) {
   std::vector<int64_t> counts = splits.train.class_counts();
   for (size_t i = 0; i < counts.size(); ++i)
     if (counts[i] == 0)
-      throw Error("class '" + splits.train.classes[i] + "'", "has no image left for training", "add images or remove the class");
+      throw Error("class '" + splits.train.classes[i] + "'", "has no image left for training",
+                  "add images or remove the class");
 }
 }  // namespace
 
 Splits make_splits(Dataset dataset, const SplitOptions& options) {
   if (!(options.validation_fraction > 0 && options.validation_fraction < 1))
-    throw Error("validation fraction", fmt::format("expected more than 0 and less than 1, got {}", options.validation_fraction));
+    throw Error("validation fraction",
+                fmt::format("expected more than 0 and less than 1, got {}", options.validation_fraction));
   std::vector<Sample> samples = std::move(dataset.samples);
   dataset.samples.clear();
   Splits splits{dataset, dataset, dataset, {}, {}};
-  auto has = [&](Part part) { return std::any_of(samples.begin(), samples.end(), [&](const Sample& s) { return s.part == part; }); };
+  auto has = [&](Part part) {
+    return std::any_of(samples.begin(), samples.end(), [&](const Sample& s) { return s.part == part; });
+  };
   bool train = has(Part::train), validation = has(Part::validation), test = has(Part::test);
   bool own = train && (validation || test);
   if (own) {
@@ -95,16 +101,20 @@ Splits make_splits(Dataset dataset, const SplitOptions& options) {
       (held[i] ? splits.validation : splits.train).samples.push_back(std::move(rest.samples[i]));
   }
   require_usable(splits);
-  splits.description = fmt::format("{} classes, {} train, {} validation and {} test images ({})", dataset.classes.size(),
-                                   splits.train.samples.size(), splits.validation.samples.size(), splits.test.samples.size(),
-                                   own ? "the data set's own parts" : fmt::format("{:.0f}% held back, seed {}", options.validation_fraction * 100, options.seed));
+  splits.description =
+      fmt::format("{} classes, {} train, {} validation and {} test images ({})", dataset.classes.size(),
+                  splits.train.samples.size(), splits.validation.samples.size(), splits.test.samples.size(),
+                  own ? "the data set's own parts"
+                      : fmt::format("{:.0f}% held back, seed {}", options.validation_fraction * 100, options.seed));
   return splits;
 }
 
 namespace {
 std::string name_in_list(const Sample& sample, const std::filesystem::path& base) {
   if (base.empty()) return std::filesystem::absolute(sample.path).lexically_normal().string();
-  std::filesystem::path relative = std::filesystem::absolute(sample.path).lexically_normal().lexically_relative(std::filesystem::absolute(base).lexically_normal());
+  std::filesystem::path relative = std::filesystem::absolute(sample.path)
+                                       .lexically_normal()
+                                       .lexically_relative(std::filesystem::absolute(base).lexically_normal());
   bool below = !relative.empty() && *relative.begin() != "..";
   return below ? relative.string() : std::filesystem::absolute(sample.path).lexically_normal().string();
 }
@@ -128,8 +138,8 @@ void apply_list(const std::filesystem::path& file, Dataset& dataset, Part part, 
     if (name.empty()) continue;
     auto found = by_name.find(name);
     if (found == by_name.end())
-      throw Error(fmt::format("{} line {}", quoted(file), line), fmt::format("'{}' is not an image of the data set", name),
-                  "was the data set moved or changed?");
+      throw Error(fmt::format("{} line {}", quoted(file), line),
+                  fmt::format("'{}' is not an image of the data set", name), "was the data set moved or changed?");
     dataset.samples[found->second].part = part;
   }
 }

@@ -48,11 +48,13 @@ void look_at(const Dataset& dataset, const Sample& sample, Look& look) {
     look.size = sample.size.width > 0 ? sample.size : image_size(sample.path);
     look.hash = difference_hash(image);
     Tensor small = resize_image(image, thumbnail_side, thumbnail_side);
-    for (int i = 0; i < thumbnail_side * thumbnail_side; ++i) look.thumbnail[static_cast<size_t>(i)] = gray_at(small, i / thumbnail_side, i % thumbnail_side);
+    for (int i = 0; i < thumbnail_side * thumbnail_side; ++i)
+      look.thumbnail[static_cast<size_t>(i)] = gray_at(small, i / thumbnail_side, i % thumbnail_side);
     if (dataset.task != Task::segmentation) return;
     Tensor mask = read_mask(sample.mask, dataset.masks);
     if (mask.dim(0) != look.size.height || mask.dim(1) != look.size.width)
-      throw Error("", fmt::format("its mask is {}x{}, the image {}x{}", mask.dim(1), mask.dim(0), look.size.width, look.size.height));
+      throw Error("", fmt::format("its mask is {}x{}, the image {}x{}", mask.dim(1), mask.dim(0), look.size.width,
+                                  look.size.height));
     look.pixels.assign(dataset.classes.size(), 0);
     for (uint8_t value : mask.data<uint8_t>())
       if (value < look.pixels.size()) ++look.pixels[value];
@@ -79,7 +81,8 @@ void find_duplicates(const Dataset& dataset, const std::vector<Look>& looks, Dat
     std::sort(order.begin(), order.end());
     for (size_t i = 0; i < order.size(); ++i)
       for (size_t j = i + 1; j < order.size() && j < i + most_in_bucket && order[j].first == order[i].first; ++j)
-        if (same_picture(looks[order[i].second], looks[order[j].second])) pairs.insert(std::minmax(order[i].second, order[j].second));
+        if (same_picture(looks[order[i].second], looks[order[j].second]))
+          pairs.insert(std::minmax(order[i].second, order[j].second));
   }
   result.duplicate_count = static_cast<int64_t>(pairs.size());
   std::vector<Duplicate> across, within;
@@ -136,7 +139,9 @@ void measure_boxes(const Dataset& dataset, DatasetStatistics& result) {
 }
 
 /// "1 class", "3 classes".
-std::string count_of(int64_t count, const char* one, const char* many) { return fmt::format("{} {}", count, count == 1 ? one : many); }
+std::string count_of(int64_t count, const char* one, const char* many) {
+  return fmt::format("{} {}", count, count == 1 ? one : many);
+}
 
 void suggest(const Dataset& dataset, DatasetStatistics& result) {
   auto say = [&](std::string text) { result.suggestions.push_back(std::move(text)); };
@@ -150,24 +155,38 @@ void suggest(const Dataset& dataset, DatasetStatistics& result) {
     if (!most || one.count > most->count) most = &one;
     if (one.count > 0 && (!least || one.count < least->count)) least = &one;
   }
-  if (!result.corrupt.empty()) say(count_of(static_cast<int64_t>(result.corrupt.size()), "file", "files") + " cannot be read; copy again or delete.");
+  if (!result.corrupt.empty())
+    say(count_of(static_cast<int64_t>(result.corrupt.size()), "file", "files") +
+        " cannot be read; copy again or delete.");
   if (result.duplicates_across_parts > 0)
     say(count_of(result.duplicates_across_parts, "picture is", "pictures are") +
-        " in two parts of the data at once: figures of the validation will look better than the truth. Remove one of each.");
+        " in two parts of the data at once: figures of the validation will look better than the truth. Remove one of "
+        "each.");
   if (result.duplicate_count > result.duplicates_across_parts)
-    say(count_of(result.duplicate_count - result.duplicates_across_parts, "pair of pictures looks", "pairs of pictures look") +
+    say(count_of(result.duplicate_count - result.duplicates_across_parts, "pair of pictures looks",
+                 "pairs of pictures look") +
         " the same; delete one of each, or keep both in the same part.");
-  if (!absent.empty() && dataset.named) say(fmt::format("{} no {}: {}. Add examples or remove the names.", count_of(static_cast<int64_t>(absent.size()), "class has", "classes have"), unit, name_list(absent, 6)));
-  if (!few.empty()) say(fmt::format("{} in fewer than 20 images: {}. Expect poor results there until there are more.", count_of(static_cast<int64_t>(few.size()), "class is", "classes are"), name_list(few, 6)));
+  if (!absent.empty() && dataset.named)
+    say(fmt::format("{} no {}: {}. Add examples or remove the names.",
+                    count_of(static_cast<int64_t>(absent.size()), "class has", "classes have"), unit,
+                    name_list(absent, 6)));
+  if (!few.empty())
+    say(fmt::format("{} in fewer than 20 images: {}. Expect poor results there until there are more.",
+                    count_of(static_cast<int64_t>(few.size()), "class is", "classes are"), name_list(few, 6)));
   if (most && least && least->count * 10 < most->count)
-    say(fmt::format("'{}' has {:.0f} times as many {} as '{}': balance the classes (add images, or balanced sampling in training).", most->name,
-                    static_cast<double>(most->count) / static_cast<double>(least->count), unit, least->name));
+    say(fmt::format(
+        "'{}' has {:.0f} times as many {} as '{}': balance the classes (add images, or balanced sampling in training).",
+        most->name, static_cast<double>(most->count) / static_cast<double>(least->count), unit, least->name));
   if (objects && result.objects > 0 && result.small * 2 > result.objects)
-    say(fmt::format("{:.0f}% of the boxes are smaller than 32x32 pixels: train with a larger input, or cut the images into tiles.", 100.0 * static_cast<double>(result.small) / static_cast<double>(result.objects)));
+    say(fmt::format(
+        "{:.0f}% of the boxes are smaller than 32x32 pixels: train with a larger input, or cut the images into tiles.",
+        100.0 * static_cast<double>(result.small) / static_cast<double>(result.objects)));
   if (result.empty > 0)
-    say(fmt::format("{} images have no {}. That is right for background; otherwise their annotation is missing.", result.empty, objects ? "objects" : "labels"));
+    say(fmt::format("{} images have no {}. That is right for background; otherwise their annotation is missing.",
+                    result.empty, objects ? "objects" : "labels"));
   if (result.images < 100) say(fmt::format("Only {} images: start from a pretrained backbone.", result.images));
-  if (dataset.problems.total() > 0) say(fmt::format("{} annotations have problems; see the list.", dataset.problems.total()));
+  if (dataset.problems.total() > 0)
+    say(fmt::format("{} annotations have problems; see the list.", dataset.problems.total()));
   if (result.suggestions.empty()) say("Nothing stands out: the data set is ready for training.");
 }
 }  // namespace
@@ -175,14 +194,17 @@ void suggest(const Dataset& dataset, DatasetStatistics& result) {
 Spread Spread::of(std::vector<double> values) {
   if (values.empty()) return {};
   std::sort(values.begin(), values.end());
-  auto at = [&](double share) { return values[static_cast<size_t>(std::lround(share * static_cast<double>(values.size() - 1)))]; };
+  auto at = [&](double share) {
+    return values[static_cast<size_t>(std::lround(share * static_cast<double>(values.size() - 1)))];
+  };
   return {at(0), at(0.1), at(0.5), at(0.9), at(1)};
 }
 
 DatasetStatistics examine(const Dataset& dataset, const StatisticsOptions& options) {
   std::vector<Look> looks(dataset.samples.size());
-  run_tasks(static_cast<int64_t>(looks.size()), options.threads, "look at images", options.progress,
-            [&](int64_t i) { look_at(dataset, dataset.samples[static_cast<size_t>(i)], looks[static_cast<size_t>(i)]); });
+  run_tasks(static_cast<int64_t>(looks.size()), options.threads, "look at images", options.progress, [&](int64_t i) {
+    look_at(dataset, dataset.samples[static_cast<size_t>(i)], looks[static_cast<size_t>(i)]);
+  });
   DatasetStatistics result;
   std::vector<double> widths, heights;
   for (size_t i = 0; i < looks.size(); ++i) {

@@ -47,8 +47,8 @@ struct StatisticsOptions {
   Progress* progress = nullptr;
 };
 
-/// Decodes every image (and mask) once. Duplicates are found by a 64-bit difference hash of the picture and confirmed on a
-/// 16x16 thumbnail.
+/// Decodes every image (and mask) once. Duplicates are found by a 64-bit difference hash of the picture and confirmed
+/// on a 16x16 thumbnail.
 DatasetStatistics examine(const Dataset& dataset, const StatisticsOptions& options = {});
 
 }  // namespace hone

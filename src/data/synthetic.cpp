@@ -36,7 +36,8 @@ std::vector<Picture> list_pictures(const fs::path& folder, const GenerateOptions
     for (int i = 0; i < options.images_per_class + validation; ++i) {
       bool train = i < options.images_per_class;
       int number = train ? i : i - options.images_per_class;
-      uint64_t seed = Rng::of(options.seed ^ parts::hash_name(part), train ? 0 : 1, static_cast<uint64_t>(number)).next_u64();
+      uint64_t seed =
+          Rng::of(options.seed ^ parts::hash_name(part), train ? 0 : 1, static_cast<uint64_t>(number)).next_u64();
       pictures.push_back(
           {folder / (train ? "train" : "val") / part / fmt::format("{}{:04}.jpg", part, number), part, seed});
     }

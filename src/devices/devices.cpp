@@ -72,7 +72,9 @@ std::vector<DeviceInfo> list_devices() {
   return list;
 }
 
-std::shared_ptr<PlanSource> load(const Graph& graph, const DeviceOptions& options) { return load(graph.clone(), options); }
+std::shared_ptr<PlanSource> load(const Graph& graph, const DeviceOptions& options) {
+  return load(graph.clone(), options);
+}
 
 std::shared_ptr<PlanSource> load(Graph&& graph, const DeviceOptions& options) {
   const DeviceEntry& device = find_device(options.device);
@@ -84,7 +86,8 @@ std::shared_ptr<PlanSource> load_file(const std::filesystem::path& file, const s
   const DeviceEntry& device = find_device(options.device);
   const cache::Folder folder(options.cache_dir);
   std::error_code error;
-  if (!folder.used() || !device.restore || !std::filesystem::is_regular_file(file, error)) return load(import(), options);
+  if (!folder.used() || !device.restore || !std::filesystem::is_regular_file(file, error))
+    return load(import(), options);
   const Hash content = folder.hash_of_file(file);
   auto open = [folder, file, content, import, options]() -> cache::CachedSource::Opened {
     const int64_t before = MappedFile::opened_by_this_thread();

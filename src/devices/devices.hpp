@@ -25,13 +25,14 @@ struct DeviceInfo {
 };
 std::vector<DeviceInfo> list_devices();
 
-/// Loads a graph on a device. It needs no preparation: the device optimizes it. Throws Error for an unknown device, naming
-/// the known ones. Of a graph that is given away, weights leave memory as soon as a plan has them in its own form.
+/// Loads a graph on a device. It needs no preparation: the device optimizes it. Throws Error for an unknown device,
+/// naming the known ones. Of a graph that is given away, weights leave memory as soon as a plan has them in its own
+/// form.
 std::shared_ptr<PlanSource> load(Graph&& graph, const DeviceOptions& options = {});
 /// The same for a copy of `graph`, which shares its weights.
 std::shared_ptr<PlanSource> load(const Graph& graph, const DeviceOptions& options = {});
-/// Loads a model file. With a cache_dir that has a plan for it, `import` is not called: the plan is mapped, and nothing is
-/// parsed, optimized, measured or packed. Models with further files (external data) are imported every time.
+/// Loads a model file. With a cache_dir that has a plan for it, `import` is not called: the plan is mapped, and nothing
+/// is parsed, optimized, measured or packed. Models with further files (external data) are imported every time.
 std::shared_ptr<PlanSource> load_file(const std::filesystem::path& file, const std::function<Graph()>& import,
                                       const DeviceOptions& options = {});
 

@@ -60,7 +60,9 @@ class Reader : public AttributeVisitor {
   void field(const char* name, std::string& value) override { read(name, value, "a string"); }
   void field(const char* name, std::vector<int64_t>& value) override { read_list(name, value, "a list of integers"); }
   void field(const char* name, std::vector<float>& value) override { read_list(name, value, "a list of numbers"); }
-  void field(const char* name, std::vector<std::string>& value) override { read_list(name, value, "a list of strings"); }
+  void field(const char* name, std::vector<std::string>& value) override {
+    read_list(name, value, "a list of strings");
+  }
   void field(const char* name, Tensor& value) override { read(name, value, "a tensor"); }
   void field(const char* name, std::shared_ptr<Graph>& value) override { read(name, value, "a graph"); }
   void field(const char* name, std::optional<int64_t>& value) override {
@@ -176,8 +178,12 @@ std::string to_string(const Attribute& attribute) {
     std::string operator()(const std::vector<int64_t>& value) { return list_text(value); }
     std::string operator()(const std::vector<float>& value) { return list_text(value); }
     std::string operator()(const std::vector<std::string>& value) { return list_text(value); }
-    std::string operator()(const Tensor& value) { return std::string("tensor ") + name_of(value.dtype()) + to_string(value.dims()); }
-    std::string operator()(const std::shared_ptr<Graph>& value) { return value ? "graph '" + value->name + "'" : "no graph"; }
+    std::string operator()(const Tensor& value) {
+      return std::string("tensor ") + name_of(value.dtype()) + to_string(value.dims());
+    }
+    std::string operator()(const std::shared_ptr<Graph>& value) {
+      return value ? "graph '" + value->name + "'" : "no graph";
+    }
   } visitor;
   return std::visit(visitor, attribute);
 }

@@ -33,7 +33,8 @@ double node_flops(const Node& node) {
     if (!w || !w->shape().is_static() || !x->shape().is_static() || w->shape()[0].value == 0) return 0;
     return 2 * elements(x) * elements(w) / static_cast<double>(w->shape()[0].value);
   }
-  if (type == "Gemm" || type == "MatMul" || type == "MatMulInteger" || type == "IntegerMatMul" || type == "PackedMatMul") {
+  if (type == "Gemm" || type == "MatMul" || type == "MatMulInteger" || type == "IntegerMatMul" ||
+      type == "PackedMatMul") {
     const Shape& a = node.input(0)->shape();
     if (!a.is_static() || a.rank() == 0) return 0;
     const auto* gemm = dynamic_cast<const ops::Gemm*>(&op);

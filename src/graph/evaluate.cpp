@@ -29,7 +29,9 @@ void EvalContext::set(size_t i, const Tensor& value) {
   }
 }
 
-void EvalContext::fail(const std::string& problem, const std::string& remedy) const { throw Error(place_, problem, remedy); }
+void EvalContext::fail(const std::string& problem, const std::string& remedy) const {
+  throw Error(place_, problem, remedy);
+}
 
 std::vector<Tensor> evaluate_node(const Node& node, std::span<const Tensor* const> inputs) {
   std::vector<Tensor> outputs(node.outputs().size());
@@ -77,7 +79,8 @@ std::vector<Tensor> evaluate(const Graph& graph, std::span<const Tensor> inputs)
     const Value* input = graph.inputs()[i];
     if (inputs[i].dtype() != input->dtype() || !matches(input->shape(), inputs[i].dims()))
       throw Error("input '" + input->name + "'", std::string("got ") + name_of(inputs[i].dtype()) +
-                                                     to_string(inputs[i].dims()) + ", expected " + to_string(input->type));
+                                                     to_string(inputs[i].dims()) + ", expected " +
+                                                     to_string(input->type));
   }
   return run_nodes(graph, inputs);
 }

@@ -127,7 +127,8 @@ Node* Graph::create(std::list<std::unique_ptr<Node>>::iterator position, std::un
   return node;
 }
 
-Node* Graph::add_untyped(std::unique_ptr<Op> op, std::vector<Value*> inputs, const std::string& node_name, int outputs) {
+Node* Graph::add_untyped(std::unique_ptr<Op> op, std::vector<Value*> inputs, const std::string& node_name,
+                         int outputs) {
   return create(nodes_.end(), std::move(op), std::move(inputs), node_name, outputs);
 }
 
@@ -182,7 +183,8 @@ void Graph::set_output(size_t index, Value* value) { outputs_.at(index).value = 
 
 void Graph::erase(Node* node) {
   for (Value* output : node->outputs_)
-    if (use_count(output) > 0) throw Error(node->place(), "cannot be removed: its output '" + output->name + "' is used");
+    if (use_count(output) > 0)
+      throw Error(node->place(), "cannot be removed: its output '" + output->name + "' is used");
   set_inputs(node, {});
   for (Value* output : node->outputs_) store_->values.erase(output->name);
   store_->node_names.erase(node->name);
@@ -286,7 +288,8 @@ Node* Graph::find_node(std::string_view wanted) const {
 }
 
 bool Graph::is_output(const Value* value) const {
-  return std::any_of(outputs_.begin(), outputs_.end(), [&](const GraphOutput& output) { return output.value == value; });
+  return std::any_of(outputs_.begin(), outputs_.end(),
+                     [&](const GraphOutput& output) { return output.value == value; });
 }
 
 size_t Graph::use_count(const Value* value) const {

@@ -52,7 +52,8 @@ void check_counts(const Node& node) {
     return low == high ? std::to_string(low) : std::to_string(low) + " to " + std::to_string(high);
   };
   if (inputs < spec.min_inputs || (spec.max_inputs >= 0 && inputs > spec.max_inputs))
-    throw Error(node.place(), "has " + std::to_string(inputs) + " inputs, expected " + range(spec.min_inputs, spec.max_inputs));
+    throw Error(node.place(),
+                "has " + std::to_string(inputs) + " inputs, expected " + range(spec.min_inputs, spec.max_inputs));
   if (outputs < spec.min_outputs || (spec.max_outputs >= 0 && outputs > spec.max_outputs))
     throw Error(node.place(),
                 "has " + std::to_string(outputs) + " outputs, expected " + range(spec.min_outputs, spec.max_outputs));

@@ -18,14 +18,16 @@ class Node;
 
 /// What passes may ask of an op instead of comparing names.
 enum class Trait : uint32_t {
-  elementwise = 1 << 0,       ///< output element i depends only on element i of the (broadcast) inputs
-  commutative = 1 << 1,       ///< op(a, b) == op(b, a)
-  layout_agnostic = 1 << 2,   ///< same result for any memory order of the dimensions (elementwise, concat with its axis mapped)
-  view = 1 << 3,              ///< same elements in the same order under other sizes (Reshape, Flatten, Squeeze ...)
-  scale_preserving = 1 << 4,  ///< output values are input values (MaxPool, Transpose, Concat ...): quantization scales pass through
-  activation = 1 << 5,        ///< unary function that a kernel can apply to its result
-  random = 1 << 6,            ///< not a function of its inputs: never folded, merged or removed
-  data_dependent = 1 << 7,    ///< output sizes depend on input values
+  elementwise = 1 << 0,  ///< output element i depends only on element i of the (broadcast) inputs
+  commutative = 1 << 1,  ///< op(a, b) == op(b, a)
+  layout_agnostic =
+      1 << 2,     ///< same result for any memory order of the dimensions (elementwise, concat with its axis mapped)
+  view = 1 << 3,  ///< same elements in the same order under other sizes (Reshape, Flatten, Squeeze ...)
+  scale_preserving =
+      1 << 4,  ///< output values are input values (MaxPool, Transpose, Concat ...): quantization scales pass through
+  activation = 1 << 5,      ///< unary function that a kernel can apply to its result
+  random = 1 << 6,          ///< not a function of its inputs: never folded, merged or removed
+  data_dependent = 1 << 7,  ///< output sizes depend on input values
 };
 constexpr uint32_t operator|(Trait a, Trait b) { return static_cast<uint32_t>(a) | static_cast<uint32_t>(b); }
 constexpr uint32_t operator|(uint32_t a, Trait b) { return a | static_cast<uint32_t>(b); }

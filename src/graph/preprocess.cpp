@@ -35,7 +35,8 @@ float number(const std::string& text) {
 
 std::array<float, 3> triple(const std::string& text) {
   auto parts = split(text, ',');
-  if (parts.size() != 3) throw Error("preprocessing", "'" + text + "' has " + std::to_string(parts.size()) + " numbers, expected 3");
+  if (parts.size() != 3)
+    throw Error("preprocessing", "'" + text + "' has " + std::to_string(parts.size()) + " numbers, expected 3");
   return {number(parts[0]), number(parts[1]), number(parts[2])};
 }
 
@@ -82,7 +83,8 @@ void attach_preprocess(Graph& graph, const Preprocess& preprocess) {
     Value* order = graph.add_constant("preprocess/bgr_order", Tensor::of<int64_t>({3}, {2, 1, 0}));
     x = add(op("Gather", {{"axis", int64_t{3}}}), {x, order}, "preprocess/bgr");
   }
-  // Resized while channels are last: ONNX Runtime 1.30 rewrites a Resize that follows a Transpose wrongly when it has axes.
+  // Resized while channels are last: ONNX Runtime 1.30 rewrites a Resize that follows a Transpose wrongly when it has
+  // axes.
   Value* sizes = graph.add_constant("preprocess/size", Tensor::of<int64_t>({2}, {preprocess.height, preprocess.width}));
   x = add(op("Resize", {{"mode", std::string("linear")},
                         {"coordinate_transformation_mode", std::string("half_pixel")},

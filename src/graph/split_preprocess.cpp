@@ -32,7 +32,9 @@ std::optional<SplitModel> split_after_resize(const Graph& model) {
   for (const Node* node : chain) {
     std::vector<Value*> inputs;
     for (const Value* input : node->inputs())
-      inputs.push_back(!input ? nullptr : input == source ? current : result.prepare.add_constant(input->name, input->constant()));
+      inputs.push_back(!input            ? nullptr
+                       : input == source ? current
+                                         : result.prepare.add_constant(input->name, input->constant()));
     current = result.prepare.add(node->op().clone(), inputs, node->name)->output();
     source = node->output();
   }

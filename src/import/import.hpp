@@ -17,8 +17,8 @@ namespace hone {
 /// tensors above 2 GB are fine. Throws Error naming the file, node, initializer or value that is wrong; a damaged or
 /// hostile file has no other effect.
 Graph import_model(const std::filesystem::path& path);
-/// The same from memory, which is copied; `name` stands for the path in errors, and its extension may name the format. A
-/// model whose data is in further files is refused.
+/// The same from memory, which is copied; `name` stands for the path in errors, and its extension may name the format.
+/// A model whose data is in further files is refused.
 Graph import_model(std::span<const std::byte> bytes, const std::string& name);
 
 /// A line of the list of formats: "ONNX", {".onnx"}.

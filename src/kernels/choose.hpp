@@ -29,7 +29,8 @@ struct ChooseKernels {
   /// Positions of the largest (or smallest) element over the middle axis of [outer, length, inner], the first or the
   /// last of equal ones; a NaN is more extreme than any number. Units [begin, end) of outer * extreme_units(inner);
   /// length < 2^31.
-  void (*extreme)(bool largest, bool last, const float* x, int64_t length, int64_t inner, int64_t* y, int64_t begin, int64_t end);
+  void (*extreme)(bool largest, bool last, const float* x, int64_t length, int64_t inner, int64_t* y, int64_t begin,
+                  int64_t end);
 };
 
 /// Columns are worked on in units of 64.

@@ -13,7 +13,10 @@ const ConvF32Kernels* conv_f32_kernels(Isa isa) {
   return isa >= Isa::avx512 ? &avx512::conv_f32 : isa == Isa::avx2 ? &avx2::conv_f32 : nullptr;
 }
 const ConvInt8Kernels* conv_int8_kernels(Isa isa) {
-  return isa == Isa::vnni ? &vnni::conv_int8 : isa == Isa::avx512 ? &avx512::conv_int8 : isa == Isa::avx2 ? &avx2::conv_int8 : nullptr;
+  return isa == Isa::vnni     ? &vnni::conv_int8
+         : isa == Isa::avx512 ? &avx512::conv_int8
+         : isa == Isa::avx2   ? &avx2::conv_int8
+                              : nullptr;
 }
 #else
 const ConvF32Kernels* conv_f32_kernels(Isa) { return nullptr; }

@@ -3,10 +3,10 @@
 #include "kernels/isa.hpp"
 
 /// Convolution as an implicit matrix product, channels last: x [batch, height, width, channels], y [batch, out_height,
-/// out_width, out_channels], both dense. Output pixels are counted over the batch; kernels work on a range of pixels and a
-/// range of output-channel blocks, and disjoint ranges may run at the same time. They never allocate, throw or lock.
-/// Method: register tiles of pixels x channels over an indirection of input pointers (Dukhan, "The Indirect Convolution
-/// Algorithm", 2019), here with the pointers made per tile.
+/// out_width, out_channels], both dense. Output pixels are counted over the batch; kernels work on a range of pixels
+/// and a range of output-channel blocks, and disjoint ranges may run at the same time. They never allocate, throw or
+/// lock. Method: register tiles of pixels x channels over an indirection of input pointers (Dukhan, "The Indirect
+/// Convolution Algorithm", 2019), here with the pointers made per tile.
 namespace hone::kernels {
 
 struct ConvShape {
@@ -36,21 +36,23 @@ struct ConvRange {
 struct ConvF32Kernels {
   int64_t (*blocks)(const ConvShape& shape);  ///< output-channel blocks, over all groups
   size_t (*packed_bytes)(const ConvShape& shape);
-  /// Blocks [begin, end) of `w` [out_channels][group_channels][kernel_h][kernel_w]. `packed` is for this instruction set,
-  /// 64-byte aligned.
+  /// Blocks [begin, end) of `w` [out_channels][group_channels][kernel_h][kernel_w]. `packed` is for this instruction
+  /// set, 64-byte aligned.
   void (*pack)(const ConvShape& shape, const float* w, void* packed, int64_t begin, int64_t end);
   void (*run)(const ConvShape& shape, const float* x, const void* packed, const Epilogue& epilogue, void* y,
               const ConvRange& range);
 };
 
-/// x is u8 or i8 with a zero point, weights i8 without; group_channels must be a multiple of 4. The accumulator that the
-/// epilogue gets is exactly sum((x - x_zero) * w): the packed weights carry the correction. Padding counts as x_zero.
+/// x is u8 or i8 with a zero point, weights i8 without; group_channels must be a multiple of 4. The accumulator that
+/// the epilogue gets is exactly sum((x - x_zero) * w): the packed weights carry the correction. Padding counts as
+/// x_zero.
 struct ConvInt8Kernels {
   int64_t (*blocks)(const ConvShape& shape);
   size_t (*packed_bytes)(const ConvShape& shape);
-  void (*pack)(const ConvShape& shape, const int8_t* w, DType x_type, int x_zero, void* packed, int64_t begin, int64_t end);
-  void (*run)(const ConvShape& shape, const void* x, DType x_type, const void* packed, const Epilogue& epilogue, void* y,
-              const ConvRange& range);
+  void (*pack)(const ConvShape& shape, const int8_t* w, DType x_type, int x_zero, void* packed, int64_t begin,
+               int64_t end);
+  void (*run)(const ConvShape& shape, const void* x, DType x_type, const void* packed, const Epilogue& epilogue,
+              void* y, const ConvRange& range);
 };
 
 /// nullptr where this instruction set has no such kernels.

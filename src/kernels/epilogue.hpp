@@ -7,7 +7,23 @@
 namespace hone::kernels {
 
 enum class Act : uint8_t {
-  none, relu, clip, leaky_relu, sigmoid, hard_sigmoid, hard_swish, swish, gelu, tanh, elu, mish, exp, sqrt, abs, neg, reciprocal
+  none,
+  relu,
+  clip,
+  leaky_relu,
+  sigmoid,
+  hard_sigmoid,
+  hard_swish,
+  swish,
+  gelu,
+  tanh,
+  elu,
+  mish,
+  exp,
+  sqrt,
+  abs,
+  neg,
+  reciprocal
 };
 
 /// y = act(x). clip: [alpha, beta]; leaky_relu: slope alpha; hard_sigmoid: clip(alpha x + beta, 0, 1);
@@ -18,8 +34,8 @@ struct Activation {
 };
 
 /// What a kernel does with an accumulator of channel c before it stores it:
-///   v = acc * scale[c] + bias[c];  v = act(v);  v = grid(v);  v += (residual - residual_zero) * residual_scale;  v = act2(v);
-///   v *= out_factor[c];  out = v, or saturate(round_to_even(v * out_inverse_scale) + out_zero) for u8 and i8.
+///   v = acc * scale[c] + bias[c];  v = act(v);  v = grid(v);  v += (residual - residual_zero) * residual_scale;  v =
+///   act2(v); v *= out_factor[c];  out = v, or saturate(round_to_even(v * out_inverse_scale) + out_zero) for u8 and i8.
 /// grid, where grid_scale > 0: v = clamp(round_to_even(v / grid_scale), grid_low, grid_high) * grid_scale.
 /// The same rule for f32 and integer kernels; null pointers mean scale 1, bias 0, no residual, factor 1.
 struct Epilogue {

@@ -2,8 +2,8 @@
 #include "kernels/epilogue.hpp"
 #include "kernels/isa.hpp"
 
-/// y[rows, channels] = x[rows, depth] * w[channels, depth]^T for a few rows, on weights as they are in the model: nothing is
-/// packed, every weight is read once. f32.
+/// y[rows, channels] = x[rows, depth] * w[channels, depth]^T for a few rows, on weights as they are in the model:
+/// nothing is packed, every weight is read once. f32.
 namespace hone::kernels {
 
 struct GemvShape {

@@ -24,8 +24,8 @@ struct MoveJob {
   bool transposes() const;  ///< the last two axes are done together, in blocks
 };
 
-/// Merges axes that lie behind each other in x and y, drops axes of size 1, and puts an axis that is dense in x next to the
-/// last where that lets blocks be transposed. Of the last two axes at least one exists afterwards.
+/// Merges axes that lie behind each other in x and y, drops axes of size 1, and puts an axis that is dense in x next to
+/// the last where that lets blocks be transposed. Of the last two axes at least one exists afterwards.
 MoveJob simplified(const MoveJob& job);
 
 struct MoveKernels {

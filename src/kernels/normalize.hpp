@@ -3,14 +3,15 @@
 
 #include "kernels/isa.hpp"
 
-/// Normalizations of f32 besides layer normalization: softmax over an inner axis, groups and instances of channels, local
-/// response. Kernels work on a range and never allocate, throw or lock; y may be x except for local response.
+/// Normalizations of f32 besides layer normalization: softmax over an inner axis, groups and instances of channels,
+/// local response. Kernels work on a range and never allocate, throw or lock; y may be x except for local response.
 namespace hone::kernels {
 
 struct NormalizeKernels {
   /// Softmax, or its logarithm, over the middle axis of [outer, length, inner]. Units [begin, end) of
   /// outer * column_units(inner).
-  void (*softmax_columns)(const float* x, float* y, int64_t length, int64_t inner, bool logarithm, int64_t begin, int64_t end);
+  void (*softmax_columns)(const float* x, float* y, int64_t length, int64_t inner, bool logarithm, int64_t begin,
+                          int64_t end);
   /// x [N, groups, channels, plane] normalized over the last two axes, times scale plus bias of each channel, which are
   /// vectors of groups * channels. Units [begin, end) of N * groups.
   void (*group_norm)(const float* x, int64_t groups, int64_t channels, int64_t plane, float epsilon, const float* scale,

@@ -1,9 +1,9 @@
 #pragma once
 #include "kernels/elementwise.hpp"
 
-/// Resampling of images: [outer, height, width, channels] to [outer, out_height, out_width, channels], each axis by a table of
-/// taps. Channels-last data have outer = batch; channels-first data have outer = batch * channels and one channel. Kernels
-/// work on a range of output rows, counted over outer * out_height, and never allocate, throw or lock.
+/// Resampling of images: [outer, height, width, channels] to [outer, out_height, out_width, channels], each axis by a
+/// table of taps. Channels-last data have outer = batch; channels-first data have outer = batch * channels and one
+/// channel. Kernels work on a range of output rows, counted over outer * out_height, and never allocate, throw or lock.
 namespace hone::kernels {
 
 /// Output position i is the sum over t of weight[i, t] * input[index[i, t]]; indices lie inside of the axis.

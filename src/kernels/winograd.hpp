@@ -2,10 +2,10 @@
 #include "kernels/conv.hpp"
 
 /// 3x3 convolution of stride 1 in f32 with fewer multiplications: F(2x2, 3x3) and F(4x4, 3x3) of Lavin and Gray, "Fast
-/// Algorithms for Convolutional Neural Networks", 2015, at the points 0, 1, -1 and (4x4) 2, -2. Layouts as in conv.hpp. The
-/// output is cut into tiles; a chunk of tiles is transformed, multiplied position by position with the transformed weights,
-/// and transformed back with the epilogue. A dilated convolution is one of interleaved images.
-/// Kernels never allocate, throw or lock; disjoint ranges of one step may run at the same time.
+/// Algorithms for Convolutional Neural Networks", 2015, at the points 0, 1, -1 and (4x4) 2, -2. Layouts as in conv.hpp.
+/// The output is cut into tiles; a chunk of tiles is transformed, multiplied position by position with the transformed
+/// weights, and transformed back with the epilogue. A dilated convolution is one of interleaved images. Kernels never
+/// allocate, throw or lock; disjoint ranges of one step may run at the same time.
 namespace hone::kernels {
 
 struct WinogradShape {
@@ -22,8 +22,8 @@ struct WinogradShape {
   }
 };
 
-/// Tiles [first, first + count) in work; `source` and `product` are the transformed inputs and outputs, 64-byte aligned, of
-/// source_floats() and product_floats().
+/// Tiles [first, first + count) in work; `source` and `product` are the transformed inputs and outputs, 64-byte
+/// aligned, of source_floats() and product_floats().
 struct WinogradChunk {
   int64_t first = 0, count = 0;
   float* source = nullptr;
@@ -33,19 +33,20 @@ struct WinogradChunk {
 struct WinogradKernels {
   size_t (*packed_bytes)(const WinogradShape& shape);
   int64_t (*blocks)(const WinogradShape& shape);  ///< of output channels
-  /// Transforms the weights [out_channels][channels][3][3] of blocks [begin, end) in double precision; `packed` is 64-byte
-  /// aligned.
+  /// Transforms the weights [out_channels][channels][3][3] of blocks [begin, end) in double precision; `packed` is
+  /// 64-byte aligned.
   void (*pack)(const WinogradShape& shape, const float* w, void* packed, int64_t begin, int64_t end);
   size_t (*source_floats)(const WinogradShape& shape, int64_t count);
   size_t (*product_floats)(const WinogradShape& shape, int64_t count);
   /// Step 1: inputs of the chunk's tiles [begin, end), counted from its first.
-  void (*transform)(const WinogradShape& shape, const float* x, const void* packed, const WinogradChunk& chunk, int64_t begin,
-                    int64_t end);
+  void (*transform)(const WinogradShape& shape, const float* x, const void* packed, const WinogradChunk& chunk,
+                    int64_t begin, int64_t end);
   /// Step 2: units [begin, end) of positions() * blocks().
-  void (*multiply)(const WinogradShape& shape, const void* packed, const WinogradChunk& chunk, int64_t begin, int64_t end);
+  void (*multiply)(const WinogradShape& shape, const void* packed, const WinogradChunk& chunk, int64_t begin,
+                   int64_t end);
   /// Step 3: outputs of the chunk's tiles [begin, end).
-  void (*finish)(const WinogradShape& shape, const WinogradChunk& chunk, const Epilogue& epilogue, void* y, int64_t begin,
-                 int64_t end);
+  void (*finish)(const WinogradShape& shape, const WinogradChunk& chunk, const Epilogue& epilogue, void* y,
+                 int64_t begin, int64_t end);
 };
 
 /// nullptr where this instruction set has no such kernels.

@@ -16,7 +16,8 @@ namespace hone {
 namespace {
 
 void check_options(const AccuracyOptions& control) {
-  if (!(control.max_drop >= 0)) throw Error("quantize", fmt::format("max_drop is {}, expected 0 or more", control.max_drop));
+  if (!(control.max_drop >= 0))
+    throw Error("quantize", fmt::format("max_drop is {}, expected 0 or more", control.max_drop));
   if (control.ranking_subset < 1)
     throw Error("quantize", fmt::format("ranking subset is {}, expected at least 1", control.ranking_subset));
 }
@@ -28,11 +29,13 @@ std::string key_of(const Quantizer& quantizer, const QuantizeOptions& options, c
   for (const Value* constant : quantizer.exact().constants())
     if (constant->dtype() == DType::f32 && constant->constant().size() > 0)
       facts.insert(fmt::format("{} {}", constant->name, constant->constant().data<float>()[0]));
-  facts.insert(fmt::format("options {} {} {} {} {} {} {} {} {} {} {} {}", static_cast<int>(options.range), options.percentile,
-                           static_cast<int>(options.activations), options.subset_size, options.bias_correction,
-                           options.full_bias_correction, options.equalize, options.smooth_alpha, options.adaptive_rounding,
-                           static_cast<int>(options.saturation_fix), control.ranking_subset, control.rank_by_metric));
-  facts.insert(fmt::format("methods {} {} {}", options.align_depthwise, options.batch_norm_statistics, static_cast<bool>(control.sampling_error)));
+  facts.insert(fmt::format("options {} {} {} {} {} {} {} {} {} {} {} {}", static_cast<int>(options.range),
+                           options.percentile, static_cast<int>(options.activations), options.subset_size,
+                           options.bias_correction, options.full_bias_correction, options.equalize,
+                           options.smooth_alpha, options.adaptive_rounding, static_cast<int>(options.saturation_fix),
+                           control.ranking_subset, control.rank_by_metric));
+  facts.insert(fmt::format("methods {} {} {}", options.align_depthwise, options.batch_norm_statistics,
+                           static_cast<bool>(control.sampling_error)));
   double sum = 0;
   for (const Tensor& tensor : quantizer.samples().kept()[0])
     if (tensor.size() > 0) sum += tensor.to_floats()[static_cast<size_t>(tensor.size() / 2)];
@@ -53,7 +56,8 @@ class Search {
     report_.int8 = report_.accuracy = accuracy_of({});
     if (control_.sampling_error) report_.sampling_error = accuracy("sampling error", control_.sampling_error);
     if (report_.sampling_error > allowed_drop())
-      say(fmt::format("a drop of less than {:.4f} cannot be told from chance on these samples", report_.sampling_error));
+      say(fmt::format("a drop of less than {:.4f} cannot be told from chance on these samples",
+                      report_.sampling_error));
     say(fmt::format("fp32 {:.4f}, int8 {:.4f}, allowed {:.4f}", report_.fp32, report_.int8, least()));
     std::set<std::string> reverted;
     if (!is_met(report_.int8)) {
@@ -83,7 +87,8 @@ class Search {
     check_interrupt("quantize");
     if (auto known = state_.accuracy(what)) return *known;
     double found = measure();
-    if (!std::isfinite(found)) throw Error("quantize", fmt::format("the validation gave {}", found), "expected a finite number");
+    if (!std::isfinite(found))
+      throw Error("quantize", fmt::format("the validation gave {}", found), "expected a finite number");
     state_.set_accuracy(what, found);
     return found;
   }
@@ -213,7 +218,8 @@ Graph quantize_with_accuracy_control(const Graph& model, const CalibrationSource
     result = nothing_left ? quantizer.exact().clone() : quantizer.build(options, reverted, &filled.quantize, progress);
   } catch (const Interrupted& interrupted) {
     if (control.state_file.empty()) throw;
-    throw Interrupted(interrupted.place(), "start again with the same options to go on from '" + control.state_file.string() + "'");
+    throw Interrupted(interrupted.place(),
+                      "start again with the same options to go on from '" + control.state_file.string() + "'");
   }
   filled.quantize.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (report) *report = std::move(filled);

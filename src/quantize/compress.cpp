@@ -22,11 +22,14 @@ namespace hone {
 namespace {
 
 void check_options(const CompressOptions& options, const CalibrationSource& calibration) {
-  auto fail = [](const std::string& problem, const std::string& remedy) { throw Error("compress weights", problem, remedy); };
+  auto fail = [](const std::string& problem, const std::string& remedy) {
+    throw Error("compress weights", problem, remedy);
+  };
   if (options.group_size != -1 && options.group_size < 2)
     fail(fmt::format("group size is {}", options.group_size), "expected 32, 64, 128 or -1 (one group for all)");
   if (!(options.ratio >= 0 && options.ratio <= 1)) fail(fmt::format("ratio is {}", options.ratio), "expected 0 to 1");
-  if (options.data_aware && !calibration) fail("data_aware needs calibration data", "give sample data, or choose by weights alone");
+  if (options.data_aware && !calibration)
+    fail("data_aware needs calibration data", "give sample data, or choose by weights alone");
 }
 
 bool is_float_format(WeightFormat format) { return format == WeightFormat::fp16 || format == WeightFormat::bf16; }
@@ -42,9 +45,11 @@ struct Candidate {
 
 class Compressor {
  public:
-  Compressor(Graph& graph, const CompressOptions& options, CompressReport& report) : graph_(graph), options_(options), report_(report) {}
+  Compressor(Graph& graph, const CompressOptions& options, CompressReport& report)
+      : graph_(graph), options_(options), report_(report) {}
 
-  void run(const OriginalNames& original, const CalibrationSource& calibration, const MakeRunner& make_runner, Progress& progress) {
+  void run(const OriginalNames& original, const CalibrationSource& calibration, const MakeRunner& make_runner,
+           Progress& progress) {
     QuantizeOptions names;
     names.ignored_nodes = options_.ignored_nodes;
     names.ignored_patterns = options_.ignored_patterns;
@@ -70,11 +75,14 @@ class Compressor {
     size_t input = table ? 0 : 1;
     const Value* weights = node->input(input);
     if (!weights || !(product || table || node->is("Conv"))) return;
-    auto keep = [&](const std::string& reason) { report_.kept.push_back({node->name, node->op().type(), false, reason, 0}); };
+    auto keep = [&](const std::string& reason) {
+      report_.kept.push_back({node->name, node->op().type(), false, reason, 0});
+    };
     if (!weights->is_constant()) return;
     if (ignored.contains(*node)) return keep("ignored on request");
     if (!constant_f32(weights)) return keep("its weights are not f32");
-    if (weights->constant().size() < options_.smallest) return keep(fmt::format("fewer than {} weights", options_.smallest));
+    if (weights->constant().size() < options_.smallest)
+      return keep(fmt::format("fewer than {} weights", options_.smallest));
     if (node->is("Conv")) return keep("integer weights alone do not pay in convolutions");
     if (weights->constant().rank() != 2) return keep("its weights are not a matrix");
     if (table && !options_.embeddings) return keep("embeddings are left out");
@@ -116,20 +124,23 @@ class Compressor {
   }
 
   std::vector<float> importance_of(size_t i) const {
-    if (i >= importance_.size() || static_cast<int64_t>(importance_[i].size()) !=
-                                       candidates_[i].node->input(candidates_[i].input)->constant().dim(candidates_[i].axis))
+    if (i >= importance_.size() ||
+        static_cast<int64_t>(importance_[i].size()) !=
+            candidates_[i].node->input(candidates_[i].input)->constant().dim(candidates_[i].axis))
       return {};
     return importance_[i];
   }
 
   GroupSettings with_bits(int bits) const {
     // 8 bits lose nothing that groups could save.
-    return {.bits = bits, .symmetric = options_.symmetric, .group = bits == 8 && options_.format == WeightFormat::int4 ? -1 : options_.group_size};
+    return {.bits = bits,
+            .symmetric = options_.symmetric,
+            .group = bits == 8 && options_.format == WeightFormat::int4 ? -1 : options_.group_size};
   }
 
   double relative_error(size_t i, const GroupSettings& settings) const {
-    GroupedWeights made = quantize_groups(candidates_[i].node->input(candidates_[i].input)->constant(), candidates_[i].axis,
-                                          settings, importance_of(i));
+    GroupedWeights made = quantize_groups(candidates_[i].node->input(candidates_[i].input)->constant(),
+                                          candidates_[i].axis, settings, importance_of(i));
     return made.signal > 0 ? made.error / made.signal : 0;
   }
 
@@ -208,14 +219,16 @@ void store_as_floats(Graph& graph, const CompressOptions& options, CompressRepor
         // Numbers beyond the largest half would become infinite.
         auto finite = back.data<float>();
         if (std::any_of(finite.begin(), finite.end(), [](float x) { return !std::isfinite(x); })) {
-          report.kept.push_back({node->name, node->op().type(), false, "its weights do not fit into " + std::string(name_of(type)), 0});
+          report.kept.push_back(
+              {node->name, node->op().type(), false, "its weights do not fit into " + std::string(name_of(type)), 0});
           continue;
         }
         auto cast = make_op("", "Cast");
         set_attributes(*cast, {{"to", static_cast<int64_t>(DType::f32)}});
         Value* stored = graph.add_constant(value->name + "_" + name_of(type), small);
         made[value] = graph.insert_before(node, std::move(cast), {stored}, value->name + "_cast")->output();
-        report.weights.push_back({node->name, node->op().type(), name_of(type), small.size(), signal > 0 ? error / signal : 0});
+        report.weights.push_back(
+            {node->name, node->op().type(), name_of(type), small.size(), signal > 0 ? error / signal : 0});
       }
       graph.set_input(node, i, made.at(value));
     }

@@ -18,8 +18,8 @@ struct CompressOptions {
   int group_size = -1;
   /// The share of the weights of the int4 layers that get 4 bits; the others get 8, those that lose most first.
   double ratio = 1;
-  /// Counts the error of a weight by how large its input is: sum (w' - w)^2 E[x^2] in place of sum (w' - w)^2, relative to
-  /// the same sum of w. Needs calibration data.
+  /// Counts the error of a weight by how large its input is: sum (w' - w)^2 E[x^2] in place of sum (w' - w)^2, relative
+  /// to the same sum of w. Needs calibration data.
   bool data_aware = false;
   bool embeddings = true;      ///< tables of Gather as well, in 8 bits
   int smallest = 1024;         ///< weights with fewer elements stay as they are

@@ -36,8 +36,8 @@ Levels levels_of(const GroupSettings& settings) {
 }
 
 int encode(float x, float scale, int zero, Levels levels) {
-  return static_cast<int>(std::clamp(std::nearbyint(x / scale) + static_cast<float>(zero), static_cast<float>(levels.low),
-                                     static_cast<float>(levels.high)));
+  return static_cast<int>(std::clamp(std::nearbyint(x / scale) + static_cast<float>(zero),
+                                     static_cast<float>(levels.low), static_cast<float>(levels.high)));
 }
 
 double error_of(const Group& group, float scale, int zero, Levels levels) {
@@ -57,7 +57,8 @@ Choice choose(const Group& group, const GroupSettings& settings, Levels levels) 
   }
   // The larger side gets the side with one code more.
   bool flip = settings.symmetric && settings.bits < 8 && high > -low;
-  float reach = std::max(high, -low), codes = static_cast<float>(settings.bits < 8 && !flip ? -levels.low : levels.high);
+  float reach = std::max(high, -low),
+        codes = static_cast<float>(settings.bits < 8 && !flip ? -levels.low : levels.high);
   float full = settings.symmetric ? reach / codes : (high - low) / static_cast<float>(levels.high);
   Choice best;
   if (full < 1e-30F) return best;
@@ -65,7 +66,9 @@ Choice choose(const Group& group, const GroupSettings& settings, Levels levels) 
   int steps = settings.bits < 8 ? 8 : 1;
   for (int step = 0; step < steps; ++step) {
     float scale = full * (1 - 0.04F * static_cast<float>(step));
-    int zero = settings.symmetric ? 0 : static_cast<int>(std::clamp(std::nearbyint(-low / scale), 0.0F, static_cast<float>(levels.high)));
+    int zero = settings.symmetric
+                   ? 0
+                   : static_cast<int>(std::clamp(std::nearbyint(-low / scale), 0.0F, static_cast<float>(levels.high)));
     double error = error_of(group, scale, zero, levels);
     if (step == 0 || error < best.error) best = {scale, zero, error};
   }
@@ -106,7 +109,8 @@ GroupedWeights quantize_groups(const Tensor& weights, int axis, const GroupSetti
       zeros[at] = static_cast<uint8_t>(choice.zero);
       result.error += choice.error;
       for (int64_t i = 0; i < count; ++i) {
-        values[start + i * stride] = static_cast<uint8_t>(static_cast<int8_t>(encode(part.at(i), choice.scale, choice.zero, levels)));
+        values[start + i * stride] =
+            static_cast<uint8_t>(static_cast<int8_t>(encode(part.at(i), choice.scale, choice.zero, levels)));
         if (settings.bits == 8 && !settings.symmetric)
           values[start + i * stride] = static_cast<uint8_t>(encode(part.at(i), choice.scale, choice.zero, levels));
         result.signal += part.weight(i) * static_cast<double>(part.at(i)) * part.at(i);

@@ -21,8 +21,8 @@ struct GroupSettings {
   int64_t group = -1;  ///< -1: the whole axis
 };
 
-/// Quantizes 2-D weights in groups along `axis` (the input axis). `importance` has a factor for each index of that axis, or
-/// is empty. The scale of each group is the one of a few that has the least error.
+/// Quantizes 2-D weights in groups along `axis` (the input axis). `importance` has a factor for each index of that
+/// axis, or is empty. The scale of each group is the one of a few that has the least error.
 GroupedWeights quantize_groups(const Tensor& weights, int axis, const GroupSettings& settings,
                                const std::vector<float>& importance);
 

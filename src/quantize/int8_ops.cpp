@@ -71,7 +71,8 @@ bool is_channel_factor(const Node& node, const Value* value) {
   int index = node.is("Mul") ? constant_beside(node, value) : -1;
   if (index < 0 || value->shape().rank() != 4 || !value->shape()[1].known()) return false;
   const Tensor& factor = node.input(static_cast<size_t>(index))->constant();
-  return factor.rank() >= 3 && factor.rank() <= 4 && factor.dim(-3) == value->shape()[1].value && factor.size() == factor.dim(-3);
+  return factor.rank() >= 3 && factor.rank() <= 4 && factor.dim(-3) == value->shape()[1].value &&
+         factor.size() == factor.dim(-3);
 }
 
 // True for what align_depthwise_inputs() adds: elsewhere the product goes with the Add behind it.
@@ -178,7 +179,8 @@ std::vector<Node*> fused_tail(const Graph& graph, const Node& head,
   if (user && ops::fusable_activation(*user, activation)) {
     tail.push_back(user);
     user = next();
-    if (user && head.is("Conv") && is_channel_factor(*user, tail.back()->output()) && feeds_depthwise(*user)) tail.push_back(user);
+    if (user && head.is("Conv") && is_channel_factor(*user, tail.back()->output()) && feeds_depthwise(*user))
+      tail.push_back(user);
   }
   return tail;
 }

@@ -38,7 +38,8 @@ int weight_axis(const Node& node);
 bool constant_f32(const Value* value);
 
 /// The nodes behind `head` that a kernel applies to its result before storing it, in order: the constant Add that is a
-/// matrix product's bias (or that shifts a constant Mul), then the activation. Nodes for which `keep_apart` is true end it.
+/// matrix product's bias (or that shifts a constant Mul), then the activation. Nodes for which `keep_apart` is true end
+/// it.
 std::vector<Node*> fused_tail(const Graph& graph, const Node& head, const std::function<bool(const Node&)>& keep_apart);
 /// The index of the constant of an Add that is the bias of the MatMul `layer`; -1 when `add` is no such node.
 int bias_index(const Node& add, const Node& layer);

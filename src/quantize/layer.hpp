@@ -22,8 +22,8 @@ struct BiasPlace {
   bool inside = true;  ///< an input of the layer itself
   float factor = 1;    ///< the layer adds factor * bias (Gemm's beta)
 };
-/// nullopt when the layer has no place for a bias of one number a channel. `is_part` says whether the Add behind a MatMul
-/// belongs to the layer.
+/// nullopt when the layer has no place for a bias of one number a channel. `is_part` says whether the Add behind a
+/// MatMul belongs to the layer.
 std::optional<BiasPlace> bias_place(Node& layer, bool add_is_part);
 /// One number a channel; zeros where there is no bias yet.
 std::vector<float> bias_values(const BiasPlace& place, size_t channels);

@@ -58,7 +58,8 @@ void Build::learn_rounding_of(const std::vector<Node*>& layers, Progress& progre
 void Build::learn_rounding(Progress& progress) {
   std::vector<Node*> open;
   for (Node* layer : placement_.layers)
-    if (LayerInputs::supports(*layer) && weight_axis(*layer) >= 0 && !from_.learned_.count(layer->name)) open.push_back(layer);
+    if (LayerInputs::supports(*layer) && weight_axis(*layer) >= 0 && !from_.learned_.count(layer->name))
+      open.push_back(layer);
   progress.begin("learn rounding", static_cast<int64_t>(open.size()));
   int64_t done = 0;
   for (size_t begin = 0; begin < open.size();) {

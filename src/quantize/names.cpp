@@ -14,7 +14,8 @@ namespace hone {
 namespace {
 
 /// The words that share the most letters at the beginning with `wanted`, three at least.
-std::vector<std::string> same_beginning(const std::string& wanted, const std::vector<std::string>& words, size_t count) {
+std::vector<std::string> same_beginning(const std::string& wanted, const std::vector<std::string>& words,
+                                        size_t count) {
   std::vector<std::pair<size_t, std::string>> ranked;
   for (const std::string& word : words) {
     const auto [differs, ignored] = std::mismatch(wanted.begin(), wanted.end(), word.begin(), word.end());

@@ -139,8 +139,8 @@ std::vector<Tensor> Probe::run(const std::vector<Tensor>& inputs) {
   return values;
 }
 
-Observations observe(const Graph& graph, const ObservationPlan& plan, const MakeRunner& make_runner, SampleStream& samples,
-                     Progress& progress, int* samples_seen) {
+Observations observe(const Graph& graph, const ObservationPlan& plan, const MakeRunner& make_runner,
+                     SampleStream& samples, Progress& progress, int* samples_seen) {
   std::vector<std::string> names;
   for (auto& [name, wanted] : plan) names.push_back(name);
   Probe probe(graph, names, make_runner);
@@ -154,7 +154,8 @@ Observations observe(const Graph& graph, const ObservationPlan& plan, const Make
     std::vector<Tensor> values = probe.run(inputs);
     for (size_t i = 0; i < plan.size(); ++i)
       if (values[i].dtype() != DType::f32)
-        throw Error(producer_place(graph, names[i]), fmt::format("ran as {}, expected f32", name_of(values[i].dtype())));
+        throw Error(producer_place(graph, names[i]),
+                    fmt::format("ran as {}, expected f32", name_of(values[i].dtype())));
     pool.parallel_for(static_cast<int64_t>(plan.size()), [&](int64_t task, int) {
       size_t i = static_cast<size_t>(task);
       fine[i] = learn(plan[i].second, values[i], images_in(inputs), seen[i]);
@@ -191,7 +192,8 @@ std::map<std::string, ChannelSums> measure_rounding(const Graph& graph, const st
     pool.parallel_for(static_cast<int64_t>(names.size()), [&](int64_t task, int) {
       size_t i = static_cast<size_t>(task);
       const TensorQuant& quant = quants.at(names[i]);
-      add_channels(sums[i], values[i], axes.at(names[i]), [&](float x) { return static_cast<double>(round_trip(x, quant)) - x; });
+      add_channels(sums[i], values[i], axes.at(names[i]),
+                   [&](float x) { return static_cast<double>(round_trip(x, quant)) - x; });
     });
     progress.update(++done);
   }

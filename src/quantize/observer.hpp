@@ -45,8 +45,8 @@ ObservationPlan in_graph_order(const Graph& graph, const std::map<std::string, O
 
 /// Runs `graph` on all samples and observes values. Throws Error when there is no data and naming the first node that
 /// yields NaN or infinity; Interrupted on Ctrl-C. `samples_seen` is how many there were.
-Observations observe(const Graph& graph, const ObservationPlan& plan, const MakeRunner& make_runner, SampleStream& samples,
-                     Progress& progress, int* samples_seen = nullptr);
+Observations observe(const Graph& graph, const ObservationPlan& plan, const MakeRunner& make_runner,
+                     SampleStream& samples, Progress& progress, int* samples_seen = nullptr);
 
 /// Runs a graph and reads any of its values.
 class Probe {

@@ -122,7 +122,8 @@ class Placer {
     if (!keeps_scale(*group.head)) result_.units.push_back(group.head);
     // The constants of a tail stay as they are: the kernel works in floats there.
     if (group.tail.empty() || !group.tail[0]->is("Add"))
-      for (size_t i : constant_operands(*group.head)) result_.constant_inputs.push_back({group.head, static_cast<int>(i)});
+      for (size_t i : constant_operands(*group.head))
+        result_.constant_inputs.push_back({group.head, static_cast<int>(i)});
   }
 
   // ---- scale classes ----

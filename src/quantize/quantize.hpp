@@ -24,7 +24,8 @@ enum class ActivationScheme {
   symmetric,   ///< zero point 0: u8 where nothing is negative, else i8 (the preset "performance")
 };
 
-/// Weights in 7 bits, for processors without VNNI: their u8 x i8 products are added in pairs in 16 bits, which saturate.
+/// Weights in 7 bits, for processors without VNNI: their u8 x i8 products are added in pairs in 16 bits, which
+/// saturate.
 enum class SaturationFix {
   automatic,    ///< in all layers when the target device has no VNNI
   none,
@@ -93,7 +94,8 @@ struct QuantizeReport {
   std::vector<ValueReport> values;  ///< quantized activations, in order
   int samples = 0;                  ///< calibration samples used
   int biases_corrected = 0;
-  int channels_equalized = 0, depthwise_inputs_aligned = 0, layers_smoothed = 0, batch_norms_measured = 0, layers_rounded = 0;
+  int channels_equalized = 0, depthwise_inputs_aligned = 0, layers_smoothed = 0, batch_norms_measured = 0,
+      layers_rounded = 0;
   bool seven_bits = false;  ///< weights use 7 bits
   double seconds = 0;
 
@@ -103,8 +105,8 @@ struct QuantizeReport {
 
 /// A quantized copy of `model`. The copy is optimized first (batch norm folded and so on), so calibration, ranges and
 /// names are about that form. Deterministic. Throws Error when the options are wrong, the model is quantized already
-/// or has nothing that can be quantized, an ignored name or type matches nothing, the calibration data is missing or does not
-/// fit, or weights or activations are not finite; Interrupted on Ctrl-C.
+/// or has nothing that can be quantized, an ignored name or type matches nothing, the calibration data is missing or
+/// does not fit, or weights or activations are not finite; Interrupted on Ctrl-C.
 Graph quantize(const Graph& model, const CalibrationSource& calibration, const MakeRunner& make_runner,
                const QuantizeOptions& options = {}, QuantizeReport* report = nullptr,
                Progress& progress = no_progress());

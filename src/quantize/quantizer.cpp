@@ -30,7 +30,8 @@ void check_options(const QuantizeOptions& options) {
   if (options.smooth_alpha > 1)
     throw Error("quantize", fmt::format("smooth_alpha is {}, expected 0 to 1", options.smooth_alpha));
   if (options.rounding_iterations < 1)
-    throw Error("quantize", fmt::format("rounding iterations are {}, expected at least 1", options.rounding_iterations));
+    throw Error("quantize",
+                fmt::format("rounding iterations are {}, expected at least 1", options.rounding_iterations));
   saturates(options.target_device);
 }
 
@@ -86,7 +87,8 @@ void Quantizer::prepare(Progress& progress) {
 }
 
 /// The largest magnitude of each channel of values with these channel axes.
-std::map<std::string, std::vector<float>> Quantizer::magnitudes(const std::map<std::string, int>& axes, Progress& progress) {
+std::map<std::string, std::vector<float>> Quantizer::magnitudes(const std::map<std::string, int>& axes,
+                                                                Progress& progress) {
   std::map<std::string, std::vector<float>> result;
   if (axes.empty()) return result;
   std::map<std::string, Observed> wanted;
@@ -111,7 +113,8 @@ void Quantizer::observe_values(bool revertible, Progress& progress) {
     int axis = input_channel_axis(*layer);
     if (options_.bias_correction && axis >= 0) wanted[layer_input(*layer)->name].mean_axis = axis;
   }
-  observations_ = observe(graph_, in_graph_order(graph_, wanted), make_runner_, *samples_, progress, &prepared_.samples);
+  observations_ =
+      observe(graph_, in_graph_order(graph_, wanted), make_runner_, *samples_, progress, &prepared_.samples);
 }
 
 void Quantizer::count_macs() {

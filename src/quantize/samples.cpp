@@ -52,9 +52,10 @@ SampleStream::SampleStream(const Graph& model, const CalibrationSource& source, 
 
 bool SampleStream::read(std::vector<Tensor>& inputs) {
   check_interrupt("quantize");
-  if (samples_ >= subset_size_) return false;
+  if (ended_ || samples_ >= subset_size_) return false;
   inputs.clear();
-  if (!source_(inputs)) return false;
+  ended_ = !source_(inputs);
+  if (ended_) return false;
   check_inputs(model_, inputs, samples_ + 1);
   samples_ += images_in(inputs);
   return true;

@@ -30,6 +30,7 @@ class SampleStream {
   std::vector<std::vector<Tensor>> kept_;
   size_t next_ = 0;
   bool kept_only_ = false;
+  bool ended_ = false;  ///< the source has no more; it is not asked again
 };
 
 /// Images in a set of tensors: the first size of the first one.

@@ -11,7 +11,8 @@ namespace hone {
 /// replaces repeating, so a search that was interrupted goes through the same steps and reaches where it was at once.
 class SearchState {
  public:
-  /// `key` stands for model and options. Reads `file` if there is one; throws Error when that is of another search or damaged.
+  /// `key` stands for model and options. Reads `file` if there is one; throws Error when that is of another search or
+  /// damaged.
   SearchState(std::filesystem::path file, std::string key);
 
   std::optional<double> score(const std::string& unit) const;

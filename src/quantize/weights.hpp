@@ -27,8 +27,8 @@ std::vector<float> least_scales(const std::vector<float>& bias, float input_scal
 
 /// What quantization of the weights w and of the input x adds to each output channel of a layer on average:
 /// sum of w' E[x'] - w E[x] (Nagel et al. 2019, section 4.2, there for weights alone). Padding is accounted for.
-/// `input` must have channel means; `rounding` is what quantization adds to them, nullptr where that is not known. Empty
-/// when the sizes do not fit together.
+/// `input` must have channel means; `rounding` is what quantization adds to them, nullptr where that is not known.
+/// Empty when the sizes do not fit together.
 std::vector<double> mean_output_error(const Node& layer, const QuantizedWeights& quantized, const Observation& input,
                                       const ChannelSums* rounding = nullptr);
 

@@ -12,8 +12,8 @@ int class_count(const Port& output) {
   bool row = output.dtype == DType::f32 && shape.rank() >= 2 && shape[1].known();
   for (int i = 2; row && i < shape.rank(); ++i) row = shape[static_cast<size_t>(i)] == Dim(1);
   if (!row)
-    throw Error("output '" + output.name + "'",
-                "is " + std::string(name_of(output.dtype)) + to_string(shape) + ", expected f32[N, classes] of a classifier");
+    throw Error("output '" + output.name + "'", "is " + std::string(name_of(output.dtype)) + to_string(shape) +
+                                                    ", expected f32[N, classes] of a classifier");
   return static_cast<int>(shape[1].value);
 }
 

@@ -25,7 +25,8 @@ struct Session::State {
   void check(std::span<const Tensor> inputs) const {
     const auto& ports = source->inputs();
     if (inputs.size() != ports.size())
-      throw Error("run", "got " + std::to_string(inputs.size()) + " inputs, the model has " + std::to_string(ports.size()));
+      throw Error("run",
+                  "got " + std::to_string(inputs.size()) + " inputs, the model has " + std::to_string(ports.size()));
     for (size_t i = 0; i < inputs.size(); ++i) {
       if (inputs[i].dtype() == ports[i].dtype && matches(ports[i].shape, inputs[i].dims())) continue;
       throw Error("input '" + ports[i].name + "'",
@@ -38,10 +39,11 @@ struct Session::State {
     bool batch = port.shape.rank() > 1 && input.rank() == port.shape.rank() && input.dtype() == port.dtype &&
                  port.shape[0].known() && input.dim(0) != port.shape[0].value;
     if (!batch) return {};
-    return port.shape[0].value == 1 ? "the model was exported for a batch of 1: run the images one by one, or export it "
-                                      "with a free batch size"
-                                    : "the model was exported for a batch of " + std::to_string(port.shape[0].value) +
-                                          ": fill up the batch, or export it with a free batch size";
+    return port.shape[0].value == 1
+               ? "the model was exported for a batch of 1: run the images one by one, or export it "
+                 "with a free batch size"
+               : "the model was exported for a batch of " + std::to_string(port.shape[0].value) +
+                     ": fill up the batch, or export it with a free batch size";
   }
 
   bool same_dims(const Ready& candidate, std::span<const Tensor> inputs) const {

@@ -5,8 +5,8 @@
 
 namespace hone {
 
-/// Memory for many tensors of middle size: they share blocks of large pages, which take less time to get than small pages one
-/// by one and are read faster. A block is freed with the last of its parts. For one thread.
+/// Memory for many tensors of middle size: they share blocks of large pages, which take less time to get than small
+/// pages one by one and are read faster. A block is freed with the last of its parts. For one thread.
 class BlockMemory {
  public:
   /// Aligned to 64 bytes, not initialized. Throws Error when there is none.

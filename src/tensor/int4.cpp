@@ -24,8 +24,8 @@ std::string pack_4_bit(const Tensor& tensor) {
 Tensor unpack_4_bit(DType type, const Dims& dims, std::string_view bytes) {
   Tensor tensor(type, dims);
   if (bytes.size() != packed_bytes(tensor.size()))
-    throw Error("tensor " + to_string(dims), "needs " + std::to_string(packed_bytes(tensor.size())) + " bytes of 4-bit data, has " +
-                                                 std::to_string(bytes.size()));
+    throw Error("tensor " + to_string(dims), "needs " + std::to_string(packed_bytes(tensor.size())) +
+                                                 " bytes of 4-bit data, has " + std::to_string(bytes.size()));
   auto* out = static_cast<uint8_t*>(tensor.mutable_raw());
   for (int64_t i = 0; i < tensor.size(); ++i) {
     int half = static_cast<unsigned char>(bytes[static_cast<size_t>(i / 2)]) >> (i % 2 * 4) & 15;

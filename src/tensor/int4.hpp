@@ -3,8 +3,8 @@
 
 #include "tensor/tensor.hpp"
 
-/// The 4-bit element types of ONNX. In memory an element takes a byte, so that nothing but what reads files, writes them
-/// and dequantizes has to know; in files two share one, the first in the lower half.
+/// The 4-bit element types of ONNX. In memory an element takes a byte, so that nothing but what reads files, writes
+/// them and dequantizes has to know; in files two share one, the first in the lower half.
 namespace hone {
 
 /// ONNX TensorProto.DataType 21 and 22.

@@ -74,7 +74,8 @@ bool matches(const Shape& shape, const Dims& dims) {
   for (size_t i = 0; i < dims.size(); ++i) {
     const Dim& dim = shape.dims[i];
     if (dim.known() && dim.value != dims[i]) return false;
-    if (!dim.known() && !dim.symbol.empty() && !bound.emplace(dim.symbol, dims[i]).second && bound[dim.symbol] != dims[i])
+    if (!dim.known() && !dim.symbol.empty() && !bound.emplace(dim.symbol, dims[i]).second &&
+        bound[dim.symbol] != dims[i])
       return false;
   }
   return true;

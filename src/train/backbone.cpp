@@ -32,7 +32,8 @@ void undo_quantization(Graph& graph) {
     if (!node->is("DequantizeLinear")) continue;
     Value* source = node->input(0);
     std::vector<const Tensor*> inputs;
-    for (const Value* input : node->inputs()) inputs.push_back(input && input->is_constant() ? &input->constant() : nullptr);
+    for (const Value* input : node->inputs())
+      inputs.push_back(input && input->is_constant() ? &input->constant() : nullptr);
     if (source->is_constant()) {
       std::vector<Tensor> result = evaluate_node(*node, inputs);
       graph.replace_uses(node->output(), graph.add_constant(source->name + ".float", std::move(result[0])));
@@ -74,9 +75,11 @@ Dims own_input(const Graph& graph) {
     throw Error(place_of(graph), fmt::format("has {} inputs, {}", graph.inputs().size(), expected));
   const Value* input = graph.inputs()[0];
   const Shape& shape = input->shape();
-  bool image = input->dtype() == DType::f32 && shape.ranked && shape.rank() == 4 && (!shape[1].known() || shape[1] == Dim(3));
+  bool image =
+      input->dtype() == DType::f32 && shape.ranked && shape.rank() == 4 && (!shape[1].known() || shape[1] == Dim(3));
   if (!image)
-    throw Error(place_of(graph), fmt::format("has the input '{}' {}, {}", input->name, to_string(input->type), expected),
+    throw Error(place_of(graph),
+                fmt::format("has the input '{}' {}, {}", input->name, to_string(input->type), expected),
                 "give a model with channels first and float input");
   return {1, 3, shape[2].known() ? shape[2].value : 224, shape[3].known() ? shape[3].value : 224};
 }
@@ -116,7 +119,9 @@ class Cutter {
     for (int stride : wanted) {
       if (!ends.count(stride) && optional && some) continue;
       if (!ends.count(stride))
-        throw Error(place_of(graph_), fmt::format("has feature maps of the strides {}, expected {}", fmt::join(known, ", "), fmt::join(wanted, ", ")),
+        throw Error(place_of(graph_),
+                    fmt::format("has feature maps of the strides {}, expected {}", fmt::join(known, ", "),
+                                fmt::join(wanted, ", ")),
                     cut_remedy);
       found.push_back(ends[stride]);
     }
@@ -131,7 +136,8 @@ class Cutter {
       if (!value && output.name == name) value = output.value;
     if (value && is_map(value)) return value;
     if (value)
-      throw Error(place_of(graph_), fmt::format("'{}' is {}, expected a feature map f32[N, C, H, W]", name, to_string(value->type)));
+      throw Error(place_of(graph_),
+                  fmt::format("'{}' is {}, expected a feature map f32[N, C, H, W]", name, to_string(value->type)));
     std::vector<std::string> names;
     for (auto& node : graph_.nodes())
       if (is_map(node->output())) names.push_back(node->output()->name);
@@ -149,7 +155,8 @@ class Cutter {
     int deepest = 0;
     for (auto& node : graph_.nodes()) {
       Value* value = node->output();
-      bool after = std::any_of(node->inputs().begin(), node->inputs().end(), [&](const Value* v) { return after_deepest.count(v); });
+      bool after = std::any_of(node->inputs().begin(), node->inputs().end(),
+                               [&](const Value* v) { return after_deepest.count(v); });
       if (after) after_deepest.insert(value);
       if (!is_map(value)) continue;
       int here = stride(value);
@@ -174,7 +181,8 @@ class Cutter {
         const Shape& weights = node->input(1)->shape();
         return weights.rank() == 4 && weights[2] == Dim(1) && weights[3] == Dim(1) && conv->group == 1 ? node : nullptr;
       }
-      if (!is_one_of(node, {"BatchNormalization", "Clip", "Relu", "LeakyRelu", "Sigmoid", "HardSigmoid", "HardSwish", "Swish", "Mul"}))
+      if (!is_one_of(node, {"BatchNormalization", "Clip", "Relu", "LeakyRelu", "Sigmoid", "HardSigmoid", "HardSwish",
+                            "Swish", "Mul"}))
         return nullptr;
       node = node->input(0)->producer();
     }
@@ -190,7 +198,8 @@ class Cutter {
     Node* widening = pointwise(value);
     Value* narrow = widening ? widening->input(0) : nullptr;
     bool linear = narrow && is_map(narrow) && is_one_of(narrow->producer(), {"Add", "Conv", "BatchNormalization"});
-    return linear && stride(narrow) == stride(value) && narrow->shape()[1].value < value->shape()[1].value ? narrow : value;
+    return linear && stride(narrow) == stride(value) && narrow->shape()[1].value < value->shape()[1].value ? narrow
+                                                                                                           : value;
   }
 
   /// Networks that average a map of class scores: the map before that layer.
@@ -231,9 +240,11 @@ void take_class_rows(const Graph& graph, const Value* map, Backbone& backbone) {
 }
 
 void require_weights(const Graph& whole, const Graph& part) {
-  double share = static_cast<double>(parameter_count(part)) / static_cast<double>(std::max<int64_t>(1, parameter_count(whole)));
+  double share =
+      static_cast<double>(parameter_count(part)) / static_cast<double>(std::max<int64_t>(1, parameter_count(whole)));
   if (share < 0.02)
-    throw Error(place_of(whole), fmt::format("has only {:.1f}% of its weights before its last feature map", 100 * share),
+    throw Error(place_of(whole),
+                fmt::format("has only {:.1f}% of its weights before its last feature map", 100 * share),
                 "a network of another kind; " + std::string(cut_remedy));
 }
 
@@ -243,7 +254,8 @@ Graph copy_part(const Graph& graph, const std::vector<Value*>& cuts, int64_t hei
   std::vector<const Node*> nodes;
   for (auto it = graph.nodes().rbegin(); it != graph.nodes().rend(); ++it) {
     const Node* node = it->get();
-    if (std::none_of(node->outputs().begin(), node->outputs().end(), [&](const Value* v) { return needed.count(v); })) continue;
+    if (std::none_of(node->outputs().begin(), node->outputs().end(), [&](const Value* v) { return needed.count(v); }))
+      continue;
     needed.insert(node->inputs().begin(), node->inputs().end());
     nodes.push_back(node);
   }
@@ -277,7 +289,8 @@ Backbone cut_backbone(const Graph& model, const BackboneOptions& options) {
   graph.set_input_type(graph.inputs()[0], {DType::f32, Shape(own)});
   graph.infer();
   Cutter cutter(graph, own[2]);
-  std::vector<Value*> cuts = options.cut.empty() ? cutter.by_stride(options.strides, options.optional_strides) : cutter.named(options.cut);
+  std::vector<Value*> cuts =
+      options.cut.empty() ? cutter.by_stride(options.strides, options.optional_strides) : cutter.named(options.cut);
   for (const Value* cut : cuts) backbone.strides.push_back(cutter.stride(cut));
   if (!graph.outputs().empty()) take_class_rows(graph, cuts.back(), backbone);
   int64_t height = options.height > 0 ? options.height : own[2], width = options.width > 0 ? options.width : own[3];

@@ -30,7 +30,8 @@ at::Tensor truth(const Dataset& dataset, const Batch& batch, int64_t first, int6
   at::Tensor target = at::zeros({last - first, static_cast<int64_t>(dataset.classes.size())});
   auto rows = target.accessor<float, 2>();
   for (int64_t i = first; i < last; ++i)
-    for (int label : dataset.samples[static_cast<size_t>(batch.indices[static_cast<size_t>(i)])].labels) rows[i - first][label] = 1;
+    for (int label : dataset.samples[static_cast<size_t>(batch.indices[static_cast<size_t>(i)])].labels)
+      rows[i - first][label] = 1;
   return target;
 }
 
@@ -76,12 +77,14 @@ Graph AnyClassifierObjective::training_graph(const Graph& model) const {
   return graph;
 }
 
-ClassifierObjective::ClassifierObjective(const Splits& data, const TrainOptions& options) : AnyClassifierObjective(data, options) {
+ClassifierObjective::ClassifierObjective(const Splits& data, const TrainOptions& options)
+    : AnyClassifierObjective(data, options) {
   for (const std::vector<int>& level : class_levels(data.train.classes)) levels_.push_back(group_matrix(level));
   std::vector<int64_t> present;
   std::vector<bool> used(data.train.classes.size(), false);
   for (const Sample& sample : data.train.samples)
-    if (sample.label >= 0 && sample.label < static_cast<int>(used.size())) used[static_cast<size_t>(sample.label)] = true;
+    if (sample.label >= 0 && sample.label < static_cast<int>(used.size()))
+      used[static_cast<size_t>(sample.label)] = true;
   for (size_t i = 0; i < used.size(); ++i) {
     place_.push_back(static_cast<int64_t>(present.size()));
     if (used[i]) present.push_back(static_cast<int64_t>(i));
@@ -138,17 +141,19 @@ void MultiLabelObjective::configure(LoaderOptions& loader, bool training) const 
   if (training) loader.augment = options_.augment;
 }
 
-at::Tensor MultiLabelObjective::loss(const std::vector<at::Tensor>& outputs, const Batch& batch, int64_t first, int64_t last,
-                                     ImageSize, PartSum&, double& metric_sum) const {
+at::Tensor MultiLabelObjective::loss(const std::vector<at::Tensor>& outputs, const Batch& batch, int64_t first,
+                                     int64_t last, ImageSize, PartSum&, double& metric_sum) const {
   at::Tensor target = truth(data_.train, batch, first, last);
   metric_sum = (outputs[0].detach().gt(0).eq(target.gt(0.5))).to(at::kFloat).mean(1).sum().item<float>();
   double smooth = options_.label_smoothing;
-  return at::binary_cross_entropy_with_logits(outputs[0], target * (1 - smooth) + smooth / 2, {}, {}, at::Reduction::Sum);
+  return at::binary_cross_entropy_with_logits(outputs[0], target * (1 - smooth) + smooth / 2, {}, {},
+                                              at::Reduction::Sum);
 }
 
 void MultiLabelObjective::begin_validation() { scores_.assign(data_.validation.samples.size(), {}); }
 
-double MultiLabelObjective::add(const std::vector<at::Tensor>& outputs, const Batch& batch, int64_t first, int64_t last, ImageSize) {
+double MultiLabelObjective::add(const std::vector<at::Tensor>& outputs, const Batch& batch, int64_t first, int64_t last,
+                                ImageSize) {
   at::Tensor logits = outputs[0].contiguous();
   auto classes = logits.size(1);
   {

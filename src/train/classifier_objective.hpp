@@ -20,9 +20,9 @@ class AnyClassifierObjective : public Objective {
   std::mutex mutex_;
 };
 
-/// One class an image: cross-entropy, accuracy. Classes without a training image take no part in the loss: what an older
-/// model knew of them stays. Classes named "a/b" are leaves of a tree: the cross-entropy of each level above, whose
-/// probabilities are sums over leaves, is added with half the weight.
+/// One class an image: cross-entropy, accuracy. Classes without a training image take no part in the loss: what an
+/// older model knew of them stays. Classes named "a/b" are leaves of a tree: the cross-entropy of each level above,
+/// whose probabilities are sums over leaves, is added with half the weight.
 class ClassifierObjective : public AnyClassifierObjective {
  public:
   ClassifierObjective(const Splits& data, const TrainOptions& options);

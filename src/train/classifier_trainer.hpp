@@ -11,15 +11,16 @@ namespace hone {
 /// it had not been (same program, machine and number of threads; with max_minutes the length of the run is measured).
 ///
 /// Data of Task::multi_label has any number of classes an image: binary cross-entropy, mean average precision. Classes
-/// named "a/b" are leaves of a tree whose upper levels are in the loss too; classes without a training image keep their weights.
+/// named "a/b" are leaves of a tree whose upper levels are in the loss too; classes without a training image keep their
+/// weights.
 ///
 /// Throws Error for options or a graph that do not fit the data, a diverging loss, and a checkpoint that is damaged or
 /// of another run; Interrupted on Ctrl-C, after saving the checkpoint.
 TrainResult train_classifier(Graph& model, const Splits& data, const TrainOptions& options,
                              Progress& progress = no_progress());
 
-/// Settings that suit a pretrained network (the constants `backbone` names) on small sets: AdamW with a lower rate for it.
-/// Sets what it is about and leaves the rest of `options` as it is.
+/// Settings that suit a pretrained network (the constants `backbone` names) on small sets: AdamW with a lower rate for
+/// it. Sets what it is about and leaves the rest of `options` as it is.
 void set_backbone_defaults(TrainOptions& options, const Dataset& train);
 
 /// The groups of each level above the leaves, by class: for "a/x", "a/y", "b/x" one level {0, 0, 1}. Empty without '/'.

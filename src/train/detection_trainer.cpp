@@ -57,12 +57,14 @@ ImageSize suggest_detection_size(const Dataset& train) {
   double aspect = std::clamp(quantile(aspects, 0.5, 1), 0.4, 2.5), side = quantile(sides, 0.2, 1);
   double area = std::clamp(std::pow(wanted_side / side, 2), usual_area, largest_area);
   area = std::min(area, quantile(areas, 0.5, largest_area));  // enlarged images show nothing new
-  auto rounded = [](double pixels) { return std::max(least, static_cast<int>(std::lround(pixels / multiple)) * multiple); };
+  auto rounded = [](double pixels) {
+    return std::max(least, static_cast<int>(std::lround(pixels / multiple)) * multiple);
+  };
   return {rounded(std::sqrt(area / aspect)), rounded(std::sqrt(area * aspect))};
 }
 
-TrainResult train_detector(Graph& model, const Splits& data, const TrainOptions& options, const DetectionOptions& detection,
-                           Progress& progress) {
+TrainResult train_detector(Graph& model, const Splits& data, const TrainOptions& options,
+                           const DetectionOptions& detection, Progress& progress) {
   DetectionObjective objective(model, data, options, detection);
   return train(model, data, objective, options, progress);
 }

@@ -33,7 +33,8 @@ std::optional<int> number(const char* name, int least, int most) {
   int value = 0;
   auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size() || value < least || value > most)
-    throw Error(fmt::format("environment variable {}", name), fmt::format("is '{}', expected {} to {}", text, least, most),
+    throw Error(fmt::format("environment variable {}", name),
+                fmt::format("is '{}', expected {} to {}", text, least, most),
                 "it is set by torchrun or mpirun, or by hand in each process");
   return value;
 }
@@ -56,11 +57,13 @@ ProcessPlace process_place() {
   place.rank = *rank;
   place.address = variable("MASTER_ADDR");
   if (place.address.empty() && !mpi)
-    throw Error("environment variable MASTER_ADDR", missing, "set it to the address of the machine of rank 0, such as 127.0.0.1");
+    throw Error("environment variable MASTER_ADDR", missing,
+                "set it to the address of the machine of rank 0, such as 127.0.0.1");
   if (place.address.empty()) place.address = "localhost";
   place.port = number("MASTER_PORT", 1, 65535).value_or(place.port);
   place.local_size = number(mpi ? "OMPI_COMM_WORLD_LOCAL_SIZE" : "LOCAL_WORLD_SIZE", 1, most).value_or(1);
-  place.timeout = std::chrono::seconds(number("HONE_PROCESS_TIMEOUT", 1, 1 << 20).value_or(static_cast<int>(place.timeout.count())));
+  place.timeout = std::chrono::seconds(
+      number("HONE_PROCESS_TIMEOUT", 1, 1 << 20).value_or(static_cast<int>(place.timeout.count())));
   return place;
 }
 
@@ -88,7 +91,8 @@ std::string first_line(const std::exception& error) {
 std::shared_ptr<gloo::transport::Device> network_device(const std::string& address) {
   if (std::string name = variable("GLOO_SOCKET_IFNAME"); !name.empty())
     return c10d::ProcessGroupGloo::createDeviceForInterface(name);
-  if (address == "localhost" || address == "127.0.0.1") return c10d::ProcessGroupGloo::createDeviceForHostname("127.0.0.1");
+  if (address == "localhost" || address == "127.0.0.1")
+    return c10d::ProcessGroupGloo::createDeviceForHostname("127.0.0.1");
   return c10d::ProcessGroupGloo::createDefaultDevice();
 }
 
@@ -121,10 +125,11 @@ ProcessGroup::ProcessGroup(const ProcessPlace& place) : place_(place), state_(st
     gloo->timeout = place.timeout;
     state_->group = c10::make_intrusive<c10d::ProcessGroupGloo>(state_->store, place.rank, place.size, gloo);
   } catch (const std::exception& error) {
-    throw Error(fmt::format("training process {} of {}", place.rank, place.size),
-                fmt::format("cannot meet the others at {} port {} ({})", place.address, place.port, first_line(error)),
-                "start all processes with the same WORLD_SIZE, MASTER_ADDR and MASTER_PORT and a RANK of their own; the "
-                "port must be free and reachable");
+    throw Error(
+        fmt::format("training process {} of {}", place.rank, place.size),
+        fmt::format("cannot meet the others at {} port {} ({})", place.address, place.port, first_line(error)),
+        "start all processes with the same WORLD_SIZE, MASTER_ADDR and MASTER_PORT and a RANK of their own; the "
+        "port must be free and reachable");
   }
 }
 

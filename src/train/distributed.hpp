@@ -24,8 +24,8 @@ struct ProcessPlace {
 /// Size 1 where nothing is set. Throws Error naming the variable that is missing or wrong.
 ProcessPlace process_place();
 
-/// The processes that train one model together, through libtorch's c10d with Gloo over TCP. Every call is made by all of
-/// them in the same order; it throws Error when another has ended or does not answer in time.
+/// The processes that train one model together, through libtorch's c10d with Gloo over TCP. Every call is made by all
+/// of them in the same order; it throws Error when another has ended or does not answer in time.
 class ProcessGroup {
  public:
   /// Meets the others. Throws Error when they are not there in time (at most 5 minutes).

@@ -27,10 +27,12 @@ Node* last_layer(const Graph& model) {
   if (logits->producer() && logits->producer()->is("Softmax")) logits = logits->producer()->input(0);
   Node* node = logits->producer();
   const auto* gemm = node ? node->as<ops::Gemm>() : nullptr;
-  bool linear = gemm && gemm->transB && !gemm->transA && gemm->alpha == 1 && gemm->beta == 1 && node->input(1)->is_constant() &&
-                node->input(2) && node->input(2)->is_constant() && node->input(2)->shape().rank() == 1;
+  bool linear = gemm && gemm->transB && !gemm->transA && gemm->alpha == 1 && gemm->beta == 1 &&
+                node->input(1)->is_constant() && node->input(2) && node->input(2)->is_constant() &&
+                node->input(2)->shape().rank() == 1;
   if (!linear)
-    throw Error("model '" + model.name + "'", "does not end in a linear layer with bias", "train the whole network instead");
+    throw Error("model '" + model.name + "'", "does not end in a linear layer with bias",
+                "train the whole network instead");
   return node;
 }
 
@@ -40,7 +42,8 @@ Dataset some_of(const Dataset& dataset) {
   if (count <= most_images) return dataset;
   Dataset some = dataset;
   some.samples.clear();
-  for (int64_t i = 0; i < most_images; ++i) some.samples.push_back(dataset.samples[static_cast<size_t>(i * count / most_images)]);
+  for (int64_t i = 0; i < most_images; ++i)
+    some.samples.push_back(dataset.samples[static_cast<size_t>(i * count / most_images)]);
   return some;
 }
 
@@ -132,8 +135,8 @@ Batch labels_of(const Batch& all, const at::Tensor& rows) {
 }
 
 /// Mean loss of the last tenth of the steps.
-double fit(const Features& features, const Dataset& dataset, Objective& objective, bool balanced, at::Tensor weights, at::Tensor bias,
-           const TrainOptions& options) {
+double fit(const Features& features, const Dataset& dataset, Objective& objective, bool balanced, at::Tensor weights,
+           at::Tensor bias, const TrainOptions& options) {
   Optimizer::Variables variables{{"weights", weights, true}, {"bias", bias, false}};
   AdamW optimizer(variables, 0.9, 0.999, 0.02);
   auto images = static_cast<int64_t>(features.labels.indices.size());
@@ -147,7 +150,8 @@ double fit(const Features& features, const Dataset& dataset, Objective& objectiv
     at::Tensor x = features.rows.index_select(0, drawn);
     at::Tensor logits = at::addmm(bias, x, weights.t());
     double metric = 0;
-    at::Tensor loss = objective.loss({logits}, labels, 0, rows, {}, PartSum::alone(), metric) / static_cast<double>(rows);
+    at::Tensor loss =
+        objective.loss({logits}, labels, 0, rows, {}, PartSum::alone(), metric) / static_cast<double>(rows);
     loss.backward();
     double progress = static_cast<double>(step) / static_cast<double>(steps);
     optimizer.step(3e-3 * (1 - 0.95 * progress));
@@ -162,7 +166,8 @@ double fit(const Features& features, const Dataset& dataset, Objective& objectiv
 TrainResult train_linear_probe(Graph& model, const Splits& data, const TrainOptions& options, Progress& progress) {
   auto start = std::chrono::steady_clock::now();
   TrainOptions complete = options;
-  if (complete.threads == 0) complete.threads = static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1u, 16u));
+  if (complete.threads == 0)
+    complete.threads = static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1u, 16u));
   Splits used = data;
   used.train = some_of(data.train);
   const Dataset& train = used.train;
@@ -179,11 +184,13 @@ TrainResult train_linear_probe(Graph& model, const Splits& data, const TrainOpti
   at::Tensor bias = torch_ops::to_torch(layer->input(2)->constant(), "bias").requires_grad_(true);
   EpochRecord epoch;
   epoch.epoch = 1;
-  epoch.loss = fit(features, train, *objective, data.train.task != Task::multi_label && complete.balanced, weights, bias, complete);
+  epoch.loss = fit(features, train, *objective, data.train.task != Task::multi_label && complete.balanced, weights,
+                   bias, complete);
   at::NoGradGuard no_grad;
   objective->begin_validation();
   auto count = held.rows.size(0);
-  epoch.validation_loss = objective->add({at::addmm(bias, held.rows, weights.t())}, held.labels, 0, count, {}) / static_cast<double>(count);
+  epoch.validation_loss =
+      objective->add({at::addmm(bias, held.rows, weights.t())}, held.labels, 0, count, {}) / static_cast<double>(count);
   epoch.validation_metric = objective->metric();
   model.set_constant(layer->input(1), torch_ops::from_torch(weights.detach()));
   model.set_constant(layer->input(2), torch_ops::from_torch(bias.detach()));

@@ -23,7 +23,8 @@ double training_seconds_per_image(const Graph& model, int images, int threads) {
     auto start = std::chrono::steady_clock::now();
     workers.run(threads, [&](int i) {
       at::Tensor sum;
-      for (const at::Tensor& output : replicas[i].forward({x}, true)) sum = sum.defined() ? sum + output.mean() : output.mean();
+      for (const at::Tensor& output : replicas[i].forward({x}, true))
+        sum = sum.defined() ? sum + output.mean() : output.mean();
       sum.backward();
     });
     double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

@@ -56,15 +56,17 @@ TrainResult train(Graph& model, const Splits& data, Objective& objective, const 
   ProcessGroup* group = options.group.get();
   int processes = group ? group->size() : 1;
   if (options.batch_size < 2 * processes)
-    throw Error("training option batch_size", fmt::format("is {}, {} processes need at least {}", options.batch_size, processes, 2 * processes),
+    throw Error("training option batch_size",
+                fmt::format("is {}, {} processes need at least {}", options.batch_size, processes, 2 * processes),
                 "two images each, for the statistics of a batch");
   // Other numbers of threads round in other places: a continued run keeps the number it was started with.
   if (complete.threads == 0 && complete.resume)
-    complete.threads =
-        static_cast<int>(std::clamp<int64_t>(load_checkpoint(options.checkpoint).integer("threads") / processes, 1, 1024));
+    complete.threads = static_cast<int>(
+        std::clamp<int64_t>(load_checkpoint(options.checkpoint).integer("threads") / processes, 1, 1024));
   if (complete.threads == 0) {
     auto cores = static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1u, 16u));
-    complete.threads = std::clamp(cores / (group ? group->local_size() : 1), 1, std::max(1, options.batch_size / processes / 2));
+    complete.threads =
+        std::clamp(cores / (group ? group->local_size() : 1), 1, std::max(1, options.batch_size / processes / 2));
   }
   if (group) complete.threads = std::stoi(group->share(std::to_string(complete.threads)));
   TrainingRun run(model, data, objective, complete, progress);

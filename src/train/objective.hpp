@@ -14,24 +14,26 @@
 namespace hone {
 
 /// What a task adds to the training loop: which graph is trained, how images are prepared, the loss, the validation
-/// metric. The loop (train()) gives each of its threads the rows [first, last) of a batch; outputs have last - first rows.
+/// metric. The loop (train()) gives each of its threads the rows [first, last) of a batch; outputs have last - first
+/// rows.
 class Objective {
  public:
   virtual ~Objective() = default;
   /// A copy of `model` in the form that is trained (see free_image_input()); checks it against the data, throws Error.
   virtual Graph training_graph(const Graph& model) const = 0;
-  /// Sets what the loader must do for training or validation images (augment or scene, balanced, ...). Sizes, batch size,
-  /// threads, order and seed are the loop's.
+  /// Sets what the loader must do for training or validation images (augment or scene, balanced, ...). Sizes, batch
+  /// size, threads, order and seed are the loop's.
   virtual void configure(LoaderOptions& loader, bool training) const = 0;
-  /// Called at the start of each training epoch with how much of the run is done, 0..1. True: the training images are to be
-  /// prepared in another way from here on, so configure() is asked again.
+  /// Called at the start of each training epoch with how much of the run is done, 0..1. True: the training images are
+  /// to be prepared in another way from here on, so configure() is asked again.
   virtual bool start_epoch(double /*done*/) { return false; }
   /// Options of the task that the result depends on, "name=value" a line: a run continues only with the same.
   virtual std::string describe() const { return {}; }
 
-  /// Loss of rows [first, last) of the batch, SUMMED over its images, with autograd; the loop divides by the images of the
-  /// whole batch. Called by several threads, also of other processes, for different parts at the same time. Only the own
-  /// rows of the batch are defined; `parts` adds up over all of them. `metric_sum` gets the training metric, summed as well.
+  /// Loss of rows [first, last) of the batch, SUMMED over its images, with autograd; the loop divides by the images of
+  /// the whole batch. Called by several threads, also of other processes, for different parts at the same time. Only
+  /// the own rows of the batch are defined; `parts` adds up over all of them. `metric_sum` gets the training metric,
+  /// summed as well.
   virtual at::Tensor loss(const std::vector<at::Tensor>& outputs, const Batch& batch, int64_t first, int64_t last,
                           ImageSize size, PartSum& parts, double& metric_sum) const = 0;
   /// False: there is no training metric worth showing.
@@ -50,8 +52,8 @@ class Objective {
 /// `free_size`, free H and W; shapes inferred anew. Throws Error for another model.
 Graph free_image_input(const Graph& model, const Preprocess& preprocess, bool free_size);
 
-/// The training loop of every task: trains `model` and stores the best weights in it, the averaged ones of the epoch with
-/// the best validation metric (the lower loss among equals). See train_classifier() for what it does and throws.
+/// The training loop of every task: trains `model` and stores the best weights in it, the averaged ones of the epoch
+/// with the best validation metric (the lower loss among equals). See train_classifier() for what it does and throws.
 TrainResult train(Graph& model, const Splits& data, Objective& objective, const TrainOptions& options,
                   Progress& progress = no_progress());
 

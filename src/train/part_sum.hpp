@@ -11,13 +11,13 @@ namespace hone {
 
 class ProcessGroup;
 
-/// What one part of a batch uses to look beyond itself: sums over all parts, in whichever thread or process they are. All
-/// parts call sum() as often as one another, in the same order and with as many values.
+/// What one part of a batch uses to look beyond itself: sums over all parts, in whichever thread or process they are.
+/// All parts call sum() as often as one another, in the same order and with as many values.
 class PartSum {
  public:
   virtual ~PartSum() = default;
-  /// Replaces each value by its sum over the parts; the same bits in all of them. Waits for the others. Throws Error when one
-  /// of them has ended.
+  /// Replaces each value by its sum over the parts; the same bits in all of them. Waits for the others. Throws Error
+  /// when one of them has ended.
   virtual void sum(std::span<double> values) = 0;
   /// A batch that is one part.
   static PartSum& alone();

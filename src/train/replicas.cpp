@@ -108,7 +108,8 @@ void Replicas::gather_gradients(ProcessGroup* group) {
 void Replicas::share_buffers() {
   at::NoGradGuard no_grad;
   for (int k = 1; k < count(); ++k)
-    for (size_t i = 0; i < main().buffers().size(); ++i) (*this)[k].buffers()[i].tensor.copy_(main().buffers()[i].tensor);
+    for (size_t i = 0; i < main().buffers().size(); ++i)
+      (*this)[k].buffers()[i].tensor.copy_(main().buffers()[i].tensor);
 }
 
 void Replicas::share(ProcessGroup& group) {

@@ -19,8 +19,10 @@ namespace hone {
 
 const std::vector<Template>& templates() {
   static const std::vector<Template> list = {
-      {"mobilenet_v2", "inverted residuals, small and fast (Sandler et al. 2018)", Task::classification, build_mobilenet_v2},
-      {"mobilenet_v3_small", "the quickest; squeeze and excitation, hard swish (Howard et al. 2019)", Task::classification, build_mobilenet_v3_small},
+      {"mobilenet_v2", "inverted residuals, small and fast (Sandler et al. 2018)", Task::classification,
+       build_mobilenet_v2},
+      {"mobilenet_v3_small", "the quickest; squeeze and excitation, hard swish (Howard et al. 2019)",
+       Task::classification, build_mobilenet_v3_small},
       {"mobilenet_v3_large", "as small, more precise", Task::classification, build_mobilenet_v3_large},
       {"mobilenet_v3_large_075", "three quarters of its channels", Task::classification, build_mobilenet_v3_large_075},
       {"efficientnet_b0", "precise for its size (Tan & Le 2019)", Task::classification, build_efficientnet_b0},
@@ -32,8 +34,10 @@ const std::vector<Template>& templates() {
       {"yolox_tiny", "CSPDarknet, anchor-free (Ge et al. 2021)", Task::detection, build_yolox_tiny},
       {"ssd300_vgg16", "the published SSD300: large", Task::detection, build_ssd300_vgg16},
       {"bisenet", "fast segmentation with a path for detail and one for context", Task::segmentation, build_bisenet},
-      {"deeplabv3_mobilenet", "DeepLabV3+ on MobileNetV2 or a given backbone", Task::segmentation, build_deeplabv3_mobilenet},
-      {"unet", "U-Net: precise at edges, costly at large sizes (Ronneberger et al. 2015)", Task::segmentation, build_unet},
+      {"deeplabv3_mobilenet", "DeepLabV3+ on MobileNetV2 or a given backbone", Task::segmentation,
+       build_deeplabv3_mobilenet},
+      {"unet", "U-Net: precise at edges, costly at large sizes (Ronneberger et al. 2015)", Task::segmentation,
+       build_unet},
   };
   return list;
 }

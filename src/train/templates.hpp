@@ -17,13 +17,14 @@ struct TemplateOptions {
   double dropout = 0.2;    ///< before the classifier; 0: no Dropout node
   bool zero_gamma = true;  ///< each residual branch starts at 0 (Goyal et al. 2017), which speeds up the first epochs
   uint64_t seed = 0;       ///< of the initial weights
-  /// Takes the place of the template's own first layers: f32 [N, 3, H, W] to feature maps of increasing stride, each with
-  /// half the size of the one before, such as strides 8, 16 and 32. nullptr: the template's own, with random weights.
+  /// Takes the place of the template's own first layers: f32 [N, 3, H, W] to feature maps of increasing stride, each
+  /// with half the size of the one before, such as strides 8, 16 and 32. nullptr: the template's own, with random
+  /// weights.
   const Graph* backbone = nullptr;
 };
 
-/// A model architecture with random weights: f32 [N, 3, height, width] to logits f32 [N, classes] of a classifier or the raw
-/// outputs of another task.
+/// A model architecture with random weights: f32 [N, 3, height, width] to logits f32 [N, classes] of a classifier or
+/// the raw outputs of another task.
 struct Template {
   const char* name;
   const char* summary;

@@ -221,8 +221,9 @@ std::vector<at::Tensor> TorchGraph::run(const std::vector<at::Tensor>& inputs, b
         reorder ? inputs[i].contiguous(at::MemoryFormat::ChannelsLast) : inputs[i];
   }
   for (const Step& step : steps_) {
-    torch_ops::OpCall call{*step.node,         step.attributes, {},       training && !step.frozen_statistics && !step.held,
-                           step.may_overwrite, &generator_,     part,     images, step.low, step.high};
+    torch_ops::OpCall call{*step.node,         step.attributes, {},   training && !step.frozen_statistics && !step.held,
+                           step.may_overwrite, &generator_,     part, images,
+                           step.low,           step.high};
     for (int input : step.inputs) call.inputs.push_back(input < 0 ? at::Tensor() : values_[static_cast<size_t>(input)]);
     // Autograd follows the overwriting of a view by copies of all of it, forth and back.
     if (call.may_overwrite && at::GradMode::is_enabled() && call.inputs[0].is_view()) call.may_overwrite = false;

@@ -28,8 +28,8 @@ class TorchGraph {
 
   /// Records autograd when grad mode is on and training or parameters require it.
   std::vector<at::Tensor> forward(const std::vector<at::Tensor>& inputs, bool training);
-  /// Training on a part of a batch, with the statistics of the whole. Other parts must be worked on at the same time, and
-  /// every output must take part in the backward pass, if only with a gradient of 0.
+  /// Training on a part of a batch, with the statistics of the whole. Other parts must be worked on at the same time,
+  /// and every output must take part in the backward pass, if only with a gradient of 0.
   std::vector<at::Tensor> forward(const std::vector<at::Tensor>& inputs, const BatchPart& part);
   std::vector<Variable>& parameters() { return parameters_; }
   std::vector<Variable>& buffers() { return buffers_; }
@@ -46,7 +46,8 @@ class TorchGraph {
   void store(Graph& graph) const;
 
  private:
-  std::vector<at::Tensor> run(const std::vector<at::Tensor>& inputs, bool training, const BatchPart& part, int64_t images);
+  std::vector<at::Tensor> run(const std::vector<at::Tensor>& inputs, bool training, const BatchPart& part,
+                              int64_t images);
 
   struct Step {
     const Node* node = nullptr;

@@ -60,12 +60,13 @@ struct TrainOptions {
   /// Constants of the pretrained part: names, or beginnings of names that end in '*'.
   std::vector<std::string> backbone;
   double backbone_rate = 1;      ///< their learning rate relative to that of the rest; 0: as frozen, statistics too
-  double warm_frozen_epochs = 0;  ///< for this long at the start they stay as they are, statistics too; at most half of the run
+  double warm_frozen_epochs =
+      0;  ///< for this long at the start they stay as they are, statistics too; at most half of the run
   uint64_t seed = 0;
 
-  /// Each thread computes its part of a batch. Normalization is by the statistics of the whole batch, so that the result does
-  /// not depend on the number but for rounding. 0: all processors, as many as have two images; a continued run keeps the
-  /// number of the checkpoint.
+  /// Each thread computes its part of a batch. Normalization is by the statistics of the whole batch, so that the
+  /// result does not depend on the number but for rounding. 0: all processors, as many as have two images; a continued
+  /// run keeps the number of the checkpoint.
   int threads = 0;
   int loader_threads = 0;                  ///< 0: half of the processors, at least one
   int64_t cache_bytes = int64_t{1} << 30;  ///< for decoded images

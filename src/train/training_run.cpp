@@ -35,7 +35,8 @@ uint64_t mixed_seed(uint64_t seed, uint64_t step) {
 
 /// Validation takes no gradients: larger batches, as long as the images are small.
 int validation_batch(const TrainOptions& options) {
-  int64_t fitting = int64_t{64} * 224 * 224 / std::max<int64_t>(1, options.preprocess.height * options.preprocess.width);
+  int64_t fitting =
+      int64_t{64} * 224 * 224 / std::max<int64_t>(1, options.preprocess.height * options.preprocess.width);
   return std::max(options.batch_size, static_cast<int>(std::clamp<int64_t>(fitting, 4, 64)));
 }
 
@@ -43,7 +44,12 @@ int validation_batch(const TrainOptions& options) {
 
 TrainingRun::TrainingRun(const Graph& model, const Splits& data, Objective& objective, const TrainOptions& options,
                          Progress& progress)
-    : data_(data), objective_(objective), options_(options), progress_(progress), group_(options.group.get()), threads_(options.threads),
+    : data_(data),
+      objective_(objective),
+      options_(options),
+      progress_(progress),
+      group_(options.group.get()),
+      threads_(options.threads),
       sums_(options.threads, group_) {
   Graph graph = objective.training_graph(model);
   options_text_ = describe(options) + objective.describe();
@@ -56,7 +62,8 @@ TrainingRun::TrainingRun(const Graph& model, const Splits& data, Objective& obje
   optimizer_ = make_optimizer(options, live_->main().parameters());
   live_->main().require_known(options.backbone, "backbone");
   for (size_t i = 0; i < live_->main().parameters().size(); ++i)
-    if (matches_any(options.backbone, live_->main().parameters()[i].name)) optimizer_->rates()[i] = options.backbone_rate;
+    if (matches_any(options.backbone, live_->main().parameters()[i].name))
+      optimizer_->rates()[i] = options.backbone_rate;
   validation_loader_ = std::make_unique<BatchLoader>(data.validation, loader_options(false));
   state_.height =
       training_size(static_cast<int>(options.preprocess.height), options.start_size, options.size_growth, 0);
@@ -117,8 +124,8 @@ TrainResult TrainingRun::train() {
     std::string remedy;
     if (!options_.checkpoint.empty() && first()) {
       save_or_warn();
-      remedy = fmt::format("{} of {} batches are saved in '{}': run the same command with --resume to continue", saved_step_,
-                           state_.total, options_.checkpoint.string());
+      remedy = fmt::format("{} of {} batches are saved in '{}': run the same command with --resume to continue",
+                           saved_step_, state_.total, options_.checkpoint.string());
     }
     throw Interrupted("training", remedy);
   }

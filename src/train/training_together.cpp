@@ -18,7 +18,8 @@ std::pair<int64_t, int64_t> TrainingRun::own_rows(int64_t images) const {
 void TrainingRun::agree_on_start() {
   std::string place = fmt::format("training process {} of {}", group_->rank(), group_->size());
   const char* remedy = "give all processes the same data, model and options";
-  std::string own = fmt::format("data={}\ngraph={}\nthreads={}\n{}", data_text_, graph_text_, options_.threads, options_text_);
+  std::string own =
+      fmt::format("data={}\ngraph={}\nthreads={}\n{}", data_text_, graph_text_, options_.threads, options_text_);
   std::string difference = first_difference(group_->share(own), own);
   // All end, not only the one that differs: the others would wait for it.
   double differing = group_->sum({difference.empty() ? 0.0 : 1.0})[0];
@@ -32,7 +33,8 @@ void TrainingRun::agree_on_start() {
 void TrainingRun::agree_on_length() {
   if (!group_ || options_.max_minutes <= 0) return;
   bool own = group_->first();
-  std::vector<double> shared = group_->sum({own ? static_cast<double>(state_.total) : 0, own && state_.planned ? 1.0 : 0.0});
+  std::vector<double> shared =
+      group_->sum({own ? static_cast<double>(state_.total) : 0, own && state_.planned ? 1.0 : 0.0});
   state_.total = static_cast<int64_t>(shared[0]);
   state_.planned = shared[1] > 0;
 }

@@ -17,7 +17,8 @@ namespace {
 
 constexpr size_t images_looked_at = 64;
 constexpr int images_at_once = 8;
-/// Folding leaves many filters tiny, which a step of the usual size would spoil; behind a normalization their scale is free.
+/// Folding leaves many filters tiny, which a step of the usual size would spoil; behind a normalization their scale is
+/// free.
 constexpr double least_filter_deviation = 0.1;
 
 /// The convolutions of the part, empty when it has normalizations.
@@ -27,7 +28,9 @@ std::vector<Node*> folded_convolutions(const Graph& model, const std::string& pr
     bool inside = node->input(1) && node->input(1)->is_constant() && node->input(1)->name.starts_with(prefix);
     if (inside && node->is("BatchNormalization")) return {};
     bool alone = inside && node->input(1)->uses().size() == 1 && node->input(1)->shape().rank() == 4;
-    if (alone && node->is("Conv") && node->input(2) && node->input(2)->is_constant() && node->input(2)->uses().size() == 1) found.push_back(node);
+    if (alone && node->is("Conv") && node->input(2) && node->input(2)->is_constant() &&
+        node->input(2)->uses().size() == 1)
+      found.push_back(node);
   }
   return found;
 }
@@ -47,7 +50,8 @@ struct Moments {
 };
 
 /// Of each convolution's output, by channel.
-std::vector<Moments> measure(const Graph& model, const std::vector<Node*>& convolutions, const Dataset& train, const TrainOptions& options) {
+std::vector<Moments> measure(const Graph& model, const std::vector<Node*>& convolutions, const Dataset& train,
+                             const TrainOptions& options) {
   Graph graph = model.clone();
   size_t first = graph.outputs().size();
   for (const Node* node : convolutions) graph.add_output("", graph.find_value(node->output()->name));
@@ -63,7 +67,8 @@ std::vector<Moments> measure(const Graph& model, const std::vector<Node*>& convo
   std::vector<Moments> moments(convolutions.size());
   at::NoGradGuard no_grad;
   while (auto batch = batches.next()) {
-    std::vector<at::Tensor> outputs = network.main().forward({normalized_images(*batch, 0, batch->images.dim(0), options.preprocess)}, false);
+    std::vector<at::Tensor> outputs =
+        network.main().forward({normalized_images(*batch, 0, batch->images.dim(0), options.preprocess)}, false);
     for (size_t i = 0; i < moments.size(); ++i) {
       const at::Tensor& x = outputs[first + i];
       at::Tensor sum = x.sum({0, 2, 3}), squares = (x * x).sum({0, 2, 3});
@@ -101,7 +106,9 @@ int unfold_batch_norms(Graph& model, const std::string& prefix, const Dataset& t
     at::Tensor inner_mean = mean * factor, inner_variance = variance * factor * factor;
     at::Tensor deviation = (inner_variance + static_cast<double>(op->epsilon)).sqrt() / factor;
     std::string name = node->input(1)->name + ".norm";
-    auto constant = [&](const char* suffix, const at::Tensor& values) { return model.add_constant(name + suffix, torch_ops::from_torch(values)); };
+    auto constant = [&](const char* suffix, const at::Tensor& values) {
+      return model.add_constant(name + suffix, torch_ops::from_torch(values));
+    };
     Value *scale = constant(".scale", deviation), *shift = constant(".shift", mean);
     Value *running_mean = constant(".mean", inner_mean), *running_variance = constant(".variance", inner_variance);
     Value* output = node->output();

@@ -108,7 +108,8 @@ TEST_F(Api, AReadOnlyViewIsAnInputOnly) {
   hone::Session session((hone::Model(plain)));
   const float room[2] = {};
   std::vector<hone::Tensor> outputs{hone::Tensor::view<const float>({1, 2}, room)};
-  EXPECT_THAT(error_of([&] { session.run(std::span<const hone::Tensor>(&input, 1), outputs); }), HasSubstr("output 'scores'"));
+  EXPECT_THAT(error_of([&] { session.run(std::span<const hone::Tensor>(&input, 1), outputs); }),
+              HasSubstr("output 'scores'"));
   EXPECT_EQ(session.run({input})[0].dims(), (hone::Dims{1, 2}));
 }
 
@@ -153,7 +154,8 @@ TEST(Tensors, ViewsAreChecked) {
   float memory[6] = {1, 2, 3, 4, 5, 6};
   EXPECT_THAT(error_of([&] { hone::Tensor::view<float>({2, 4}, memory); }), HasSubstr("24 bytes"));
   EXPECT_THAT(error_of([&] { hone::Tensor::view<float>({-1, 6}, memory); }), testing::Not("no error"));
-  EXPECT_THAT(error_of([&] { hone::Tensor::view(hone::DType::f32, {1}, static_cast<void*>(nullptr), 4); }), HasSubstr("null"));
+  EXPECT_THAT(error_of([&] { hone::Tensor::view(hone::DType::f32, {1}, static_cast<void*>(nullptr), 4); }),
+              HasSubstr("null"));
   EXPECT_THAT(error_of([&] { hone::Tensor::view(hone::DType::f32, {1}, reinterpret_cast<char*>(memory) + 1, 4); }),
               HasSubstr("not aligned"));
   EXPECT_THAT(error_of([&] { hone::Tensor(hone::DType::string, {1}); }), HasSubstr("of_strings"));
@@ -197,7 +199,8 @@ TEST_F(Api, AModelFromMemory) {
   hone::Tensor input = hone::Tensor::view<float>({1, 3, 16, 16}, values);
   hone::Session a(model), b((hone::Model(plain)));
   EXPECT_EQ(a.run({input})[0].to_floats(), b.run({input})[0].to_floats());
-  EXPECT_THAT(error_of([&] { hone::Model::from_memory(std::as_bytes(std::span(bytes))); }), HasSubstr("model in memory"));
+  EXPECT_THAT(error_of([&] { hone::Model::from_memory(std::as_bytes(std::span(bytes))); }),
+              HasSubstr("model in memory"));
 }
 
 TEST_F(Api, ProfilingNamesEveryStep) {
@@ -285,7 +288,8 @@ TEST_F(Api, LogGoesWhereTheProgramWants) {
   {
     hone::Streams streams(hone::Model(plain), {.streams = 1});
     std::vector<float> values = pixels(1);
-    streams.submit({hone::Tensor::view<float>({1, 3, 16, 16}, values)}, [](auto, auto) { throw std::runtime_error("oops"); });
+    streams.submit({hone::Tensor::view<float>({1, 3, 16, 16}, values)},
+                   [](auto, auto) { throw std::runtime_error("oops"); });
   }
   hone::set_log_sink({});
   ASSERT_EQ(messages.size(), 1u);
@@ -300,7 +304,8 @@ std::vector<uint8_t> colored(int height, int width, hone::PixelFormat format, bo
   for (size_t y = 0; y < static_cast<size_t>(height); ++y)
     for (size_t x = 0; x < static_cast<size_t>(width); ++x)
       for (size_t c = 0; c < 3; ++c)
-        data[y * stride + x * step + c] = static_cast<uint8_t>((c == (red != swapped ? 0u : 2u) ? 180 : 20) + (x * 7 + y * 3) % 40);
+        data[y * stride + x * step + c] =
+            static_cast<uint8_t>((c == (red != swapped ? 0u : 2u) ? 180 : 20) + (x * 7 + y * 3) % 40);
   return data;
 }
 
@@ -343,7 +348,8 @@ TEST_F(Api, ClassifierErrors) {
   options.preprocess = hone::Preprocess{.mean = {128, 128, 128}, .std = {64, 64, 64}};
   EXPECT_THAT(error_of([&] { hone::Classifier c(image, options); }), HasSubstr("leave it out"));
   options.labels = {"one"};
-  EXPECT_THAT(error_of([&] { hone::Classifier c(plain, options); }), HasSubstr("1 class names for a model with 2 classes"));
+  EXPECT_THAT(error_of([&] { hone::Classifier c(plain, options); }),
+              HasSubstr("1 class names for a model with 2 classes"));
   options.labels = {"a", "b"};
   hone::Classifier classifier(plain, options);
   uint8_t rgb[12] = {};

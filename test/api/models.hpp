@@ -2,8 +2,8 @@
 #include <filesystem>
 #include <string>
 
-/// Model files for the tests, written by the internal exporter. No internal type is named here: the tests know only what
-/// users of the installed package know.
+/// Model files for the tests, written by the internal exporter. No internal type is named here: the tests know only
+/// what users of the installed package know.
 namespace api_test {
 
 /// f32 x[N, 3, 16, 16] -> scores[N, 2], labels red and blue: random weights.

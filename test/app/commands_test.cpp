@@ -43,7 +43,8 @@ TEST_F(Commands, InspectSaysWhatIsInside) {
 
 TEST_F(Commands, BenchReportsWhatThePeersScriptReads) {
   nlohmann::json json = json_of({"bench", plain, "--seconds", "0.01", "--threads", "1", "--batch", "2"});
-  for (const char* key : {"median_ms", "best_ms", "p90_ms", "throughput", "load_ms", "first_ms", "peak_memory_mb", "arena_mb"})
+  for (const char* key :
+       {"median_ms", "best_ms", "p90_ms", "throughput", "load_ms", "first_ms", "peak_memory_mb", "arena_mb"})
     EXPECT_TRUE(json[key].is_number()) << key;
   EXPECT_EQ(json["threads"], 1);
   EXPECT_EQ(json["batch"], 2);
@@ -56,7 +57,8 @@ TEST_F(Commands, BenchReportsWhatThePeersScriptReads) {
 }
 
 TEST_F(Commands, BenchOfStreamsSharesTheThreads) {
-  nlohmann::json json = json_of({"bench", plain, "--seconds", "0.02", "--threads", "4", "--streams", "2", "--batch", "3"});
+  nlohmann::json json =
+      json_of({"bench", plain, "--seconds", "0.02", "--threads", "4", "--streams", "2", "--batch", "3"});
   EXPECT_EQ(json["streams"], 2);
   EXPECT_EQ(json["threads"], 2) << "of each stream";
   EXPECT_EQ(json["inputs"][0]["dims"][0], 3);
@@ -68,7 +70,8 @@ TEST_F(Commands, BenchOfStreamsSharesTheThreads) {
   ASSERT_EQ(best["tried"].size(), 3u) << "1, 2 and 3 streams";
   EXPECT_EQ(best["tried"][2]["streams"], 3);
   EXPECT_GT(best["tried"][1]["throughput"], 0);
-  EXPECT_THAT(hone({"bench", plain, "--seconds", "0.01", "--threads", "2", "--streams", "auto"}).out, HasSubstr("2 streams of 1 thread:"));
+  EXPECT_THAT(hone({"bench", plain, "--seconds", "0.01", "--threads", "2", "--streams", "auto"}).out,
+              HasSubstr("2 streams of 1 thread:"));
 }
 
 TEST_F(Commands, BenchWritesATraceOfTheSteps) {
@@ -94,14 +97,16 @@ TEST_F(Commands, BenchLayersAndExplain) {
   EXPECT_GT(json["peak_gflops"]["f32"], 0);
   EXPECT_GE(json["steps"][1]["share_of_peak"], 0);
   Graph odd = parse_text("graph \"odd\" { input %x: f32[1, 8]\n %y = Celu(%x)\n output \"y\" = %y }");
-  Result result = hone({"bench", write_model(folder, "odd.onnx", odd), "--seconds", "0.01", "--explain", "--device", "reference"});
+  Result result =
+      hone({"bench", write_model(folder, "odd.onnx", odd), "--seconds", "0.01", "--explain", "--device", "reference"});
   EXPECT_THAT(result.out, HasSubstr("runs by reference evaluation"));
 }
 
 TEST_F(Commands, EvalIsTheSameForAPlainModelAndForOneWithPreprocessing) {
   folder.write("labels.txt", "red\nblue\n");
   nlohmann::json with = json_of({"eval", images, data});
-  nlohmann::json without = json_of({"eval", plain, data, "--mean", "128", "--std", "64", "--labels", (folder / "labels.txt").string()});
+  nlohmann::json without =
+      json_of({"eval", plain, data, "--mean", "128", "--std", "64", "--labels", (folder / "labels.txt").string()});
   EXPECT_EQ(with["images"], 8);
   // Only the filter of the resize differs, which these images hardly see.
   EXPECT_NEAR(with["top1"].get<double>(), without["top1"].get<double>(), 0.26);
@@ -146,7 +151,10 @@ TEST_F(Commands, QuantizedModelsKeepTheirInterface) {
     EXPECT_TRUE(after["ops"].contains("QuantizeLinear"));
   }
   EXPECT_EQ(hone({"quantize", plain, "--random-data", "-o", (folder / "random.onnx").string()}).code, 0);
-  EXPECT_EQ(hone({"quantize", (folder / "random.onnx").string(), "--random-data", "-o", (folder / "again.onnx").string()}).code, 1);
+  EXPECT_EQ(
+      hone({"quantize", (folder / "random.onnx").string(), "--random-data", "-o", (folder / "again.onnx").string()})
+          .code,
+      1);
 }
 
 TEST_F(Commands, ReportOfAModelWithoutTrainingRecord) {
@@ -167,7 +175,8 @@ TEST(Machine, DoctorDevicesGenerate) {
   nlohmann::json devices = json_of({"devices"});
   EXPECT_EQ(devices[0]["name"], "cpu");
   TemporaryFolder folder;
-  nlohmann::json made = json_of({"generate", (folder / "p").string(), "--images-per-class", "2", "--size", "64", "--classes", "bolt,gear"});
+  nlohmann::json made = json_of(
+      {"generate", (folder / "p").string(), "--images-per-class", "2", "--size", "64", "--classes", "bolt,gear"});
   EXPECT_EQ(made["train_images"], 4);
   EXPECT_EQ(made["validation_images"], 2);
 }

@@ -23,9 +23,9 @@ Graph layers(int seed, const std::string& prefix = "") {
   std::string from = "x", channels = "3";
   for (int i = 0; i < 3; ++i) {
     std::string n = prefix + std::to_string(i), random = std::to_string(i == 1 ? seed : 10 + i);
-    text += " const %w" + n + ": f32[8, " + channels + ", 3, 3] = random(" + random + ")\n const %b" + n + ": f32[8] = random(" +
-            std::to_string(20 + i) + ")\n %conv" + n + " = Conv(%" + from + ", %w" + n + ", %b" + n + ") {pads=[1, 1, 1, 1]}\n %relu" + n +
-            " = Relu(%conv" + n + ")\n";
+    text += " const %w" + n + ": f32[8, " + channels + ", 3, 3] = random(" + random + ")\n const %b" + n +
+            ": f32[8] = random(" + std::to_string(20 + i) + ")\n %conv" + n + " = Conv(%" + from + ", %w" + n + ", %b" +
+            n + ") {pads=[1, 1, 1, 1]}\n %relu" + n + " = Relu(%conv" + n + ")\n";
     from = "relu" + n;
     channels = "8";
   }

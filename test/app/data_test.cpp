@@ -9,7 +9,9 @@ namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-std::string picture(uint64_t seed, int height = 40, int width = 60) { return encode_png(random_image(height, width, seed)); }
+std::string picture(uint64_t seed, int height = 40, int width = 60) {
+  return encode_png(random_image(height, width, seed));
+}
 
 /// Two parts with one picture in both, a broken image, a box outside and a class without objects.
 void write_yolo(const TemporaryFolder& folder) {

@@ -21,7 +21,8 @@ void expect_error(const std::vector<std::string>& arguments, std::initializer_li
 }
 
 TEST(Errors, MissingFile) {
-  expect_error({"inspect", "no/such.onnx"}, {"'no/such.onnx': cannot open the file: No such file or directory; check the path"});
+  expect_error({"inspect", "no/such.onnx"},
+               {"'no/such.onnx': cannot open the file: No such file or directory; check the path"});
 }
 
 TEST(Errors, TruncatedModel) {
@@ -29,7 +30,8 @@ TEST(Errors, TruncatedModel) {
   std::string model = write_model(folder, "whole.onnx", tiny_classifier()), bytes = read_text_file(model);
   for (double share : {0.2, 0.5, 0.9, 0.99}) {
     folder.write("cut.onnx", bytes.substr(0, static_cast<size_t>(share * static_cast<double>(bytes.size()))));
-    for (const char* command : {"inspect", "bench"}) expect_error({command, (folder / "cut.onnx").string()}, {"cut.onnx"});
+    for (const char* command : {"inspect", "bench"})
+      expect_error({command, (folder / "cut.onnx").string()}, {"cut.onnx"});
   }
 }
 
@@ -57,7 +59,8 @@ TEST(Errors, UnknownOpListsNodeOpAndHelp) {
   model.node({"Softmaxx", {"x"}, {"y"}, {}, "odd"});
   folder.write("odd.onnx", model.bytes());
   expect_error({"run", (folder / "odd.onnx").string(), "a.png"}, {"a.png"});
-  expect_error({"inspect", (folder / "odd.onnx").string()}, {"node 'odd'", "op 'Softmaxx'", "did you mean Softmax?", "simplify"});
+  expect_error({"inspect", (folder / "odd.onnx").string()},
+               {"node 'odd'", "op 'Softmaxx'", "did you mean Softmax?", "simplify"});
 }
 
 TEST(Errors, WrongInputShape) {
@@ -70,21 +73,24 @@ TEST(Errors, WrongInputShape) {
                {"input 'x': is f32[1, 3, 16, 16], preprocessing resizes to 20x20"});
   expect_error({"bench", model, "--batch", "4"}, {"input 'x': is f32[1, 3, 16, 16], asked for size 4 on axis 0"});
   Graph table = parse_text("graph \"t\" { input %x: f32[N, 4]\n %y = Relu(%x)\n output \"y\" = %y }");
-  expect_error({"eval", write_model(folder, "table.onnx", table), data, "--mean", "1"}, {"input 'x': is f32[N, 4], expected f32[N, 3, height, width]"});
+  expect_error({"eval", write_model(folder, "table.onnx", table), data, "--mean", "1"},
+               {"input 'x': is f32[N, 4], expected f32[N, 3, height, width]"});
 }
 
 TEST(Errors, NotAClassifier) {
   TemporaryFolder folder;
   Graph graph = parse_text("graph \"t\" { input %x: f32[N, 3, 16, 16]\n %y = Relu(%x)\n output \"y\" = %y }");
   std::string data = write_data(folder, 1);
-  expect_error({"eval", write_model(folder, "t.onnx", graph), data, "--mean", "1"}, {"no annotation for segmentation", "2 folders"});
+  expect_error({"eval", write_model(folder, "t.onnx", graph), data, "--mean", "1"},
+               {"no annotation for segmentation", "2 folders"});
 }
 
 TEST(Errors, Labels) {
   TemporaryFolder folder;
   std::string data = write_data(folder, 1), model = write_model(folder, "m.onnx", tiny_image_classifier());
   folder.write("three.txt", "a\nb\nc\n");
-  expect_error({"eval", model, data, "--labels", (folder / "three.txt").string()}, {"3 class names for a model with 2 classes"});
+  expect_error({"eval", model, data, "--labels", (folder / "three.txt").string()},
+               {"3 class names for a model with 2 classes"});
   folder.write("labels.csv", "file,label\ndata/red/0.png,7\n");
   expect_error({"eval", model, (folder / "labels.csv").string()}, {"labels.csv", "line 2"});
   std::filesystem::rename(folder / "data/red", folder / "data/rde");
@@ -97,7 +103,8 @@ TEST(Errors, DataFolders) {
   std::filesystem::create_directories(folder / "empty");
   expect_error({"eval", model, (folder / "empty").string()}, {"empty"});
   expect_error({"eval", model, (folder / "nowhere").string()}, {"nowhere", "no such file or folder"});
-  expect_error({"quantize", model, "--data", (folder / "empty").string(), "-o", (folder / "q.onnx").string()}, {"empty", "no images"});
+  expect_error({"quantize", model, "--data", (folder / "empty").string(), "-o", (folder / "q.onnx").string()},
+               {"empty", "no images"});
 }
 
 TEST(Errors, CorruptImagesAreSkippedCountedAndListed) {

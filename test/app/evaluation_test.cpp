@@ -135,7 +135,8 @@ TEST(Evaluation, DetectionFigures) {
   std::string model = write_model(folder, "model.onnx", fixed_detector());
   std::string worst = (folder / "worst").string();
   json figures = evaluated({model, write_fruit(folder), "--worst", worst});
-  // Apples: all found. Pears: the first of four boxes is right, half of them are found: precision 1 up to a recall of 0.5.
+  // Apples: all found. Pears: the first of four boxes is right, half of them are found: precision 1 up to a recall of
+  // 0.5.
   EXPECT_NEAR(figures["map"], (1 + 51.0 / 101) / 2, 1e-9);
   EXPECT_NEAR(figures["map50"], (1 + 51.0 / 101) / 2, 1e-9);
   EXPECT_NEAR(figures["map_medium"], (1 + 51.0 / 101) / 2, 1e-9);

@@ -20,8 +20,8 @@ inline Graph color_segmenter() {
   return graph;
 }
 
-/// Says always the same of any image: an apple (score 0.9) in its left top quarter, a pear (0.6) in the right bottom one and one
-/// with score 0.2 everywhere.
+/// Says always the same of any image: an apple (score 0.9) in its left top quarter, a pear (0.6) in the right bottom
+/// one and one with score 0.2 everywhere.
 inline Graph fixed_detector() {
   Graph graph = parse_text(R"(graph "fixed" {
     input %image: u8[N, height, width, 3]
@@ -48,7 +48,8 @@ inline Graph fixed_detector() {
   return graph;
 }
 
-/// f32 [N, 2]: how red and how blue the whole image is, from a feature map [N, 2, 8, 8] by global pooling and a linear layer.
+/// f32 [N, 2]: how red and how blue the whole image is, from a feature map [N, 2, 8, 8] by global pooling and a linear
+/// layer.
 inline Graph color_classifier(const char* task = "classification") {
   Graph graph = parse_text(R"(graph "mean" {
     input %x: f32[N, 3, 32, 32]
@@ -68,8 +69,8 @@ inline Graph color_classifier(const char* task = "classification") {
   return graph;
 }
 
-/// The same feature map, but the score of class 0 is what lies in its left top quarter, that of class 1 what lies in the right
-/// bottom one.
+/// The same feature map, but the score of class 0 is what lies in its left top quarter, that of class 1 what lies in
+/// the right bottom one.
 inline Graph corner_classifier() {
   Graph graph = parse_text(R"(graph "corner" {
     input %x: f32[N, 3, 32, 32]

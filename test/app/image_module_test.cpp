@@ -36,7 +36,8 @@ TEST(ImageModule, AMissingOneIsSaid) {
   const fs::path alone = folder / "hone";
   fs::copy_file(HONE_PROGRAM, alone);
   EXPECT_THAT(output_of(alone.string() + " --version"), HasSubstr("hone "));
-  const std::string generated = output_of(alone.string() + " generate " + (folder / "parts").string() + " --images-per-class 1");
+  const std::string generated =
+      output_of(alone.string() + " generate " + (folder / "parts").string() + " --images-per-class 1");
   EXPECT_THAT(generated, HasSubstr("libhone_images.so"));
   EXPECT_THAT(generated, HasSubstr("install hone again"));
   EXPECT_THAT(output_of(alone.string() + " doctor"), HasSubstr("libhone_images.so"));

@@ -17,10 +17,12 @@ std::string write_model(const TemporaryFolder& folder) {
   auto constant = [&](const std::string& name, Dims dims, int seed) {
     Tensor tensor(DType::f32, std::move(dims));
     auto data = tensor.mutable_data<float>();
-    for (size_t i = 0; i < data.size(); ++i) data[i] = static_cast<float>((i * 37 + static_cast<size_t>(seed) * 11) % 29) / 29 - 0.5F;
+    for (size_t i = 0; i < data.size(); ++i)
+      data[i] = static_cast<float>((i * 37 + static_cast<size_t>(seed) * 11) % 29) / 29 - 0.5F;
     return graph.add_constant(name, tensor);
   };
-  Value* y = graph.add(make_op("", "Conv"), {x, constant("w1", {8, 3, 3, 3}, 1), constant("b1", {8}, 2)}, "stem")->output();
+  Value* y =
+      graph.add(make_op("", "Conv"), {x, constant("w1", {8, 3, 3, 3}, 1), constant("b1", {8}, 2)}, "stem")->output();
   y = graph.add(make_op("", "Relu"), {y}, "relu")->output();
   y = graph.add(make_op("", "Conv"), {y, constant("w2", {8, 8, 1, 1}, 3)}, "middle")->output();
   y = graph.add(make_op("", "Flatten"), {y}, "flat")->output();
@@ -35,14 +37,16 @@ class QuantizeCommand : public testing::Test {
  protected:
   Result config(const std::string& json) {
     std::ofstream(folder_ / "config.json") << json;
-    return hone({"quantize", model_, "--random-data", "-o", out_, "--json", "--config", (folder_ / "config.json").string()});
+    return hone(
+        {"quantize", model_, "--random-data", "-o", out_, "--json", "--config", (folder_ / "config.json").string()});
   }
   TemporaryFolder folder_;
   std::string model_ = write_model(folder_), out_ = (folder_ / "out.onnx").string();
 };
 
 TEST_F(QuantizeCommand, ConfigOfPot) {
-  Result result = config(R"({"model": {"model_name": "m"}, "engine": {"config": "x"}, "compression": {"target_device": "CPU", "algorithms": [
+  Result result = config(
+      R"({"model": {"model_name": "m"}, "engine": {"config": "x"}, "compression": {"target_device": "CPU", "algorithms": [
       {"name": "DefaultQuantization", "params": {"preset": "performance", "stat_subset_size": 3, "saturation_fix": "all",
        "ignored": {"scope": ["middle"], "operations": [{"type": "MatMul"}]},
        "activations": {"range_estimator": {"max": {"type": "quantile", "outlier_prob": 0.001}}}}}]}})");
@@ -70,7 +74,8 @@ TEST_F(QuantizeCommand, WrongConfigsNameTheField) {
       {R"({"preset": "fast"})", "got 'fast', expected accuracy"},
       {R"({"subset_size": "many"})", "subset_size: is \"many\", expected an integer"},
       {R"({"compression": {"algorithms": [{"name": "DefaultQuantisation"}]}})", "algorithms[0].name"},
-      {R"({"compression": {"algorithms": [{"name": "DefaultQuantization", "params": {"stat_subset_sise": 3}}]}})", "stat_subset_size"},
+      {R"({"compression": {"algorithms": [{"name": "DefaultQuantization", "params": {"stat_subset_sise": 3}}]}})",
+       "stat_subset_size"},
       {R"({"ignored_scope": {"name": []}})", "'names'"},
       {R"({"ignored_scope": {"names": ["midle"]}})", "'middle'"},
       {R"({"ignored_scope": {"patterns": ["mid(("]}})", "no regular expression"},
@@ -99,7 +104,8 @@ TEST_F(QuantizeCommand, WeightsOnly) {
 }
 
 TEST_F(QuantizeCommand, Sweep) {
-  Result result = hone({"quantize", model_, "--random-data", "-o", out_, "--sweep", "--plot", (folder_ / "plot.svg").string()});
+  Result result =
+      hone({"quantize", model_, "--random-data", "-o", out_, "--sweep", "--plot", (folder_ / "plot.svg").string()});
   ASSERT_EQ(result.code, 0) << result.err;
   EXPECT_THAT(result.out, testing::AllOf(HasSubstr("entropy"), HasSubstr("performance"), HasSubstr("SQNR dB")));
   EXPECT_THAT(read_text_file(folder_ / "plot.svg"), HasSubstr("<circle"));
@@ -114,7 +120,8 @@ TEST_F(QuantizeCommand, LabelsThatNoModelClassMatchesAreNamed) {
   folder_.write("names.csv", "file,label\na.png,cat\n");
   folder_.write("numbers.csv", "file,label\na.png,7\n");
   const std::vector<std::string> images{"--mean", "128", "--std", "64", "-o", out_};
-  for (const auto& [csv, message] : {std::pair{"names.csv", "no class names to match 'cat' with"}, {"numbers.csv", "has label 7, the model has classes 0 to 3"}}) {
+  for (const auto& [csv, message] : {std::pair{"names.csv", "no class names to match 'cat' with"},
+                                     {"numbers.csv", "has label 7, the model has classes 0 to 3"}}) {
     std::vector<std::string> command{"quantize", model_, "--data", (folder_ / csv).string(), "--max-drop", "0.1"};
     command.insert(command.end(), images.begin(), images.end());
     Result result = hone(command);
@@ -125,11 +132,15 @@ TEST_F(QuantizeCommand, LabelsThatNoModelClassMatchesAreNamed) {
 
 /// Twenty convolutions that quantization cannot leave unharmed, each worth a step of the search.
 Graph deep_classifier() {
-  std::string text = "graph \"deep\" {\n input %x: f32[N, 3, 16, 16]\nconst %w0: f32[8, 3, 3, 3] = random(1)\n%a0 = Conv(%x, %w0)\n";
+  std::string text =
+      "graph \"deep\" {\n input %x: f32[N, 3, 16, 16]\nconst %w0: f32[8, 3, 3, 3] = random(1)\n%a0 = Conv(%x, %w0)\n";
   for (int i = 1; i <= 20; ++i)
-    text += fmt::format("const %w{0}: f32[8, 8, 1, 1] = random({1})\n%c{0} = Conv(%a{2}, %w{0})\n%a{0} = Relu(%c{0})\n", i, i + 1, i - 1);
-  text += "const %v: f32[2, 8] = random(3)\n%pool = GlobalAveragePool(%a20)\n%flat = Flatten(%pool)\n%y = Gemm(%flat, %v) {transB=1}\n"
-          "output \"scores\" = %y\n}";
+    text += fmt::format("const %w{0}: f32[8, 8, 1, 1] = random({1})\n%c{0} = Conv(%a{2}, %w{0})\n%a{0} = Relu(%c{0})\n",
+                        i, i + 1, i - 1);
+  text +=
+      "const %v: f32[2, 8] = random(3)\n%pool = GlobalAveragePool(%a20)\n%flat = Flatten(%pool)\n%y = Gemm(%flat, %v) "
+      "{transB=1}\n"
+      "output \"scores\" = %y\n}";
   Graph graph = parse_text(text);
   attach_preprocess(graph, {.height = 16, .width = 16, .mean = {128, 128, 128}, .std = {64, 64, 64}});
   set_labels(graph, {"red", "blue"});
@@ -137,12 +148,15 @@ Graph deep_classifier() {
 }
 
 TEST_F(QuantizeCommand, ASearchThatIsStoppedGoesOn) {
-  const std::string model = app_test::write_model(folder_, "deep.onnx", deep_classifier()), data = write_data(folder_, 60);
+  const std::string model = app_test::write_model(folder_, "deep.onnx", deep_classifier()),
+                    data = write_data(folder_, 60);
   // A metric that nothing reaches: all layers are turned back, one after the other.
-  const std::vector<std::string> command{"quantize", model, "--data", data, "--max-drop", "0", "--strict-drop", "--subset", "8", "-o", out_};
+  const std::vector<std::string> command{"quantize",      model,      "--data", data, "--max-drop", "0",
+                                         "--strict-drop", "--subset", "8",      "-o", out_};
   Process process(command);
   const std::string state = out_ + ".search";
-  for (int i = 0; i < 400 && !std::filesystem::exists(state); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  for (int i = 0; i < 400 && !std::filesystem::exists(state); ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
   process.send(SIGINT);
   Result stopped = process.wait();
   if (stopped.code == 0) GTEST_SKIP() << "the search was done before it could be stopped";

@@ -8,7 +8,8 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-const char* const every_command[] = {"eval", "quantize", "optimize", "bench", "run", "explain", "deploy", "inspect", "report", "generate", "doctor", "devices"};
+const char* const every_command[] = {"eval",   "quantize", "optimize", "bench",    "run",    "explain",
+                                     "deploy", "inspect",  "report",   "generate", "doctor", "devices"};
 
 TEST(Usage, HelpNamesEveryCommand) {
   Result result = hone({"--help"});
@@ -45,7 +46,8 @@ TEST(Usage, UnknownWordsGetTheNearest) {
       {{"xyzzyxyzzy"}, "hone: no command 'xyzzyxyzzy'; see hone --help\n"},
       {{"bench", "m.onnx", "--secnds", "1"}, "hone: bench has no option '--secnds'; did you mean '--seconds'?\n"},
       {{"run", "--tpo=3", "m.onnx", "a.png"}, "hone: run has no option '--tpo'; did you mean '--top'?\n"},
-      {{"inspect", "m.onnx", "another.onnx"}, "hone: 'another.onnx' is one argument too many; see hone inspect --help\n"},
+      {{"inspect", "m.onnx", "another.onnx"},
+       "hone: 'another.onnx' is one argument too many; see hone inspect --help\n"},
       {{"eval"}, "hone: MODEL is required; see hone eval --help\n"},
   };
   for (const Case& c : cases) {
@@ -59,7 +61,8 @@ TEST(Usage, UnknownWordsGetTheNearest) {
 TEST(Usage, WrongValues) {
   TemporaryFolder folder;
   std::string model = write_model(folder, "plain.onnx", tiny_classifier()), data = write_data(folder, 1);
-  std::string images = write_model(folder, "images.onnx", tiny_image_classifier()), out = (folder / "out.onnx").string();
+  std::string images = write_model(folder, "images.onnx", tiny_image_classifier()),
+              out = (folder / "out.onnx").string();
   struct Case {
     std::vector<std::string> arguments;
     const char* error;
@@ -74,7 +77,8 @@ TEST(Usage, WrongValues) {
       {{"eval", images, data, "--mean", "1"}, "--mean: this model has its own preprocessing"},
       {{"quantize", model, "-o", out}, "give either --data DATA or --random-data"},
       {{"quantize", model, "--random-data", "-o", "out.bin"}, "-o: 'out.bin' must end in .onnx"},
-      {{"quantize", model, "--random-data", "-o", out, "--range", "max"}, "--range: got 'max', expected entropy, kl, mean, mean_min_max, min_max, minmax, mse, percentile"},
+      {{"quantize", model, "--random-data", "-o", out, "--range", "max"},
+       "--range: got 'max', expected entropy, kl, mean, mean_min_max, min_max, minmax, mse, percentile"},
       {{"bench", model, "--batch", "0"}, "--batch"},
       {{"bench", model, "--seconds", "soon"}, "--seconds"},
       {{"bench", model, "--streams", "0"}, "--streams is '0', expected a number from 1 to 1024, or auto"},

@@ -22,9 +22,11 @@ std::string halves_png(int height = 40, int width = 60) {
 
 /// An uncompressed video: gray, getting brighter.
 std::string gray_video(int frames, int height = 48, int width = 64) {
-  std::string text = "YUV4MPEG2 W" + std::to_string(width) + " H" + std::to_string(height) + " F25:1 Ip A1:1 C420jpeg\n";
+  std::string text =
+      "YUV4MPEG2 W" + std::to_string(width) + " H" + std::to_string(height) + " F25:1 Ip A1:1 C420jpeg\n";
   auto pixels = static_cast<size_t>(height * width);
-  for (int i = 0; i < frames; ++i) text += "FRAME\n" + std::string(pixels, static_cast<char>(16 + i % 200)) + std::string(pixels / 2, '\x80');
+  for (int i = 0; i < frames; ++i)
+    text += "FRAME\n" + std::string(pixels, static_cast<char>(16 + i % 200)) + std::string(pixels / 2, '\x80');
   return text;
 }
 
@@ -47,8 +49,8 @@ struct Use : ::testing::Test {
 TEST_F(Use, RunListsObjectsAndPixels) {
   Result boxes = hone({"run", detector, photo});
   EXPECT_EQ(boxes.code, 0) << boxes.err;
-  EXPECT_EQ(boxes.out, photo + ": apple, 90.0%, left 0 top 0 right 30 bottom 20\n" + std::string(photo.size() + 2, ' ') +
-                           "pear, 60.0%, left 30 top 20 right 60 bottom 40\n");
+  EXPECT_EQ(boxes.out, photo + ": apple, 90.0%, left 0 top 0 right 30 bottom 20\n" +
+                           std::string(photo.size() + 2, ' ') + "pear, 60.0%, left 30 top 20 right 60 bottom 40\n");
   EXPECT_THAT(hone({"run", detector, photo, "--score", "0.95"}).out, HasSubstr("no objects"));
   nlohmann::json json = hone({"run", detector, photo, "--json", "--score", "0.1"}).json();
   ASSERT_EQ(json[0]["objects"].size(), 3u);
@@ -72,7 +74,8 @@ TEST_F(Use, RunListsAllLabelsThatHold) {
 }
 
 TEST_F(Use, ExplainPointsToTheClass) {
-  Result result = hone({"explain", classifier, photo, "-o", path("maps"), "--class", "Blue", "--method", "recipro-cam", "--json"});
+  Result result =
+      hone({"explain", classifier, photo, "-o", path("maps"), "--class", "Blue", "--method", "recipro-cam", "--json"});
   ASSERT_EQ(result.code, 0) << result.err;
   nlohmann::json json = result.json();
   EXPECT_EQ(json["layer"], "feature");
@@ -87,7 +90,8 @@ TEST_F(Use, ExplainPointsToTheClass) {
 
 TEST_F(Use, ExplainWorksOnInt8Files) {
   std::string small = path("int8.onnx");
-  Result made = hone({"quantize", write_model(folder, "tiny.onnx", tiny_image_classifier()), "--data", write_data(folder, 4), "-o", small});
+  Result made = hone({"quantize", write_model(folder, "tiny.onnx", tiny_image_classifier()), "--data",
+                      write_data(folder, 4), "-o", small});
   ASSERT_EQ(made.code, 0) << made.err;
   for (const char* method : {"activation", "eigen-cam", "recipro-cam"}) {
     Result result = hone({"explain", small, photo, "-o", path("maps"), "--method", method});
@@ -101,7 +105,8 @@ TEST_F(Use, OptimizeTakesTheDataOfTheRun) {
   fs::create_directories(folder / "run");
   std::string csv = "class,file\n";
   for (int i = 0; i < 6; ++i)
-    for (const char* name : {"red", "blue"}) csv += std::string(name) + "," + path("data/" + std::string(name) + "/" + std::to_string(i) + ".png") + "\n";
+    for (const char* name : {"red", "blue"})
+      csv += std::string(name) + "," + path("data/" + std::string(name) + "/" + std::to_string(i) + ".png") + "\n";
   folder.write("run/train.csv", csv);
   folder.write("run/validation.csv", csv);
   std::string model = write_model(folder, "run/model.onnx", tiny_image_classifier());
@@ -113,7 +118,8 @@ TEST_F(Use, OptimizeTakesTheDataOfTheRun) {
   EXPECT_GT(json["speedup"], 0);
   EXPECT_GE(json["metric_after"].get<double>(), json["metric_before"].get<double>() - 0.01);
   EXPECT_TRUE(fs::exists(path("run/model.int8.onnx")));
-  Result text = hone({"optimize", model, path("data"), "-o", path("other.onnx"), "--seconds", "0.01", "--max-drop", "0.5"});
+  Result text =
+      hone({"optimize", model, path("data"), "-o", path("other.onnx"), "--seconds", "0.01", "--max-drop", "0.5"});
   EXPECT_EQ(text.code, 0) << text.err;
   EXPECT_THAT(text.out, HasSubstr("latency"));
   Result lost = hone({"optimize", classifier});
@@ -164,7 +170,8 @@ TEST_F(Use, DetectorsWithARawHeadAreDeployedWithTheirBoxes) {
   size_t same = 0;
   for (const auto& one : first)
     same += std::any_of(second.begin(), second.end(), [&](const nlohmann::json& two) {
-      if (one["label"] != two["label"] || std::abs(one["score"].get<double>() - two["score"].get<double>()) > 0.01) return false;
+      if (one["label"] != two["label"] || std::abs(one["score"].get<double>() - two["score"].get<double>()) > 0.01)
+        return false;
       for (size_t i = 0; i < 4; ++i)
         if (std::abs(one["box"][i].get<double>() - two["box"][i].get<double>()) > 0.5) return false;
       return true;
@@ -180,7 +187,8 @@ TEST_F(Use, DeployedProgramSaysWhatRunSays) {
     std::string app = path("app");
     Result made = hone({"deploy", model, "-o", app});
     ASSERT_EQ(made.code, 0) << made.err;
-    for (const char* file : {"model.onnx", "labels.txt", "app.conf", "README.md", "hone_app", "src/main.cpp", "src/CMakeLists.txt"})
+    for (const char* file :
+         {"model.onnx", "labels.txt", "app.conf", "README.md", "hone_app", "src/main.cpp", "src/CMakeLists.txt"})
       EXPECT_TRUE(fs::exists(fs::path(app) / file)) << file;
     std::string command = app + "/hone_app " + photo + " >" + path("out") + " 2>" + path("err");
     EXPECT_EQ(std::system(command.c_str()), 0) << read_text_file(path("err"));
@@ -223,7 +231,8 @@ TEST_F(Use, DemoClosesTheVideoOnCtrlC) {
   Result result = process.wait();
   EXPECT_EQ(result.code, 130) << result.err;
   ASSERT_FALSE(result.json().is_discarded()) << result.out;
-  nlohmann::json again = hone({"demo", "-m", detector, "-i", path("cut.avi"), "-o", path("frames"), "--frames", "2", "--json"}).json();
+  nlohmann::json again =
+      hone({"demo", "-m", detector, "-i", path("cut.avi"), "-o", path("frames"), "--frames", "2", "--json"}).json();
   EXPECT_EQ(again["frames"], 2);
 }
 
@@ -238,14 +247,17 @@ TEST_F(Use, DemoSaysWhatIsMissing) {
   EXPECT_EQ(hone({"demo", "-m", detector, "-i", photo, "--save", path("c.mp4")}).code, 2);
   EXPECT_EQ(hone({"demo", "-m", detector, "-i", path("x.mp4"), "--save", path("c.txt")}).code, 2);
   folder.write("no.mp4", "this is no video");
-  EXPECT_THAT(hone({"demo", "-m", detector, "-i", path("no.mp4"), "--save", path("c.mp4")}).err, HasSubstr("no video that can be decoded"));
+  EXPECT_THAT(hone({"demo", "-m", detector, "-i", path("no.mp4"), "--save", path("c.mp4")}).err,
+              HasSubstr("no video that can be decoded"));
 }
 
 TEST_F(Use, DemoOnARealVideo) {
   const char* data = std::getenv("HONE_DATA");
-  fs::path video = (data ? fs::path(data) : fs::path(HONE_SOURCE_DIR) / "../shared") / "data/videos/bottle-detection.mp4";
+  fs::path video =
+      (data ? fs::path(data) : fs::path(HONE_SOURCE_DIR) / "../shared") / "data/videos/bottle-detection.mp4";
   if (!fs::exists(video)) GTEST_SKIP() << "no " << video;
-  Result result = hone({"demo", "-m", segmenter, "-i", video.string(), "--save", path("real.mp4"), "--frames", "5", "--json"});
+  Result result =
+      hone({"demo", "-m", segmenter, "-i", video.string(), "--save", path("real.mp4"), "--frames", "5", "--json"});
   EXPECT_EQ(result.code, 0) << result.err;
   EXPECT_EQ(result.json()["frames"], 5);
 }

@@ -37,7 +37,8 @@ TEST(ThreadPool, ResultsAreVisibleAfterReturn) {
   ThreadPool pool(3);
   std::vector<int64_t> values(10000);
   for (int round = 1; round < 50; ++round) {
-    pool.parallel_for(static_cast<int64_t>(values.size()), [&](int64_t task, int) { values[static_cast<size_t>(task)] = task * round; });
+    pool.parallel_for(static_cast<int64_t>(values.size()),
+                      [&](int64_t task, int) { values[static_cast<size_t>(task)] = task * round; });
     EXPECT_EQ(std::accumulate(values.begin(), values.end(), int64_t{0}), int64_t{9999} * 10000 / 2 * round);
   }
 }

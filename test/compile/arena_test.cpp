@@ -14,7 +14,8 @@ TEST(Arena, LiveBlocksNeverOverlapAndMemoryStaysNearTheBound) {
     int count = static_cast<int>(random.integer(1, 40));
     for (int i = 0; i < count; ++i) {
       int first = static_cast<int>(random.integer(0, 30));
-      blocks.push_back({static_cast<size_t>(random.integer(0, 5000)), first, first + static_cast<int>(random.integer(0, 6))});
+      blocks.push_back(
+          {static_cast<size_t>(random.integer(0, 5000)), first, first + static_cast<int>(random.integer(0, 6))});
     }
     ArenaLayout layout = pack_arena(blocks);
     for (size_t i = 0; i < blocks.size(); ++i) {

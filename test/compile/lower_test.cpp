@@ -19,7 +19,8 @@ Graph lowered(const char* text, double absolute = 1e-5) {
   lower(after);
   auto inputs = random_inputs(before, 3);
   auto expected = evaluate(before, inputs), got = evaluate(after, inputs);
-  for (size_t i = 0; i < expected.size(); ++i) expect_near(got[i], expected[i], 1e-5, absolute, before.outputs()[i].name);
+  for (size_t i = 0; i < expected.size(); ++i)
+    expect_near(got[i], expected[i], 1e-5, absolute, before.outputs()[i].name);
   return after;
 }
 

@@ -48,8 +48,10 @@ TEST_F(Runner, PassesAndFailsByValueTypeAndShape) {
 
 TEST_F(Runner, SizesOfTheDataCount) {
   ConformanceCase test = relu("a", floats({3}, {-1, 2, 3}), floats({3}, {0, 2, 3}));
-  write_file(folder / "suite/node/a/test_data_set_0/input_0.pb", testing_tools::tensor_message("x", floats({2}, {-1, 2})));
-  write_file(folder / "suite/node/a/test_data_set_0/output_0.pb", testing_tools::tensor_message("y", floats({2}, {0, 2})));
+  write_file(folder / "suite/node/a/test_data_set_0/input_0.pb",
+             testing_tools::tensor_message("x", floats({2}, {-1, 2})));
+  write_file(folder / "suite/node/a/test_data_set_0/output_0.pb",
+             testing_tools::tensor_message("y", floats({2}, {0, 2})));
   EXPECT_EQ(run_conformance_case(test, {}, nothing).reason, "");
 }
 
@@ -67,10 +69,12 @@ TEST_F(Runner, ToleranceOfDataJson) {
 
 TEST_F(Runner, ModelsWithoutInputsGetNumberedOnes) {
   Graph graph;
-  graph.add_output("y", graph.add(make_op("", "Relu"), {graph.add_input("x", DType::f32, {Dim::named("N"), Dim(4)})})->output());
+  graph.add_output(
+      "y", graph.add(make_op("", "Relu"), {graph.add_input("x", DType::f32, {Dim::named("N"), Dim(4)})})->output());
   std::filesystem::create_directories(folder / "light");
   export_model(graph, folder / "light/tiny.onnx");
-  write_file(folder / "light/tiny_output_0.pb", testing_tools::tensor_message("y", floats({1, 4}, {0, 0.25f, 0.5f, 0.75f})));
+  write_file(folder / "light/tiny_output_0.pb",
+             testing_tools::tensor_message("y", floats({1, 4}, {0, 0.25f, 0.5f, 0.75f})));
   std::vector<ConformanceCase> cases = find_conformance_cases(folder / "light");
   ASSERT_EQ(cases.size(), 1u);
   EXPECT_EQ(cases[0].name, "tiny");

@@ -8,8 +8,8 @@
 
 #include "app/support/conformance.hpp"
 
-// The ONNX backend tests on every device: Debian's, and the newer ones beside the project. A case of the ignore list that
-// passes is a failure: its line should go.
+// The ONNX backend tests on every device: Debian's, and the newer ones beside the project. A case of the ignore list
+// that passes is a failure: its line should go.
 namespace hone::app {
 namespace {
 
@@ -30,7 +30,8 @@ fs::path debian_suite() {
 /// The suite's archive, unpacked into the build folder. Other test programs may do so at the same moment.
 fs::path archived_suite() {
   const char* variable = std::getenv("HONE_DATA");
-  fs::path archive = (variable ? fs::path(variable) : fs::path(HONE_SOURCE_DIR) / ".." / "shared") / "conformance/onnx-1.16.tar.gz";
+  fs::path archive =
+      (variable ? fs::path(variable) : fs::path(HONE_SOURCE_DIR) / ".." / "shared") / "conformance/onnx-1.16.tar.gz";
   if (!fs::exists(archive)) return {};
   fs::path suites = HONE_SUITES_DIR, target = suites / "onnx-1.16";
   if (fs::exists(target)) return target;
@@ -55,7 +56,9 @@ struct SuiteRun {
   std::string group, device;
 };
 
-void PrintTo(const SuiteRun& run, std::ostream* stream) { *stream << run.suite->name << ' ' << run.group << " on " << run.device; }
+void PrintTo(const SuiteRun& run, std::ostream* stream) {
+  *stream << run.suite->name << ' ' << run.group << " on " << run.device;
+}
 
 std::vector<SuiteRun> all_runs() {
   std::vector<SuiteRun> runs;

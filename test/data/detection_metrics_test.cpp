@@ -71,7 +71,9 @@ Result oracle(const Dataset& truth, const std::vector<Detection>& all, int label
     std::vector<const Annotation*> counted, ignored;
     for (const Annotation& g : sample.objects) {
       if (g.label != label) continue;
-      double size = g.area > 0 ? g.area : masks ? static_cast<double>(area(mask_of(g, sample.size.height, sample.size.width))) : g.box.area();
+      double size = g.area > 0 ? g.area
+                    : masks    ? static_cast<double>(area(mask_of(g, sample.size.height, sample.size.width)))
+                               : g.box.area();
       (g.crowd || size < rule.low || size > rule.high ? ignored : counted).push_back(&g);
     }
     wanted += static_cast<double>(counted.size());
@@ -125,7 +127,8 @@ void random_case(Rng& rng, bool masks, Dataset& truth, std::vector<Detection>& d
   truth.classes = {"a", "b", "c"};
   auto random_box = [&] {
     double side = std::exp(rng.uniform(std::log(6), std::log(150)));
-    return Box{std::floor(rng.uniform(0, 200 - side)), std::floor(rng.uniform(0, 160 - std::min(side, 150.0))), std::ceil(side), std::ceil(side * rng.uniform(0.5, 1))};
+    return Box{std::floor(rng.uniform(0, 200 - side)), std::floor(rng.uniform(0, 160 - std::min(side, 150.0))),
+               std::ceil(side), std::ceil(side * rng.uniform(0.5, 1))};
   };
   for (int image = 0; image < 12; ++image) {
     Sample sample;
@@ -145,7 +148,9 @@ void random_case(Rng& rng, bool masks, Dataset& truth, std::vector<Detection>& d
         if (b.w < 2) continue;
         int label = rng.chance(0.9) ? object.label : static_cast<int>(rng.below(3));
         Detection d{image, label, std::round(rng.uniform() * 20) / 20, b, {}};  // with ties
-        if (masks) d.mask = mask_of(Annotation{.polygons = {{b.x, b.y, b.right(), b.y + b.h / 3, b.x + b.w / 2, b.bottom()}}}, 170, 360);
+        if (masks)
+          d.mask = mask_of(Annotation{.polygons = {{b.x, b.y, b.right(), b.y + b.h / 3, b.x + b.w / 2, b.bottom()}}},
+                           170, 360);
         detections.push_back(d);
       }
     }
@@ -216,7 +221,8 @@ Dataset one_image(std::vector<Annotation> objects) {
 TEST(Coco, HandWorkedCase) {
   // Two objects, the first found exactly, then a wrong one, the second with IoU 80/100.
   Dataset truth = one_image({{.label = 0, .box = {0, 0, 10, 10}}, {.label = 0, .box = {50, 50, 10, 10}}});
-  std::vector<Detection> found = {{0, 0, 0.9, {0, 0, 10, 10}, {}}, {0, 0, 0.8, {100, 100, 10, 10}, {}}, {0, 0, 0.7, {50, 50, 10, 8}, {}}};
+  std::vector<Detection> found = {
+      {0, 0, 0.9, {0, 0, 10, 10}, {}}, {0, 0, 0.8, {100, 100, 10, 10}, {}}, {0, 0, 0.7, {50, 50, 10, 8}, {}}};
   CocoScores scores = coco_scores(truth, found);
   double both = (51 + 50 * 2.0 / 3) / 101, one = 51.0 / 101;  // recall 0..0.50 at precision 1, then 2/3
   EXPECT_NEAR(scores.ap50, both, 1e-9);
@@ -228,8 +234,13 @@ TEST(Coco, HandWorkedCase) {
 }
 
 TEST(Voc, BothMethodsAndDifficultObjects) {
-  Dataset truth = one_image({{.label = 0, .box = {0, 0, 10, 10}}, {.label = 0, .box = {50, 50, 10, 10}}, {.label = 0, .box = {80, 80, 10, 10}, .difficult = true}});
-  std::vector<Detection> found = {{0, 0, 0.9, {0, 0, 10, 10}, {}}, {0, 0, 0.85, {80, 80, 10, 10}, {}}, {0, 0, 0.8, {0, 0, 10, 10}, {}}, {0, 0, 0.7, {50, 50, 10, 8}, {}}};
+  Dataset truth = one_image({{.label = 0, .box = {0, 0, 10, 10}},
+                             {.label = 0, .box = {50, 50, 10, 10}},
+                             {.label = 0, .box = {80, 80, 10, 10}, .difficult = true}});
+  std::vector<Detection> found = {{0, 0, 0.9, {0, 0, 10, 10}, {}},
+                                  {0, 0, 0.85, {80, 80, 10, 10}, {}},
+                                  {0, 0, 0.8, {0, 0, 10, 10}, {}},
+                                  {0, 0, 0.7, {50, 50, 10, 8}, {}}};
   VocScores scores = voc_scores(truth, found);
   EXPECT_NEAR(scores.map_area, 0.5 + 0.5 * 2 / 3, 1e-9);  // the second find of one object is wrong
   EXPECT_NEAR(scores.map_11_point, (6 + 5 * 2.0 / 3) / 11, 1e-9);
@@ -282,10 +293,12 @@ TEST(Rle, TextAndPixelsAndPolygons) {
     int left = width, right = -1;
     for (int y = 0; y < height; ++y)
       for (int x = 0; x < width; ++x)
-        if (mask.data<uint8_t>()[static_cast<size_t>(y * width + x)]) left = std::min(left, x), right = std::max(right, x);
+        if (mask.data<uint8_t>()[static_cast<size_t>(y * width + x)])
+          left = std::min(left, x), right = std::max(right, x);
     EXPECT_EQ(bounding_box(a).w, right < 0 ? 0 : right - left + 1);
   }
-  for (const char* bad : {"", "4", "\x1f", "414x", "oooooooooooooooooooo"}) EXPECT_THROW(parse_rle(bad, 3, 3), Error) << bad;
+  for (const char* bad : {"", "4", "\x1f", "414x", "oooooooooooooooooooo"})
+    EXPECT_THROW(parse_rle(bad, 3, 3), Error) << bad;
 }
 
 }  // namespace

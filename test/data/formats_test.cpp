@@ -82,9 +82,12 @@ TEST(Formats, BrokenJsonIsAnErrorWithItsPlace) {
 
 TEST(Formats, VocWithListsAndDifficult) {
   TemporaryFolder folder;
-  auto xml = [](const std::string& objects) { return "<annotation><filename>x.jpg</filename>\n" + objects + "</annotation>"; };
+  auto xml = [](const std::string& objects) {
+    return "<annotation><filename>x.jpg</filename>\n" + objects + "</annotation>";
+  };
   auto object = [](const std::string& name, const std::string& box, int difficult) {
-    return "<object><name>" + name + "</name><difficult>" + std::to_string(difficult) + "</difficult><bndbox>" + box + "</bndbox></object>\n";
+    return "<object><name>" + name + "</name><difficult>" + std::to_string(difficult) + "</difficult><bndbox>" + box +
+           "</bndbox></object>\n";
   };
   std::string box = "<xmin>1</xmin><ymin>1</ymin><xmax>40</xmax><ymax>20</ymax>";
   for (const char* name : {"a", "b", "c"}) folder.write(std::string("JPEGImages/") + name + ".png", png());
@@ -105,7 +108,8 @@ TEST(Formats, VocWithListsAndDifficult) {
   EXPECT_EQ(problems(data, "make no sense"), 1);
   bool line_named = false;
   for (const Problem& problem : data.problems.list())
-    for (const std::string& place : problem.places) line_named |= place.find("b.xml' line 2: ymin is 'q'") != std::string::npos;
+    for (const std::string& place : problem.places)
+      line_named |= place.find("b.xml' line 2: ymin is 'q'") != std::string::npos;
   EXPECT_TRUE(line_named);
 }
 
@@ -114,7 +118,9 @@ TEST(Formats, YoloWithConfigAndPolygons) {
   for (const char* name : {"train/1", "train/2", "val/3"}) folder.write(std::string("images/") + name + ".png", png());
   folder.write("labels/train/1.txt", "0 0.5 0.5 0.5 0.5\n1 0.25 0.5 0.1 0.2 0.9\n");
   folder.write("labels/val/3.txt", "1 0 0 0.5 0 0.5 1\n2 300 200 10 10\nfoo\n5 0.5 0.5 0.1 0.1\n");
-  folder.write("data.yaml", "path: ../x  # base\ntrain: images/train\nval: images/val\nnc: 3\nnames:\n  0: cat\n  1: 'dog: big'\n  2: cow\n");
+  folder.write(
+      "data.yaml",
+      "path: ../x  # base\ntrain: images/train\nval: images/val\nnc: 3\nnames:\n  0: cat\n  1: 'dog: big'\n  2: cow\n");
   Dataset data = read_dataset(folder.path());
   EXPECT_EQ(data.format, "yolo");
   EXPECT_EQ(data.task, Task::instance_segmentation);
@@ -132,7 +138,8 @@ TEST(Formats, YoloWithConfigAndPolygons) {
 }
 
 TEST(Formats, YamlNamesInEveryShape) {
-  for (const char* names : {"names: [cat, 'dog']", "names: ['cat',\n  \"dog\"]", "names:\n- cat\n- dog", "names: {0: cat, 1: dog}"}) {
+  for (const char* names :
+       {"names: [cat, 'dog']", "names: ['cat',\n  \"dog\"]", "names:\n- cat\n- dog", "names: {0: cat, 1: dog}"}) {
     TemporaryFolder folder;
     folder.write("images/1.png", png());
     folder.write("labels/1.txt", "1 0.5 0.5 0.5 0.5\n");
@@ -151,7 +158,9 @@ TEST(Formats, CsvTables) {
   EXPECT_THAT(data.classes, ElementsAre("cat", "dog"));
   EXPECT_THAT(data.class_counts(), ElementsAre(1, 1));
   EXPECT_EQ(problems(data, "not there"), 1);
-  boxes.write("x.csv", "filename,width,height,class,xmin,ymin,xmax,ymax\na.png,40,20,dog,1,2,11,12\na.png,40,20,cat,0,0,5,5\nb.png,40,20,,,,,\n");
+  boxes.write("x.csv",
+              "filename,width,height,class,xmin,ymin,xmax,ymax\na.png,40,20,dog,1,2,11,12\na.png,40,20,cat,0,0,5,5\nb."
+              "png,40,20,,,,,\n");
   data = read_dataset(boxes.path());
   EXPECT_EQ(data.task, Task::detection);
   ASSERT_EQ(data.samples.size(), 2u);
@@ -235,13 +244,16 @@ TEST(Formats, MasksBesideTheirImages) {
   EXPECT_THAT(read_mask(data.samples[0].mask, data.masks).to_ints(), ElementsAre(0, 1, 1, 0));
   EXPECT_TRUE(data.problems.empty());
   for (const char* name : {"1", "2", "3"}) missing.write(std::string("images/") + name + ".png", png(2, 2));
-  for (const char* name : {"1", "3"}) missing.write(std::string("masks/") + name + ".png", gray_png(2, 2, {0, 1, 1, 0}));
+  for (const char* name : {"1", "3"})
+    missing.write(std::string("masks/") + name + ".png", gray_png(2, 2, {0, 1, 1, 0}));
   data = read_dataset(missing.path());
   EXPECT_EQ(data.samples.size(), 2u);
   EXPECT_EQ(problems(data, "without a mask"), 1);
   ade.write("images/training/1.png", png(2, 2));
   ade.write("annotations/training/1.png", gray_png(2, 2, {0, 1, 2, 2}));
-  ade.write("objectInfo150.txt", "Idx\tRatio\tTrain\tVal\tStuff\tName\n1\t0.16\t11664\t1172\t1\twall\n2\t0.12\t6046\t612\t1\tbuilding, edifice\n");
+  ade.write(
+      "objectInfo150.txt",
+      "Idx\tRatio\tTrain\tVal\tStuff\tName\n1\t0.16\t11664\t1172\t1\twall\n2\t0.12\t6046\t612\t1\tbuilding, edifice\n");
   data = read_dataset(ade.path());
   EXPECT_THAT(data.classes, ElementsAre("wall", "building"));
   EXPECT_EQ(read_mask(data.samples[0].mask, data.masks).to_ints(), (std::vector<int64_t>{255, 0, 1, 1}));
@@ -314,11 +326,13 @@ TEST(Formats, AmbiguousFoldersNameTheCandidates) {
   folder.write("images/1.png", png());
   folder.write("labels/1.txt", "0 0.5 0.5 0.5 0.5\n");
   folder.write("masks/1.png", gray_png(20, 40, {0, 1}));
-  EXPECT_THAT(error_reading(folder.path()), AllOf(HasSubstr("yolo for detection"), HasSubstr("masks for segmentation"), HasSubstr("--task")));
+  EXPECT_THAT(error_reading(folder.path()),
+              AllOf(HasSubstr("yolo for detection"), HasSubstr("masks for segmentation"), HasSubstr("--task")));
   EXPECT_EQ(read_dataset(folder.path(), {.task = Task::segmentation}).format, "masks");
   EXPECT_EQ(read_dataset(folder.path(), {.format = "yolo"}).task, Task::detection);
   EXPECT_THAT(error_reading(folder.path(), {.format = "yola"}), HasSubstr("did you mean 'yolo'"));
-  EXPECT_THAT(error_reading(folder.path(), {.task = Task::classification}), HasSubstr("no annotation for classification"));
+  EXPECT_THAT(error_reading(folder.path(), {.task = Task::classification}),
+              HasSubstr("no annotation for classification"));
 }
 
 TEST(Formats, NothingToRead) {
@@ -333,8 +347,11 @@ TEST(Formats, RandomBytesNeverCrash) {
   uint64_t seed = ::testing::UnitTest::GetInstance()->random_seed();
   SCOPED_TRACE(seed);
   const std::pair<const char*, std::string> files[] = {
-      {"annotations/x.json", coco_json}, {"images/a.xml", "<annotation><object><name>a</name><bndbox><xmin>1</xmin></bndbox></object></annotation>"},
-      {"labels/a.txt", "0 0.5 0.5 0.5 0.5"}, {"data.yaml", "names: [a, b]\ntrain: x"}, {"x.csv", "file,x1,y1,x2,y2,label\na.png,1,2,3,4,b"}};
+      {"annotations/x.json", coco_json},
+      {"images/a.xml", "<annotation><object><name>a</name><bndbox><xmin>1</xmin></bndbox></object></annotation>"},
+      {"labels/a.txt", "0 0.5 0.5 0.5 0.5"},
+      {"data.yaml", "names: [a, b]\ntrain: x"},
+      {"x.csv", "file,x1,y1,x2,y2,label\na.png,1,2,3,4,b"}};
   for (uint64_t round = 0; round < 60; ++round) {
     Rng rng(seed, round);
     TemporaryFolder folder;
@@ -370,7 +387,8 @@ TEST(Split, KeepsRareClassesOnBothSides) {
   apply_list(folder / "val.txt", data, Part::validation, ".");
   apply_list(folder.write("train.txt", "1\n"), data, Part::train, ".");
   EXPECT_EQ(make_splits(data).train.samples.size(), 1u);
-  EXPECT_THAT(error_of([&] { apply_list(folder.write("bad.txt", "1\nno\n"), data, Part::train, "."); }), HasSubstr("bad.txt' line 2"));
+  EXPECT_THAT(error_of([&] { apply_list(folder.write("bad.txt", "1\nno\n"), data, Part::train, "."); }),
+              HasSubstr("bad.txt' line 2"));
 }
 
 TEST(RealData, IsRecognized) {
@@ -380,8 +398,12 @@ TEST(RealData, IsRecognized) {
     const char* format;
     size_t images, classes;
   };
-  for (const Expected& e : {Expected{"bccd", {}, "voc", 364, 3}, {"camvid", {}, "masks", 468, 11}, {"coco_val128", Task::detection, "yolo", 128, 80},
-                            {"trashnet", {}, "folders", 2275, 6}, {"imagenet_like_nips17", {}, "csv", 600, 1000}, {"hazelnut_toy", {}, "mvtec", 51, 2}}) {
+  for (const Expected& e : {Expected{"bccd", {}, "voc", 364, 3},
+                            {"camvid", {}, "masks", 468, 11},
+                            {"coco_val128", Task::detection, "yolo", 128, 80},
+                            {"trashnet", {}, "folders", 2275, 6},
+                            {"imagenet_like_nips17", {}, "csv", 600, 1000},
+                            {"hazelnut_toy", {}, "mvtec", 51, 2}}) {
     auto folder = real_data(e.name);
     if (!folder) GTEST_SKIP() << "no real data beside the project";
     Dataset data = read_dataset(*folder, {.task = e.task});
@@ -389,7 +411,8 @@ TEST(RealData, IsRecognized) {
     EXPECT_EQ(data.samples.size(), e.images) << e.name;
     EXPECT_NEAR(static_cast<double>(data.classes.size()), static_cast<double>(e.classes), e.classes / 10) << e.name;
   }
-  EXPECT_THAT(error_reading(*real_data("coco_val128")), AllOf(HasSubstr("labels_det"), HasSubstr("labels_inst"), HasSubstr("masks_sem")));
+  EXPECT_THAT(error_reading(*real_data("coco_val128")),
+              AllOf(HasSubstr("labels_det"), HasSubstr("labels_inst"), HasSubstr("masks_sem")));
 }
 
 TEST(Formats, FindsAnnotationsWithoutReadingThem) {

@@ -93,7 +93,8 @@ TEST(ClassLevels, AreReadFromNames) {
   EXPECT_THAT(levels[0].group, ElementsAre(0, 0, 0, 1));
   EXPECT_THAT(levels[1].names, ElementsAre("a/x", "a/y", "b"));
   EXPECT_THAT(levels[1].group, ElementsAre(0, 0, 1, 2));
-  EXPECT_THAT(group_probabilities(levels[0], std::vector<float>{0.25f, 0.25f, 0.125f, 0.375f}), ElementsAre(0.625f, 0.375f));
+  EXPECT_THAT(group_probabilities(levels[0], std::vector<float>{0.25f, 0.25f, 0.125f, 0.375f}),
+              ElementsAre(0.625f, 0.375f));
 }
 
 TEST(Sqnr, KnownValues) {

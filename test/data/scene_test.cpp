@@ -31,9 +31,11 @@ Scene painted(int height, int width, std::vector<Box> boxes) {
 double agreement_with_pixels(const Scene& scene) {
   auto width = static_cast<size_t>(scene.image.dim(1));
   Tensor white(DType::u8, {scene.image.dim(0), scene.image.dim(1)});
-  for (size_t i = 0; i < white.data<uint8_t>().size(); ++i) white.mutable_data<uint8_t>()[i] = scene.image.data<uint8_t>()[3 * i] > 180;
+  for (size_t i = 0; i < white.data<uint8_t>().size(); ++i)
+    white.mutable_data<uint8_t>()[i] = scene.image.data<uint8_t>()[3 * i] > 180;
   (void)width;
-  return scene.objects.empty() ? (area(encode_rle(white)) == 0) : iou(bounding_box(encode_rle(white)), scene.objects[0].box);
+  return scene.objects.empty() ? (area(encode_rle(white)) == 0)
+                               : iou(bounding_box(encode_rle(white)), scene.objects[0].box);
 }
 
 TEST(Scene, BoxesMasksAndPolygonsFollowTheImage) {
@@ -67,7 +69,8 @@ TEST(Scene, RandomCropsKeepBoxesOnTheirObjects) {
   int with_objects = 0;
   for (uint64_t i = 0; i < 60; ++i) {
     Rng rng = Rng::of(seed, 0, i);
-    Scene out = vary(painted(120, 160, {{40, 30, 50, 40}}), 1, [](int) { return std::nullopt; }, {160, 200}, options, rng);
+    Scene out = vary(
+        painted(120, 160, {{40, 30, 50, 40}}), 1, [](int) { return std::nullopt; }, {160, 200}, options, rng);
     if (out.objects.empty()) continue;
     ++with_objects;
     EXPECT_GT(agreement_with_pixels(out), 0.8) << i;
@@ -88,7 +91,8 @@ TEST(Scene, MosaicHoldsObjectsOfFourImages) {
     Scene out = vary(one, 4, [&](int) { return std::optional(one); }, {128, 128}, options, rng);
     most = std::max(most, static_cast<double>(out.objects.size()));
     for (const Annotation& object : out.objects) {
-      auto x = static_cast<int64_t>(object.box.x + object.box.w / 2), y = static_cast<int64_t>(object.box.y + object.box.h / 2);
+      auto x = static_cast<int64_t>(object.box.x + object.box.w / 2),
+           y = static_cast<int64_t>(object.box.y + object.box.h / 2);
       EXPECT_GT(out.image.data<uint8_t>()[static_cast<size_t>(3 * (y * 128 + x))], 200) << i;
       EXPECT_EQ(out.mask.data<uint8_t>()[static_cast<size_t>(y * 128 + x)], 1);
     }
@@ -102,8 +106,10 @@ TEST(Scene, CopyPasteAndMixUp) {
   for (uint64_t seed = 0; seed < 20; ++seed) {
     Rng rng(seed);
     Scene out = copy_paste(base, source, rng);
-    for (const Annotation& object : out.objects) EXPECT_GT(out.image.data<uint8_t>()[static_cast<size_t>(3 * (64 * (object.box.y + 1) + object.box.x + 1))], 200);
-    hidden = hidden || std::none_of(out.objects.begin(), out.objects.end(), [](const Annotation& o) { return o.box.w == 10; });
+    for (const Annotation& object : out.objects)
+      EXPECT_GT(out.image.data<uint8_t>()[static_cast<size_t>(3 * (64 * (object.box.y + 1) + object.box.x + 1))], 200);
+    hidden = hidden ||
+             std::none_of(out.objects.begin(), out.objects.end(), [](const Annotation& o) { return o.box.w == 10; });
   }
   EXPECT_TRUE(hidden);
   Scene mixed = mix_up(base, source);
@@ -169,7 +175,8 @@ TEST(SceneLoader, SameBatchesForAnyNumberOfThreads) {
       }
       for (size_t j = 0; j < one[i].objects.size(); ++j) {
         ASSERT_EQ(one[i].objects[j].size(), many[i].objects[j].size());
-        for (size_t k = 0; k < one[i].objects[j].size(); ++k) EXPECT_EQ(one[i].objects[j][k].box, many[i].objects[j][k].box);
+        for (size_t k = 0; k < one[i].objects[j].size(); ++k)
+          EXPECT_EQ(one[i].objects[j][k].box, many[i].objects[j][k].box);
       }
     }
   }

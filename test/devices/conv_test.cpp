@@ -30,11 +30,14 @@ std::vector<std::string> all_but(const std::string& name) {
 
 /// A 3x3 convolution of stride 1 with a residual sum, wide enough for every rival.
 std::string wide_conv(Random& random) {
-  const int64_t in = random.pick<int64_t>({16, 20, 32, 40}), out = random.pick<int64_t>({16, 24, 48}), dilation = random.integer(1, 3);
+  const int64_t in = random.pick<int64_t>({16, 20, 32, 40}), out = random.pick<int64_t>({16, 24, 48}),
+                dilation = random.integer(1, 3);
   const int64_t height = random.integer(7, 15), width = random.integer(7, 15), pad = dilation;
   return fmt::format(
-      "graph \"g\" {{\n input %x: f32[{0}, {1}, {2}, {3}]\nconst %w: f32[{4}, {1}, 3, 3] = random({5})\nconst %b: f32[{4}] = "
-      "random(2)\nconst %v: f32[{4}, {1}, 1, 1] = random(3)\n%c = Conv(%x, %w, %b) {{pads=[{6}, {6}, {6}, {6}], dilations=[{6}, {6}]}}\n"
+      "graph \"g\" {{\n input %x: f32[{0}, {1}, {2}, {3}]\nconst %w: f32[{4}, {1}, 3, 3] = random({5})\nconst %b: "
+      "f32[{4}] = "
+      "random(2)\nconst %v: f32[{4}, {1}, 1, 1] = random(3)\n%c = Conv(%x, %w, %b) {{pads=[{6}, {6}, {6}, {6}], "
+      "dilations=[{6}, {6}]}}\n"
       "%d = Conv(%x, %v)\n%s = Add(%c, %d)\n%y = Relu(%s)\noutput \"y\" = %y\n}}",
       random.integer(1, 2), in, height, width, out, random.integer(1, 1000), pad);
 }
@@ -108,7 +111,8 @@ TEST(Convolutions, WeightsThatTheTransformCannotHoldAreRefused) {
     if (step.op.starts_with("Conv")) conv = &step;
   ASSERT_NE(conv, nullptr);
   EXPECT_EQ(conv->kernel.find("winograd"), std::string::npos) << conv->kernel;
-  EXPECT_NE(fmt::format("{}", fmt::join(conv->notes, "\n")).find("native_winograd4: relative error"), std::string::npos);
+  EXPECT_NE(fmt::format("{}", fmt::join(conv->notes, "\n")).find("native_winograd4: relative error"),
+            std::string::npos);
 }
 
 TEST(Gemv, LargeMatricesAreReadWhereTheyLie) {
@@ -126,14 +130,16 @@ TEST(Gemv, LargeMatricesAreReadWhereTheyLie) {
     Session session(load(graph, {.threads = 2}));
     auto got = session.run(inputs);
     expect_near(got[0], expected[0], 1e-4, 2e-3, fmt::format("batch {}", batch));
-    EXPECT_EQ(session.plan()->steps()[0].kernel.find("hone gemv") == 0, batch <= 4) << session.plan()->steps()[0].kernel;
+    EXPECT_EQ(session.plan()->steps()[0].kernel.find("hone gemv") == 0, batch <= 4)
+        << session.plan()->steps()[0].kernel;
   }
 }
 
 class Tuning : public testing::Test {
  protected:
   void SetUp() override {
-    folder_ = std::filesystem::path(testing::TempDir()) / fmt::format("hone-tuning-{}", testing::UnitTest::GetInstance()->random_seed());
+    folder_ = std::filesystem::path(testing::TempDir()) /
+              fmt::format("hone-tuning-{}", testing::UnitTest::GetInstance()->random_seed());
     std::filesystem::remove_all(folder_);
     cpu::forget_measurements();
   }
@@ -194,7 +200,8 @@ TEST_F(Tuning, MeasuresOnceAndRemembersInTheProcessAndInTheCacheFolder) {
 
 TEST_F(Tuning, ADamagedOrMissingCacheFolderIsNoError) {
   std::filesystem::create_directories(folder_);
-  std::ofstream(folder_ / "autotune-1.txt") << "nonsense\n\t\t\nlayer\tkernel\tnan\nlayer\tkernel\n" << std::string(100, '\0') << "\n";
+  std::ofstream(folder_ / "autotune-1.txt") << "nonsense\n\t\t\nlayer\tkernel\tnan\nlayer\tkernel\n"
+                                            << std::string(100, '\0') << "\n";
   EXPECT_FALSE(compile(true, folder_.string()).kernel.empty());
   cpu::forget_measurements();
   EXPECT_FALSE(compile(true, (folder_ / "autotune-1.txt" / "below-a-file").string()).kernel.empty());

@@ -35,21 +35,26 @@ const std::vector<std::string> our_kernels = {"native_conv", "native_gemm", "nat
 const std::vector<std::string> onednn_kernels = {"onednn_deep_conv"};
 
 std::string conv_text(Random& random, bool integer) {
-  int64_t group = random.pick<int64_t>({1, 1, 1, 2}), in = group * random.integer(1, 20), out = group * random.integer(1, 20);
+  int64_t group = random.pick<int64_t>({1, 1, 1, 2}), in = group * random.integer(1, 20),
+          out = group * random.integer(1, 20);
   if (random.integer(0, 3) == 0) group = in = out = random.integer(1, 40);  // depthwise
-  int64_t kernel = random.pick<int64_t>({1, 3, 3, 5, 7}), stride = random.integer(1, 2), dilation = kernel > 1 ? random.integer(1, 2) : 1;
+  int64_t kernel = random.pick<int64_t>({1, 3, 3, 5, 7}), stride = random.integer(1, 2),
+          dilation = kernel > 1 ? random.integer(1, 2) : 1;
   int64_t height = random.integer(7, 17), width = random.pick<int64_t>({random.integer(7, 17), random.integer(18, 40)});
   int64_t batch = random.integer(1, 3);
   int64_t extent = (kernel - 1) * dilation + 1;
-  auto pad = [&] { return random.integer(std::max<int64_t>(0, (extent - std::min(height, width) + 1)), extent / 2 + 1); };
-  std::string attributes = fmt::format("{{group={}, strides=[{}, {}], dilations=[{}, {}], pads=[{}, {}, {}, {}]}}", group, stride,
-                                       stride, dilation, dilation, pad(), pad(), pad(), pad());
-  const char* act = random.pick<const char*>({"Relu(%c)", "Identity(%c)", "HardSwish(%c)", "Clip(%c, %low, %high)", "Sigmoid(%c)"});
+  auto pad = [&] {
+    return random.integer(std::max<int64_t>(0, (extent - std::min(height, width) + 1)), extent / 2 + 1);
+  };
+  std::string attributes = fmt::format("{{group={}, strides=[{}, {}], dilations=[{}, {}], pads=[{}, {}, {}, {}]}}",
+                                       group, stride, stride, dilation, dilation, pad(), pad(), pad(), pad());
+  const char* act =
+      random.pick<const char*>({"Relu(%c)", "Identity(%c)", "HardSwish(%c)", "Clip(%c, %low, %high)", "Sigmoid(%c)"});
   std::string text = fmt::format("graph \"g\" {{\n input %x: f32[{}, {}, {}, {}]\n", batch, in, height, width);
   text += "const %low: f32[] = [0]\nconst %high: f32[] = [0.6]\n";
   if (!integer) {
-    text += fmt::format("const %w: f32[{}, {}, {}, {}] = random({})\nconst %b: f32[{}] = random(2)\n", out, in / group, kernel, kernel,
-                        random.integer(1, 1000), out);
+    text += fmt::format("const %w: f32[{}, {}, {}, {}] = random({})\nconst %b: f32[{}] = random(2)\n", out, in / group,
+                        kernel, kernel, random.integer(1, 1000), out);
     text += "%c = Conv(%x, %w, %b) " + attributes + "\n";
     text += fmt::format("%a = {}\n%t = Tanh(%c)\n%r = Add(%a, %t)\n%y = Relu(%r)\noutput \"y\" = %y\n}}", act);
     return text;
@@ -57,10 +62,11 @@ std::string conv_text(Random& random, bool integer) {
   const char* type = random.pick<const char*>({"u8", "i8"});
   int64_t zero = type[0] == 'u' ? random.pick<int64_t>({0, 128, 77}) : random.pick<int64_t>({0, 5});
   text += fmt::format("const %s: f32[] = [0.01]\nconst %z: {}[] = [{}]\n", type, zero);
-  text += fmt::format("const %w: i8[{}, {}, {}, {}] = random({})\nconst %ws: f32[{}] = fill(0.003)\n", out, in / group, kernel, kernel,
-                      random.integer(1, 1000), out);
+  text += fmt::format("const %w: i8[{}, {}, {}, {}] = random({})\nconst %ws: f32[{}] = fill(0.003)\n", out, in / group,
+                      kernel, kernel, random.integer(1, 1000), out);
   text += fmt::format("const %b: f32[{}] = random(2)\n", out);
-  text += "%q = QuantizeLinear(%x, %s, %z)\n%d = DequantizeLinear(%q, %s, %z)\n%dw = DequantizeLinear(%w, %ws) {axis=0}\n";
+  text +=
+      "%q = QuantizeLinear(%x, %s, %z)\n%d = DequantizeLinear(%q, %s, %z)\n%dw = DequantizeLinear(%w, %ws) {axis=0}\n";
   text += "%c = Conv(%d, %dw, %b) " + attributes + fmt::format("\n%a = {}\n", act);
   text += fmt::format("const %os: f32[] = [0.03]\nconst %oz: {}[] = [{}]\n", type, zero);
   // As quantization puts it in front of depthwise convolutions.
@@ -165,16 +171,23 @@ TEST(CpuDevice, SizesMayChangeBetweenRuns) {
 TEST(CpuDevice, ImagesOfAnySizeGoThroughThePreprocessing) {
   for (bool integer : {false, true})
     for (bool bgr : {false, true}) {
-      std::string text = "graph \"g\" {\n input %x: f32[N, 3, 8, 10]\n const %s: f32[] = [0.02]\n const %z: u8[] = [120]\n";
-      text += "const %w: f32[5, 3, 3, 3] = random(1)\nconst %wi: i8[5, 3, 3, 3] = random(2)\nconst %ws: f32[5] = fill(0.01)\n";
+      std::string text =
+          "graph \"g\" {\n input %x: f32[N, 3, 8, 10]\n const %s: f32[] = [0.02]\n const %z: u8[] = [120]\n";
+      text +=
+          "const %w: f32[5, 3, 3, 3] = random(1)\nconst %wi: i8[5, 3, 3, 3] = random(2)\nconst %ws: f32[5] = "
+          "fill(0.01)\n";
       if (integer)
-        text += "%q = QuantizeLinear(%x, %s, %z)\n%d = DequantizeLinear(%q, %s, %z)\n%dw = DequantizeLinear(%wi, %ws) {axis=0}\n"
-                "%c = Conv(%d, %dw) {pads=[1, 1, 1, 1]}\n";
+        text +=
+            "%q = QuantizeLinear(%x, %s, %z)\n%d = DequantizeLinear(%q, %s, %z)\n%dw = DequantizeLinear(%wi, %ws) "
+            "{axis=0}\n"
+            "%c = Conv(%d, %dw) {pads=[1, 1, 1, 1]}\n";
       else
         text += "%c = Conv(%x, %w) {pads=[1, 1, 1, 1]}\n";
       text += "output \"y\" = %c\n}";
       Graph graph = parse_text(text);
-      attach_preprocess(graph, {.height = 8, .width = 10, .mean = {120, 110, 100}, .std = {58, 57, 56}, .bgr = bgr, .antialias = true});
+      attach_preprocess(
+          graph,
+          {.height = 8, .width = 10, .mean = {120, 110, 100}, .std = {58, 57, 56}, .bgr = bgr, .antialias = true});
       Session session(load(graph, {.threads = 2}));
       for (Dims dims : std::vector<Dims>{{1, 8, 10, 3}, {2, 31, 17, 3}, {1, 5, 40, 3}}) {
         std::vector<Tensor> inputs{testing_tools::random_tensor(DType::u8, dims, 4)};

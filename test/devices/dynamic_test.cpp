@@ -155,7 +155,8 @@ TEST(Dynamic, BodiesWithConvolutionsArePlans) {
 TEST(Dynamic, ResultsStayWhatTheyWere) {
   Graph graph = parse_text(detector);
   Session session(load(graph, {.threads = 1}));
-  std::vector<Tensor> first{random_tensor(DType::f32, {1, 3, 32, 32}, 1)}, second{random_tensor(DType::f32, {1, 3, 32, 32}, 2)};
+  std::vector<Tensor> first{random_tensor(DType::f32, {1, 3, 32, 32}, 1)},
+      second{random_tensor(DType::f32, {1, 3, 32, 32}, 2)};
   auto kept = session.run(first);
   std::vector<Tensor> copies{kept[0].clone(), kept[1].clone()};
   session.run(second);

@@ -64,9 +64,11 @@ TEST(Integers, TheResultOfAConvolutionIsRoundedBeforeItIsAdded) {
         const Graph graph = parse_text(rounded_sum(channels, type, act));
         auto inputs = random_inputs(graph, 3, 2);
         auto expected = evaluate(graph, inputs);
-        for (const std::vector<std::string>& without : {std::vector<std::string>{"native_conv"}, {"onednn_deep_conv", "onednn_conv"}}) {
+        for (const std::vector<std::string>& without :
+             {std::vector<std::string>{"native_conv"}, {"onednn_deep_conv", "onednn_conv"}}) {
           Session session(load(graph, {.threads = 2, .disabled_kernels = without, .autotune = false}));
-          EXPECT_LT(share_of_others(session.run(inputs), expected), 0.002) << type << ' ' << act << ' ' << channels << " without " << without[0];
+          EXPECT_LT(share_of_others(session.run(inputs), expected), 0.002)
+              << type << ' ' << act << ' ' << channels << " without " << without[0];
           int sums = 0;
           for (const StepInfo& step : session.plan()->steps()) sums += step.op.find("+Add") != std::string::npos;
           EXPECT_EQ(sums, 1) << "the sum is not part of the convolution";
@@ -89,25 +91,34 @@ void check(const std::string& text, double tolerance, int64_t batch = 2) {
   for (int threads : {1, 3}) {
     Session session(load(graph, {.threads = threads, .autotune = false}));
     for (int round = 0; round < 2; ++round)
-      testing_tools::expect_near(session.run(inputs)[0], expected[0], 1e-5, tolerance, fmt::format("threads {}", threads));
+      testing_tools::expect_near(session.run(inputs)[0], expected[0], 1e-5, tolerance,
+                                 fmt::format("threads {}", threads));
     expect_no_reference(session, "threads");
   }
 }
 
 /// How a dynamic quantizer writes a convolution; `zeros`: of the weights, empty for none.
 std::string dynamic_conv(Random& random, const char* type, const std::string& zeros) {
-  const int64_t group = random.pick<int64_t>({1, 1, 2}), in = group * random.integer(1, 9), out = group * random.integer(1, 20);
-  const int64_t kernel = random.pick<int64_t>({1, 3, 5}), stride = random.integer(1, 2), dilation = random.integer(1, 2);
+  const int64_t group = random.pick<int64_t>({1, 1, 2}), in = group * random.integer(1, 9),
+                out = group * random.integer(1, 20);
+  const int64_t kernel = random.pick<int64_t>({1, 3, 5}), stride = random.integer(1, 2),
+                dilation = random.integer(1, 2);
   const auto pad = [&] { return random.integer(0, kernel / 2 + 1); };
   std::string text = fmt::format(
-      "graph \"g\" {{\n input %x: f32[N, {0}, {1}, {2}]\nconst %w: {3}[{4}, {5}, {6}, {6}] = random(1)\nconst %ws: f32[] = [0.01]\n"
+      "graph \"g\" {{\n input %x: f32[N, {0}, {1}, {2}]\nconst %w: {3}[{4}, {5}, {6}, {6}] = random(1)\nconst %ws: "
+      "f32[] = [0.01]\n"
       "const %b: f32[1, {4}, 1, 1] = random(2)\n",
       in, random.integer(9, 13), random.integer(9, 13), type, out, in / group, kernel);
-  if (!zeros.empty()) text += fmt::format("const %wz: {}[{}] = {}\n", type, zeros == "many" ? fmt::to_string(out) : "", zeros == "many" ? "random(3)" : "[" + zeros + "]");
+  if (!zeros.empty())
+    text += fmt::format("const %wz: {}[{}] = {}\n", type, zeros == "many" ? fmt::to_string(out) : "",
+                        zeros == "many" ? "random(3)" : "[" + zeros + "]");
   text += "%q, %s, %z = DynamicQuantizeLinear(%x)\n";
-  text += fmt::format("%c = ConvInteger(%q, %w, %z{}) {{group={}, strides=[{}, {}], dilations=[{}, {}], pads=[{}, {}, {}, {}]}}\n",
-                      zeros.empty() ? "" : ", %wz", group, stride, stride, dilation, dilation, pad(), pad(), pad(), pad());
-  text += "%f = Cast(%c) {to=1}\n%m = Mul(%s, %ws)\n%r = Mul(%f, %m)\n%a = Add(%r, %b)\n%y = Relu(%a)\noutput \"y\" = %y\n}";
+  text += fmt::format(
+      "%c = ConvInteger(%q, %w, %z{}) {{group={}, strides=[{}, {}], dilations=[{}, {}], pads=[{}, {}, {}, {}]}}\n",
+      zeros.empty() ? "" : ", %wz", group, stride, stride, dilation, dilation, pad(), pad(), pad(), pad());
+  text +=
+      "%f = Cast(%c) {to=1}\n%m = Mul(%s, %ws)\n%r = Mul(%f, %m)\n%a = Add(%r, %b)\n%y = Relu(%a)\noutput \"y\" = "
+      "%y\n}";
   return text;
 }
 
@@ -130,11 +141,13 @@ TEST(Integers, DynamicProductsRunOnIntegerKernels) {
             zero_points = fmt::format("const %wz: {}[{}] = random(3)\n", type, zeros[0] == 'm' ? "33" : "");
             argument = ", %wz";
           }
-          check(fmt::format("graph \"g\" {{\n input %x: f32[N, {0}, {1}]\nconst %w: {2}[{1}, 33] = random(1)\n{3}"
-                            "const %ws: f32[33] = random(4)\nconst %b: f32[33] = random(2)\n%q, %s, %z = DynamicQuantizeLinear(%x)\n"
-                            "%c = MatMulInteger(%q, %w, %z{4})\n%f = Cast(%c) {{to=1}}\n%m = Mul(%s, %ws)\n%r = Mul(%m, %f)\n"
-                            "%y = Add(%b, %r)\noutput \"y\" = %y\n}}",
-                            rows, depth, type, zero_points, argument),
+          check(fmt::format(
+                    "graph \"g\" {{\n input %x: f32[N, {0}, {1}]\nconst %w: {2}[{1}, 33] = random(1)\n{3}"
+                    "const %ws: f32[33] = random(4)\nconst %b: f32[33] = random(2)\n%q, %s, %z = "
+                    "DynamicQuantizeLinear(%x)\n"
+                    "%c = MatMulInteger(%q, %w, %z{4})\n%f = Cast(%c) {{to=1}}\n%m = Mul(%s, %ws)\n%r = Mul(%m, %f)\n"
+                    "%y = Add(%b, %r)\noutput \"y\" = %y\n}}",
+                    rows, depth, type, zero_points, argument),
                 5e-3, 1);
         }
 }
@@ -142,10 +155,18 @@ TEST(Integers, DynamicProductsRunOnIntegerKernels) {
 TEST(Integers, ProductsOfIntegersAreExactInI32) {
   for (const char* type : {"u8", "i8"})
     for (int64_t depth : {3, 100, 129, 700}) {
-      check(fmt::format("graph \"g\" {{\n input %x: u8[5, {0}]\nconst %xz: u8[] = [255]\nconst %w: {1}[{0}, 40] = random(1)\n"
-                        "const %wz: {1}[] = [100]\n%y = MatMulInteger(%x, %w, %xz, %wz)\noutput \"y\" = %y\n}}", depth, type), 0);
-      check(fmt::format("graph \"g\" {{\n input %x: u8[N, {0}, 6, 6]\nconst %w: {1}[9, {0}, 3, 3] = random(1)\nconst %wz: {1}[9] = random(2)\n"
-                        "const %xz: u8[] = [7]\n%y = ConvInteger(%x, %w, %xz, %wz) {{pads=[1, 1, 1, 1]}}\noutput \"y\" = %y\n}}", depth, type), 0);
+      check(fmt::format(
+                "graph \"g\" {{\n input %x: u8[5, {0}]\nconst %xz: u8[] = [255]\nconst %w: {1}[{0}, 40] = random(1)\n"
+                "const %wz: {1}[] = [100]\n%y = MatMulInteger(%x, %w, %xz, %wz)\noutput \"y\" = %y\n}}",
+                depth, type),
+            0);
+      check(
+          fmt::format(
+              "graph \"g\" {{\n input %x: u8[N, {0}, 6, 6]\nconst %w: {1}[9, {0}, 3, 3] = random(1)\nconst %wz: {1}[9] "
+              "= random(2)\n"
+              "const %xz: u8[] = [7]\n%y = ConvInteger(%x, %w, %xz, %wz) {{pads=[1, 1, 1, 1]}}\noutput \"y\" = %y\n}}",
+              depth, type),
+          0);
     }
 }
 
@@ -159,7 +180,10 @@ TEST(Integers, TiesOfDynamicQuantizationFallAsDefined) {
   })");
   // The example of the ONNX page of the op, zeros, and values that have no range.
   const float inf = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
-  for (const std::vector<float>& x : {std::vector<float>{0, 2, -3, -2.5f, 1.34f, 0.5f}, {0, 0, 0, 0, 0, 0}, {1, nan, 3, 4, 5, 6}, {inf, 1, 2, -4, 0, 1}}) {
+  for (const std::vector<float>& x : {std::vector<float>{0, 2, -3, -2.5f, 1.34f, 0.5f},
+                                      {0, 0, 0, 0, 0, 0},
+                                      {1, nan, 3, 4, 5, 6},
+                                      {inf, 1, 2, -4, 0, 1}}) {
     std::vector<Tensor> inputs{Tensor::of<float>({6}, x)};
     auto expected = evaluate(graph, inputs), got = Session(load(graph, {.threads = 1})).run(inputs);
     for (size_t i = 0; i < 3; ++i) EXPECT_EQ(got[i].to_floats(), expected[i].to_floats()) << i;
@@ -181,7 +205,8 @@ TEST(Integers, UnsignedWeightsAroundTheirMiddleAreIntegers) {
   })");
   auto inputs = random_inputs(graph, 3, 2);
   Session session(load(graph, {.threads = 1}));
-  testing_tools::expect_near(session.run(inputs)[0].cast(DType::f32), evaluate(graph, inputs)[0].cast(DType::f32), 0, 1, "one step");
+  testing_tools::expect_near(session.run(inputs)[0].cast(DType::f32), evaluate(graph, inputs)[0].cast(DType::f32), 0, 1,
+                             "one step");
   bool integers = false;
   for (const StepInfo& step : session.plan()->steps()) integers |= step.op == "Conv int8";
   EXPECT_TRUE(integers);

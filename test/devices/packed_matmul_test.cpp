@@ -15,12 +15,16 @@ using testing_tools::expect_near;
 using testing_tools::random_inputs;
 
 /// A product with weights of this type in groups (0: one scale a channel) and what may follow it.
-std::string product(const char* type, int64_t rows, int64_t depth, int64_t channels, int64_t group, bool transposed, bool zeros) {
+std::string product(const char* type, int64_t rows, int64_t depth, int64_t channels, int64_t group, bool transposed,
+                    bool zeros) {
   const int64_t groups = group ? (depth + group - 1) / group : 1;
   const std::string w = transposed ? fmt::format("{}, {}", channels, depth) : fmt::format("{}, {}", depth, channels);
-  const std::string s = group == 0 ? fmt::format("{}", channels) : transposed ? fmt::format("{}, {}", channels, groups) : fmt::format("{}, {}", groups, channels);
+  const std::string s = group == 0   ? fmt::format("{}", channels)
+                        : transposed ? fmt::format("{}, {}", channels, groups)
+                                     : fmt::format("{}, {}", groups, channels);
   std::string text = fmt::format(
-      "graph \"g\" {{\n input %x: f32[{}, {}]\nconst %w: {}[{}] = random(1)\nconst %s: f32[{}] = random(2)\nconst %b: f32[{}] = random(3)\n",
+      "graph \"g\" {{\n input %x: f32[{}, {}]\nconst %w: {}[{}] = random(1)\nconst %s: f32[{}] = random(2)\nconst %b: "
+      "f32[{}] = random(3)\n",
       rows, depth, type, w, s, channels);
   if (zeros) text += fmt::format("const %z: {}[{}] = random(4)\n", type, s);
   text += fmt::format("%d = DequantizeLinear(%w, %s{}) {{axis={}{}}}\n", zeros ? ", %z" : "",
@@ -61,7 +65,8 @@ TEST(PackedMatMul, IntegersBecomeFloatsInTheProduct) {
             auto expected = evaluate(graph, inputs);
             for (int threads : {1, 3}) {
               Session session(load(graph, {.threads = threads, .autotune = false}));
-              for (int round = 0; round < 2; ++round) expect_near(session.run(inputs)[0], expected[0], 2e-5, 2e-3, "product");
+              for (int round = 0; round < 2; ++round)
+                expect_near(session.run(inputs)[0], expected[0], 2e-5, 2e-3, "product");
               bool packed = false;
               for (const StepInfo& step : session.plan()->steps()) packed |= step.kernel.starts_with("hone matmul int");
               EXPECT_TRUE(packed);

@@ -98,7 +98,8 @@ TEST(Control, ZeroRunsGiveEmptyScanOutputs) {
 }
 
 TEST(Control, BodiesThatDoNotFitAreErrors) {
-  std::string changes = error_of_text(loop_text("f32[2]", "%d = Cast(%v) {to=7}\n output %go\n output %d\n output \"t\" = %d\n"));
+  std::string changes =
+      error_of_text(loop_text("f32[2]", "%d = Cast(%v) {to=7}\n output %go\n output %d\n output \"t\" = %d\n"));
   EXPECT_THAT(changes, HasSubstr("is f32 before the first run of the body and i64 after it"));
   std::string counts = error_of_text(loop_text("f32[2]", "output %go\n output %v\n"));
   EXPECT_THAT(counts, HasSubstr("its body has 2 outputs, expected 3"));
@@ -106,7 +107,8 @@ TEST(Control, BodiesThatDoNotFitAreErrors) {
   EXPECT_NE(inner, "no error");
   std::string captured = error_of_text(replaced(choice, "captures=1", "captures=5"));
   EXPECT_THAT(captured, HasSubstr("has 0 inputs of its own"));
-  std::string type = error_of_text(replaced(choice, "input %x: f32[N, 3]\n      const", "input %x: i64[N, 3]\n      const"));
+  std::string type =
+      error_of_text(replaced(choice, "input %x: f32[N, 3]\n      const", "input %x: i64[N, 3]\n      const"));
   EXPECT_THAT(type, HasSubstr("hands f32 to input 'x'"));
 }
 
@@ -128,7 +130,8 @@ TEST(Control, ErrorsInBodiesNameBothNodes) {
     output %y
   })");
   try {
-    evaluate(graph, std::vector<Tensor>{Tensor::scalar<bool>(true), Tensor::zeros(DType::f32, {4}), Tensor::of<int64_t>({1}, {3})});
+    evaluate(graph, std::vector<Tensor>{Tensor::scalar<bool>(true), Tensor::zeros(DType::f32, {4}),
+                                        Tensor::of<int64_t>({1}, {3})});
     FAIL();
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), HasSubstr("reshape 'inner' in if 'outer'"));

@@ -270,7 +270,8 @@ TEST(CumProd, DirectionsAndAxes) {
 }
 
 TEST(BitCast, ReadsTheSameBits) {
-  Attributes as_bits = {{"to", static_cast<int64_t>(DType::i32)}}, as_float = {{"to", static_cast<int64_t>(DType::f32)}};
+  Attributes as_bits = {{"to", static_cast<int64_t>(DType::i32)}},
+             as_float = {{"to", static_cast<int64_t>(DType::f32)}};
   EXPECT_EQ(run("BitCast", {f32({1, -2})}, as_bits).to_ints(), (Ints{0x3f800000, -0x40000000}));
   expect_near(run("BitCast", {ints(DType::i32, {0x3f800000})}, as_float), {1});
   EXPECT_THAT(failure("BitCast", {i64({1})}, as_float), HasSubstr("not as wide"));

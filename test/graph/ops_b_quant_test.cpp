@@ -49,7 +49,8 @@ TEST(OpsQuant, PerAxis) {
   EXPECT_THAT(failure("QuantizeLinear", {x, scale}, {{"axis", int64_t{3}}}), HasSubstr("axis is 3"));
   EXPECT_THAT(failure("DequantizeLinear", {q, scale, zero}, {{"block_size", int64_t{2}}}),
               HasSubstr("scale has shape [2], expected one number or [2, 1, 2] for axis 1"));
-  EXPECT_THAT(failure("DequantizeLinear", {q, scale, zero}, {{"block_size", int64_t{-1}}}), HasSubstr("block_size is -1"));
+  EXPECT_THAT(failure("DequantizeLinear", {q, scale, zero}, {{"block_size", int64_t{-1}}}),
+              HasSubstr("block_size is -1"));
   EXPECT_THAT(failure("DequantizeLinear", {q, scale, ints(DType::u8, {0, 0})}),
               HasSubstr("zero point is u8, the input is i8"));
 }
@@ -69,8 +70,10 @@ TEST(OpsQuant, Blocks) {
 
 TEST(OpsQuant, TypesOfNewerOpsets) {
   Tensor x = f32({1, 2}), half = Tensor::scalar(0.5f).cast(DType::f16);
-  EXPECT_EQ(run("DequantizeLinear", {ints(DType::u16, {4, 6}), half}, {{"output_dtype", int64_t{1}}}).dtype(), DType::f32);
-  EXPECT_EQ(run("QuantizeLinear", {x, half, scalar(DType::u16, 0)}, {{"precision", int64_t{1}}}).to_ints(), (Ints{2, 4}));
+  EXPECT_EQ(run("DequantizeLinear", {ints(DType::u16, {4, 6}), half}, {{"output_dtype", int64_t{1}}}).dtype(),
+            DType::f32);
+  EXPECT_EQ(run("QuantizeLinear", {x, half, scalar(DType::u16, 0)}, {{"precision", int64_t{1}}}).to_ints(),
+            (Ints{2, 4}));
   EXPECT_THAT(failure("DequantizeLinear", {ints(DType::u8, {1}), half}, {{"output_dtype", int64_t{2}}}),
               HasSubstr("output_dtype is u8"));
 }

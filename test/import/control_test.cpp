@@ -33,7 +33,9 @@ std::string node_with_graphs(const OnnxNode& node, const std::vector<std::pair<s
   });
 }
 
-Tensor floats(const std::vector<float>& values) { return Tensor::of<float>({static_cast<int64_t>(values.size())}, values); }
+Tensor floats(const std::vector<float>& values) {
+  return Tensor::of<float>({static_cast<int64_t>(values.size())}, values);
+}
 Tensor flag(bool value) { return Tensor::scalar<bool>(value); }
 
 /// if (c) y = x + w else y = relu(x), with x, w and the inner value r of the graph around.
@@ -44,7 +46,8 @@ OnnxBuilder if_model() {
   model.input("c", Shape{}, DType::boolean).input("x", Shape{3}).output("y");
   model.initializer("w", floats({10, 20, 30}));
   model.node({"Relu", {"x"}, {"r"}, {}, "relu"});
-  model.field(onnx::graph::node, node_with_graphs({"If", {"c"}, {"y"}, {}, "choice"}, {{"then_branch", yes}, {"else_branch", no}}));
+  model.field(onnx::graph::node,
+              node_with_graphs({"If", {"c"}, {"y"}, {}, "choice"}, {{"then_branch", yes}, {"else_branch", no}}));
   return model;
 }
 
@@ -130,7 +133,9 @@ TEST(ImportControl, LoopEndsByCountOrCondition) {
   verify(graph);
   EXPECT_EQ(to_string(graph.outputs()[0].value->type), "f32[2]");
   EXPECT_EQ(to_string(graph.outputs()[1].value->type), "f32[?, 2]");
-  auto run = [&](int64_t n) { return evaluate(graph, std::vector<Tensor>{Tensor::scalar<int64_t>(n), floats({1, 3})}); };
+  auto run = [&](int64_t n) {
+    return evaluate(graph, std::vector<Tensor>{Tensor::scalar<int64_t>(n), floats({1, 3})});
+  };
   auto two = run(2), many = run(100), none = run(0);
   EXPECT_EQ(two[0].to_floats(), (std::vector<float>{2, 6}));
   EXPECT_EQ(two[1].to_floats(), (std::vector<float>{2, 6, 4, 12}));
@@ -161,7 +166,8 @@ TEST(ImportControl, LargeConstantsOfBodiesAreWrittenOnce) {
   no.output("b").node({"Sub", {"x", "w"}, {"b"}, {}, "minus"});
   model.input("c", Shape{}, DType::boolean).input("x", Shape{1000}).output("y");
   model.initializer("w", random_tensor(DType::f32, {1000}, 3));
-  model.field(onnx::graph::node, node_with_graphs({"If", {"c"}, {"y"}, {}, "choice"}, {{"then_branch", yes}, {"else_branch", no}}));
+  model.field(onnx::graph::node,
+              node_with_graphs({"If", {"c"}, {"y"}, {}, "choice"}, {{"then_branch", yes}, {"else_branch", no}}));
   OnnxFolder folder;
   auto path = folder.write("model.onnx", "");
   export_model(model.import(), path);
@@ -215,15 +221,19 @@ TEST(ImportControl, NestedGraphsSeeAllGraphsAround) {
   inner_yes.output("p").node({"Add", {"far", "near"}, {"p"}, {}, "sum"});
   inner_no.output("q").node({"Identity", {"k"}, {"q"}, {}, "id"});
   yes.output("out").node({"Neg", {"x"}, {"near"}, {}, "neg"});
-  yes.field(onnx::graph::node, node_with_graphs({"If", {"d"}, {"out"}, {}, "inner"}, {{"then_branch", inner_yes}, {"else_branch", inner_no}}));
+  yes.field(onnx::graph::node, node_with_graphs({"If", {"d"}, {"out"}, {}, "inner"},
+                                                {{"then_branch", inner_yes}, {"else_branch", inner_no}}));
   no.output("far");  // a value of the graph around, as it is
   model.input("c", Shape{}, DType::boolean).input("d", Shape{}, DType::boolean).input("x", Shape{2}).output("y");
   model.initializer("k", floats({7, 8})).node({"Abs", {"x"}, {"far"}, {}, "abs"});
-  model.field(onnx::graph::node, node_with_graphs({"If", {"c"}, {"y"}, {}, "outer"}, {{"then_branch", yes}, {"else_branch", no}}));
+  model.field(onnx::graph::node,
+              node_with_graphs({"If", {"c"}, {"y"}, {}, "outer"}, {{"then_branch", yes}, {"else_branch", no}}));
   Graph graph = model.import();
   verify(graph);
   for (const Graph& g : {graph.clone(), exported(graph)}) {
-    auto run = [&](bool c, bool d) { return evaluate(g, std::vector<Tensor>{flag(c), flag(d), floats({-1, 2})})[0].to_floats(); };
+    auto run = [&](bool c, bool d) {
+      return evaluate(g, std::vector<Tensor>{flag(c), flag(d), floats({-1, 2})})[0].to_floats();
+    };
     EXPECT_EQ(run(true, true), (std::vector<float>{2, 0}));
     EXPECT_EQ(run(true, false), (std::vector<float>{7, 8}));
     EXPECT_EQ(run(false, true), (std::vector<float>{1, 2}));
@@ -237,9 +247,12 @@ TEST(ImportControl, ABranchThatSizesRuleOutNeedNotFit) {
   no.output("p").node({"Conv", {"x", "w"}, {"p"}, {}, "conv"});
   model.input("x", Shape{2, 3}).output("y").initializer("w", Tensor::zeros(DType::f32, {1, 1, 3, 3}));
   model.initializer("two", Tensor::of<int64_t>({1}, {2})).initializer("axes", Tensor::of<int64_t>({1}, {0}));
-  model.node({"Shape", {"x"}, {"s"}, {}, "s"}).node({"Shape", {"s"}, {"r"}, {}, "r"}).node({"Equal", {"r", "two"}, {"e"}, {}, "e"});
+  model.node({"Shape", {"x"}, {"s"}, {}, "s"})
+      .node({"Shape", {"s"}, {"r"}, {}, "r"})
+      .node({"Equal", {"r", "two"}, {"e"}, {}, "e"});
   model.node({"Squeeze", {"e", "axes"}, {"c"}, {}, "c"});
-  model.field(onnx::graph::node, node_with_graphs({"If", {"c"}, {"y"}, {}, "if"}, {{"then_branch", yes}, {"else_branch", no}}));
+  model.field(onnx::graph::node,
+              node_with_graphs({"If", {"c"}, {"y"}, {}, "if"}, {{"then_branch", yes}, {"else_branch", no}}));
   Graph graph = model.import();
   EXPECT_NE(graph.find_node("if/neg"), nullptr);
   EXPECT_EQ(graph.find_node("if"), nullptr);
@@ -253,7 +266,8 @@ TEST(ImportControl, BrokenNodesAreNamed) {
   OnnxBuilder ghost;
   yes.output("a").node({"Neg", {"ghost"}, {"a"}, {}, "neg"});
   ghost.input("c", Shape{}, DType::boolean).output("y");
-  ghost.field(onnx::graph::node, node_with_graphs({"If", {"c"}, {"y"}, {}, "choice"}, {{"then_branch", yes}, {"else_branch", yes}}));
+  ghost.field(onnx::graph::node,
+              node_with_graphs({"If", {"c"}, {"y"}, {}, "choice"}, {{"then_branch", yes}, {"else_branch", yes}}));
   EXPECT_THAT(error_of([&] { ghost.import(); }), HasSubstr("uses value 'ghost' that nothing produces"));
 }
 
@@ -278,7 +292,8 @@ TEST(ImportControl, LoopThatChangesARankOfItsState) {
   model.field(onnx::graph::node, node_with_graphs({"Loop", {"n", "", "x"}, {"y"}, {}, "loop"}, {{"body", body}}));
   Graph graph = model.import();
   EXPECT_EQ(to_string(graph.outputs()[0].value->type), "f32[*]");
-  EXPECT_EQ(evaluate(graph, std::vector<Tensor>{Tensor::scalar<int64_t>(3), floats({1, 2})})[0].dims(), (Dims{1, 1, 1, 2}));
+  EXPECT_EQ(evaluate(graph, std::vector<Tensor>{Tensor::scalar<int64_t>(3), floats({1, 2})})[0].dims(),
+            (Dims{1, 1, 1, 2}));
 }
 
 TEST(ImportFunctions, AreInlinedWithAttributes) {
@@ -286,7 +301,8 @@ TEST(ImportFunctions, AreInlinedWithAttributes) {
   model.input("x", Shape{4}).output("y").output("z");
   model.node({"Twice", {"x"}, {"y"}, {{"slope", 0.25f}}, "first", "local"});
   model.node({"Twice", {"x"}, {"z"}, {}, "second", "local"});
-  std::string leaky = node_message({"LeakyRelu", {"a"}, {"b"}, {}, "leaky"}, reference("alpha", "slope", onnx::AttributeType::f));
+  std::string leaky =
+      node_message({"LeakyRelu", {"a"}, {"b"}, {}, "leaky"}, reference("alpha", "slope", onnx::AttributeType::f));
   std::string call = node_message({"Sum2", {"b", "b"}, {"c"}, {}, "sum", "local"});
   std::string add = node_message({"Add", {"p", "q"}, {"r"}, {}, "add"});
   add_function(model, function_message("Twice", {"a"}, {"c"}, {leaky, call}, attribute_message("slope", 0.5f)));
@@ -339,7 +355,8 @@ TEST(ImportFunctions, RecursionAndBlowUpAreErrors) {
     std::string next = "F" + std::to_string(level + 1), value = "a";
     for (int i = 0; i < 10; ++i) {
       std::string out = i == 9 ? "b" : "v" + std::to_string(i);
-      nodes.push_back(node_message({level == 29 ? "Neg" : next, {value}, {out}, {}, "n" + std::to_string(i), level == 29 ? "" : "local"}));
+      nodes.push_back(node_message(
+          {level == 29 ? "Neg" : next, {value}, {out}, {}, "n" + std::to_string(i), level == 29 ? "" : "local"}));
       value = out;
     }
     add_function(bomb, function_message("F" + std::to_string(level), {"a"}, {"b"}, nodes));

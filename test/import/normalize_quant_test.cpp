@@ -16,8 +16,8 @@ Tensor bytes(const std::vector<int64_t>& values, DType dtype = DType::u8) {
   return Tensor::of<int64_t>({static_cast<int64_t>(values.size())}, values).cast(dtype);
 }
 
-/// A node of domain com.microsoft over x [1, 2, 2] u8 with scale "xs" 0.5 and zero point "xz" 10; "ys" 0.25 and "yz" 20 are
-/// for its output, "b" (scale "bs" 2, zero "bz" 1) is a second operand.
+/// A node of domain com.microsoft over x [1, 2, 2] u8 with scale "xs" 0.5 and zero point "xz" 10; "ys" 0.25 and "yz" 20
+/// are for its output, "b" (scale "bs" 2, zero "bz" 1) is a second operand.
 std::vector<int64_t> run(const std::string& op, const std::vector<std::string>& inputs, const Attributes& attributes,
                          const std::vector<int64_t>& x, const Dims& dims = {1, 2, 2}) {
   OnnxBuilder model(13);
@@ -39,7 +39,8 @@ std::vector<int64_t> run(const std::string& op, const std::vector<std::string>& 
 }
 
 using Ints = std::vector<int64_t>;
-const std::vector<std::string> two = {"x", "xs", "xz", "b", "bs", "bz", "ys", "yz"}, one = {"x", "xs", "xz", "ys", "yz"};
+const std::vector<std::string> two = {"x", "xs", "xz", "b", "bs", "bz", "ys", "yz"},
+                               one = {"x", "xs", "xz", "ys", "yz"};
 
 TEST(NormalizeQuant, Arithmetic) {
   // x = 0, 1, -1, 2 and b = 2, 4, 6, 8.
@@ -56,8 +57,9 @@ TEST(NormalizeQuant, Activations) {
 TEST(NormalizeQuant, PoolsAndConcat) {
   EXPECT_EQ(run("QLinearGlobalAveragePool", one, {}, {10, 12, 8, 16}), (Ints{22, 24}));
   EXPECT_EQ(run("QLinearAveragePool", one, {{"kernel_shape", Ints{2}}}, {10, 12, 8, 16}), (Ints{22, 24}));
-  EXPECT_EQ(run("QLinearConcat", {"ys", "yz", "x", "xs", "xz", "b", "bs", "bz"}, {{"axis", int64_t{2}}}, {10, 12, 8, 14}),
-            (Ints{20, 24, 28, 36, 16, 28, 44, 52}));
+  EXPECT_EQ(
+      run("QLinearConcat", {"ys", "yz", "x", "xs", "xz", "b", "bs", "bz"}, {{"axis", int64_t{2}}}, {10, 12, 8, 14}),
+      (Ints{20, 24, 28, 36, 16, 28, 44, 52}));
 }
 
 TEST(NormalizeQuant, Gemm) {
@@ -72,8 +74,8 @@ TEST(NormalizeQuant, WhatOnlyTheOptimizerWritesIsRefused) {
 }
 
 /// The f32 result of a node of domain com.microsoft over x [2, 4].
-std::vector<float> product(const std::string& op, const std::vector<std::string>& inputs, const Attributes& attributes, DType type,
-                           const std::vector<float>& x) {
+std::vector<float> product(const std::string& op, const std::vector<std::string>& inputs, const Attributes& attributes,
+                           DType type, const std::vector<float>& x) {
   OnnxBuilder model(13);
   model.input("x", Shape(Dims{2, 4}), type);
   model.initializer("xs", Tensor::scalar(0.5f));
@@ -98,22 +100,33 @@ using Floats = std::vector<float>;
 TEST(NormalizeQuant, ProductsWithScales) {
   // x = 0, 1, -1, 2 and 0, 0, 0, 5 times w - (1, 2) = 0 0, 2 2, 4 4, 6 6, with scales 1 and 2.
   const Floats x{10, 12, 8, 14, 10, 10, 10, 20};
-  EXPECT_EQ(product("MatMulIntegerToFloat", {"x", "w", "xs", "ws", "xz", "wz", "b"}, {}, DType::u8, x), (Floats{110, 220, 130, 260}));
-  EXPECT_EQ(product("MatMulIntegerToFloat", {"x", "w", "xs", "ws", "xz", "wz"}, {}, DType::u8, x), (Floats{10, 20, 30, 60}));
+  EXPECT_EQ(product("MatMulIntegerToFloat", {"x", "w", "xs", "ws", "xz", "wz", "b"}, {}, DType::u8, x),
+            (Floats{110, 220, 130, 260}));
+  EXPECT_EQ(product("MatMulIntegerToFloat", {"x", "w", "xs", "ws", "xz", "wz"}, {}, DType::u8, x),
+            (Floats{10, 20, 30, 60}));
   // 255 steps of 1 from -55 on: nothing is rounded.
-  EXPECT_EQ(product("DynamicQuantizeMatMul", {"x", "w", "ws", "wz", "b"}, {}, DType::f32, {0, 1, -1, 200, -55, 0, 0, 0}),
-            (Floats{1298, 2596, 100, 200}));
+  EXPECT_EQ(
+      product("DynamicQuantizeMatMul", {"x", "w", "ws", "wz", "b"}, {}, DType::f32, {0, 1, -1, 200, -55, 0, 0, 0}),
+      (Floats{1298, 2596, 100, 200}));
 }
 
 TEST(NormalizeQuant, WeightsInBlocksOfFewBits) {
   const Attributes sizes{{"K", int64_t{4}}, {"N", int64_t{2}}, {"bits", int64_t{4}}, {"block_size", int64_t{2}}};
   // Without zero points 8 is taken off: -7 -6 | -50 -80 and -400 -300 | -2000 -8000.
-  EXPECT_EQ(product("MatMulNBits", {"x", "n", "ns"}, sizes, DType::f32, {1, 0, 0, 0, 0, 1, 1, 0}), (Floats{-7, -400, -56, -2300}));
+  EXPECT_EQ(product("MatMulNBits", {"x", "n", "ns"}, sizes, DType::f32, {1, 0, 0, 0, 0, 1, 1, 0}),
+            (Floats{-7, -400, -56, -2300}));
   // Zero points 1 | 2 and 3 | 0: 0 1 | 10 -20 and 100 200 | 6000 0.
-  EXPECT_EQ(product("MatMulNBits", {"x", "n", "ns", "nz", "", "b"}, sizes, DType::f32, {1, 1, 1, 1, 0, 0, 0, 1}), (Floats{91, 6500, 80, 200}));
-  EXPECT_THAT(error_of([&] { product("MatMulNBits", {"x", "n", "ns"}, {{"K", int64_t{40}}, {"N", int64_t{2}}, {"block_size", int64_t{2}}}, DType::f32, Floats(8)); }),
+  EXPECT_EQ(product("MatMulNBits", {"x", "n", "ns", "nz", "", "b"}, sizes, DType::f32, {1, 1, 1, 1, 0, 0, 0, 1}),
+            (Floats{91, 6500, 80, 200}));
+  EXPECT_THAT(error_of([&] {
+                product("MatMulNBits", {"x", "n", "ns"},
+                        {{"K", int64_t{40}}, {"N", int64_t{2}}, {"block_size", int64_t{2}}}, DType::f32, Floats(8));
+              }),
               HasSubstr("expected 40 bytes and 40 numbers"));
-  EXPECT_THAT(error_of([&] { product("MatMulNBits", {"x", "n", "ns"}, {{"bits", int64_t{3}}}, DType::f32, Floats(8)); }), HasSubstr("3 bits"));
+  EXPECT_THAT(error_of([&] {
+                product("MatMulNBits", {"x", "n", "ns"}, {{"bits", int64_t{3}}}, DType::f32, Floats(8));
+              }),
+              HasSubstr("3 bits"));
 }
 
 }  // namespace

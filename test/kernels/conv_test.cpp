@@ -27,8 +27,8 @@ ConvShape random_shape(Random& random, bool integer) {
 std::string describe(const ConvShape& s) {
   auto text = [](auto... v) { return ((std::to_string(v) + " ") + ...); };
   return text(s.batch, s.height, s.width, s.channels, s.out_channels) + "groups " + text(s.groups) + "k " +
-         text(s.kernel_h, s.kernel_w) + "s " + text(s.stride_h, s.stride_w) + "d " + text(s.dilation_h, s.dilation_w) + "p " +
-         text(s.pad_top, s.pad_left) + "out " + text(s.out_height, s.out_width);
+         text(s.kernel_h, s.kernel_w) + "s " + text(s.stride_h, s.stride_w) + "d " + text(s.dilation_h, s.dilation_w) +
+         "p " + text(s.pad_top, s.pad_left) + "out " + text(s.out_height, s.out_width);
 }
 
 /// The exact accumulators; x(i) and w(i) by element, padding counts as nothing.
@@ -45,7 +45,8 @@ std::vector<double> reference(const ConvShape& s, X x, W w) {
             const int64_t ih = oh * s.stride_h - s.pad_top + tap / s.kernel_w * s.dilation_h;
             const int64_t iw = ow * s.stride_w - s.pad_left + tap % s.kernel_w * s.dilation_w;
             if (ih < 0 || ih >= s.height || iw < 0 || iw >= s.width) continue;
-            const int64_t first = ((n * s.height + ih) * s.width + iw) * s.channels + k / s.group_out_channels() * depth;
+            const int64_t first =
+                ((n * s.height + ih) * s.width + iw) * s.channels + k / s.group_out_channels() * depth;
             for (int64_t c = 0; c < depth; ++c) acc[at] += x(first + c) * w((k * depth + c) * s.taps() + tap);
           }
   return acc;
@@ -55,19 +56,21 @@ std::shared_ptr<void> aligned(size_t bytes) { return {std::aligned_alloc(64, (by
 
 /// Runs random disjoint ranges of pixels and blocks and checks every output.
 template <class Run>
-void check(const ConvShape& s, Random& random, const Epilogue& e, const std::vector<double>& acc, int64_t blocks, double tolerance,
-           Run run) {
+void check(const ConvShape& s, Random& random, const Epilogue& e, const std::vector<double>& acc, int64_t blocks,
+           double tolerance, Run run) {
   const size_t size = e.out_type == DType::f32 ? 4 : 1;
   std::vector<uint8_t> y(acc.size() * size + 64, 0x5a);
   for (int64_t pixel = 0; pixel < s.pixels();) {
-    const int64_t end = std::min<int64_t>(s.pixels(), pixel + random.range(1, 60)), cut = random.range(0, static_cast<int>(blocks));
+    const int64_t end = std::min<int64_t>(s.pixels(), pixel + random.range(1, 60)),
+                  cut = random.range(0, static_cast<int>(blocks));
     if (cut > 0) run(y.data(), ConvRange{pixel, end, 0, cut});
     if (cut < blocks) run(y.data(), ConvRange{pixel, end, cut, blocks});
     pixel = end;
   }
   for (size_t i = 0; i < acc.size(); ++i) {
     const double wanted = epilogue_reference(e, acc[i], i % static_cast<size_t>(s.out_channels), i);
-    ASSERT_TRUE(close_to(e.out_type, element(y.data(), e.out_type, i), wanted, e.out_inverse_scale, e.out_zero, tolerance))
+    ASSERT_TRUE(
+        close_to(e.out_type, element(y.data(), e.out_type, i), wanted, e.out_inverse_scale, e.out_zero, tolerance))
         << "element " << i << " is " << element(y.data(), e.out_type, i) << ", value " << wanted;
   }
   for (size_t i = acc.size() * size; i < y.size(); ++i) ASSERT_EQ(y[i], 0x5a) << "written behind the end";
@@ -85,7 +88,8 @@ TEST(Conv, FloatMatchesTheDefinitionForAnyShapeAndEpilogue) {
       const auto w = random.floats(static_cast<size_t>(s.out_channels * s.group_channels() * s.taps()), -1, 1);
       const auto acc = reference(s, [&](int64_t i) { return static_cast<double>(x[static_cast<size_t>(i)]); },
                                  [&](int64_t i) { return w[static_cast<size_t>(i)]; });
-      const RandomEpilogue epilogue(random, s.out_channels, acc.size(), std::sqrt(static_cast<float>(s.group_channels())));
+      const RandomEpilogue epilogue(random, s.out_channels, acc.size(),
+                                    std::sqrt(static_cast<float>(s.group_channels())));
       const int64_t blocks = kernels->blocks(s);
       auto packed = aligned(kernels->packed_bytes(s));
       for (int64_t block = blocks; block-- > 0;) kernels->pack(s, w.data(), packed.get(), block, block + 1);
@@ -113,9 +117,11 @@ TEST(Conv, IntegersAreExactForAnyShapeZeroPointAndEpilogue) {
         for (auto& v : x) v = type == DType::u8 ? 255 : 128;
       if (random.range(0, 2) == 0)
         for (auto& v : w) v = random.pick<uint8_t>({127, 128});
-      const auto acc = reference(s, [&](int64_t i) { return byte_value(type, x[static_cast<size_t>(i)]) - static_cast<double>(zero); },
-                                 [&](int64_t i) { return static_cast<int8_t>(w[static_cast<size_t>(i)]); });
-      const RandomEpilogue epilogue(random, s.out_channels, acc.size(), 5e3f * std::sqrt(static_cast<float>(s.group_channels())));
+      const auto acc = reference(
+          s, [&](int64_t i) { return byte_value(type, x[static_cast<size_t>(i)]) - static_cast<double>(zero); },
+          [&](int64_t i) { return static_cast<int8_t>(w[static_cast<size_t>(i)]); });
+      const RandomEpilogue epilogue(random, s.out_channels, acc.size(),
+                                    5e3f * std::sqrt(static_cast<float>(s.group_channels())));
       const int64_t blocks = kernels->blocks(s);
       auto packed = aligned(kernels->packed_bytes(s));
       for (int64_t block = blocks; block-- > 0;)

@@ -42,7 +42,8 @@ TEST(ResizeKernels, SmoothIsTheWeightedSum) {
       resize_kernels(isa).smooth(job, y.data(), scratch.data(), 0, outer * job.out_height);
       for (size_t i = 0; i < out_count; ++i) {
         int64_t c = static_cast<int64_t>(i) % job.channels, ox = static_cast<int64_t>(i) / job.channels % job.out_width;
-        int64_t r = static_cast<int64_t>(i) / job.channels / job.out_width, oy = r % job.out_height, o = r / job.out_height;
+        int64_t r = static_cast<int64_t>(i) / job.channels / job.out_width, oy = r % job.out_height,
+                o = r / job.out_height;
         double sum = 0;
         for (int a = 0; a < job.rows.taps; ++a)
           for (int b = 0; b < job.columns.taps; ++b) {
@@ -53,7 +54,8 @@ TEST(ResizeKernels, SmoothIsTheWeightedSum) {
             sum += value * row_weight[static_cast<size_t>(oy * job.rows.taps + a)] *
                    column_weight[static_cast<size_t>(b * job.out_width + ox)];
           }
-        ASSERT_TRUE(close_to(job.target.type, element(y.data(), job.target.type, i), sum, 40, 7, 1e-5)) << at(isa, random);
+        ASSERT_TRUE(close_to(job.target.type, element(y.data(), job.target.type, i), sum, 40, 7, 1e-5))
+            << at(isa, random);
       }
     }
 }
@@ -65,8 +67,8 @@ TEST(ReduceKernels, EveryKindOverAnyAxis) {
       int64_t outer = random.range(1, 3), length = random.range(1, 200), inner = random.pick({1, 1, 2, 7, 16, 70});
       auto x = random.floats(static_cast<size_t>(outer * length * inner));
       std::vector<float> y(static_cast<size_t>(outer * inner));
-      auto kind = random.pick({Reduction::sum, Reduction::mean, Reduction::maximum, Reduction::minimum, Reduction::sum_square,
-                               Reduction::l1, Reduction::l2});
+      auto kind = random.pick({Reduction::sum, Reduction::mean, Reduction::maximum, Reduction::minimum,
+                               Reduction::sum_square, Reduction::l1, Reduction::l2});
       reduce_kernels(isa).reduce(kind, x.data(), length, inner, y.data(), 0, outer);
       for (int64_t o = 0; o < outer; ++o)
         for (int64_t i = 0; i < inner; ++i) {
@@ -75,10 +77,15 @@ TEST(ReduceKernels, EveryKindOverAnyAxis) {
             double v = x[static_cast<size_t>((o * length + k) * inner + i)];
             sum += v, squares += v * v, magnitude += std::abs(v), high = std::max(high, v), low = std::min(low, v);
           }
-          double wanted = kind == Reduction::sum ? sum : kind == Reduction::mean ? sum / static_cast<double>(length)
-                        : kind == Reduction::maximum ? high : kind == Reduction::minimum ? low
-                        : kind == Reduction::sum_square ? squares : kind == Reduction::l1 ? magnitude : std::sqrt(squares);
-          ASSERT_NEAR(y[static_cast<size_t>(o * inner + i)], wanted, 2e-4) << at(isa, random) << " kind " << static_cast<int>(kind);
+          double wanted = kind == Reduction::sum          ? sum
+                          : kind == Reduction::mean       ? sum / static_cast<double>(length)
+                          : kind == Reduction::maximum    ? high
+                          : kind == Reduction::minimum    ? low
+                          : kind == Reduction::sum_square ? squares
+                          : kind == Reduction::l1         ? magnitude
+                                                          : std::sqrt(squares);
+          ASSERT_NEAR(y[static_cast<size_t>(o * inner + i)], wanted, 2e-4)
+              << at(isa, random) << " kind " << static_cast<int>(kind);
         }
     }
 }
@@ -92,15 +99,18 @@ TEST(ReduceKernels, LayerNorm) {
       auto scale = random.floats(static_cast<size_t>(length)), bias = random.floats(static_cast<size_t>(length));
       bool with_bias = random.range(0, 1);
       std::vector<float> y(x.size());
-      reduce_kernels(isa).layer_norm(x.data(), length, 1e-3f, scale.data(), with_bias ? bias.data() : nullptr, y.data(), 0, rows);
+      reduce_kernels(isa).layer_norm(x.data(), length, 1e-3f, scale.data(), with_bias ? bias.data() : nullptr, y.data(),
+                                     0, rows);
       for (int64_t r = 0; r < rows; ++r) {
         double mean = 0, variance = 0;
-        for (int64_t i = 0; i < length; ++i) mean += x[static_cast<size_t>(r * length + i)] / static_cast<double>(length);
+        for (int64_t i = 0; i < length; ++i)
+          mean += x[static_cast<size_t>(r * length + i)] / static_cast<double>(length);
         for (int64_t i = 0; i < length; ++i)
           variance += std::pow(x[static_cast<size_t>(r * length + i)] - mean, 2) / static_cast<double>(length);
         for (int64_t i = 0; i < length; ++i) {
           size_t k = static_cast<size_t>(i);
-          double wanted = (x[static_cast<size_t>(r * length + i)] - mean) / std::sqrt(variance + 1e-3) * scale[k] + (with_bias ? bias[k] : 0);
+          double wanted = (x[static_cast<size_t>(r * length + i)] - mean) / std::sqrt(variance + 1e-3) * scale[k] +
+                          (with_bias ? bias[k] : 0);
           ASSERT_NEAR(y[static_cast<size_t>(r * length + i)], wanted, 1e-4) << at(isa, random);
         }
       }
@@ -115,9 +125,11 @@ TEST(MatMulKernels, ProductsOfAnySizes) {
       s.rows = random.range(1, 20), s.depth = random.range(1, 40), s.columns = random.range(1, 150);
       s.a_row = s.depth + random.range(0, 3), s.y_row = s.columns + random.range(0, 3);
       bool transposed = random.range(0, 1);
-      auto a = random.floats(static_cast<size_t>(s.rows * s.a_row)), b = random.floats(static_cast<size_t>(s.depth * s.columns));
+      auto a = random.floats(static_cast<size_t>(s.rows * s.a_row)),
+           b = random.floats(static_cast<size_t>(s.depth * s.columns));
       const auto& kernel = matmul_kernels(isa);
-      std::vector<float> packed(kernel.packed_floats(s.depth, s.columns)), y(static_cast<size_t>(s.rows * s.y_row), 9.0f);
+      std::vector<float> packed(kernel.packed_floats(s.depth, s.columns)),
+          y(static_cast<size_t>(s.rows * s.y_row), 9.0f);
       MatrixView view{b.data(), transposed ? 1 : s.columns, transposed ? s.depth : 1};
       kernel.pack(view, s.depth, s.columns, packed.data());
       kernel.run(s, a.data(), packed.data(), 0.5f, y.data(), 0, s.rows);
@@ -125,7 +137,8 @@ TEST(MatMulKernels, ProductsOfAnySizes) {
         for (int64_t c = 0; c < s.y_row; ++c) {
           double wanted = c < s.columns ? 0 : 9;
           for (int64_t k = 0; k < s.depth && c < s.columns; ++k)
-            wanted += 0.5 * a[static_cast<size_t>(r * s.a_row + k)] * b[static_cast<size_t>(k * view.row + c * view.column)];
+            wanted +=
+                0.5 * a[static_cast<size_t>(r * s.a_row + k)] * b[static_cast<size_t>(k * view.row + c * view.column)];
           ASSERT_NEAR(y[static_cast<size_t>(r * s.y_row + c)], wanted, 1e-4) << at(isa, random);
         }
     }
@@ -136,27 +149,35 @@ TEST(MatMulKernels, AttentionIsSoftmaxOfScores) {
   for (int round = 0; round < 30; ++round)
     for (Isa isa : isas()) {
       AttentionShape s;
-      s.queries = random.range(1, 60), s.keys = random.range(1, 40), s.depth = random.range(1, 20), s.value_depth = random.range(1, 20);
-      s.q_row = s.depth + random.range(0, 5), s.k_row = s.depth + 1, s.v_row = s.value_depth + 2, s.y_row = s.value_depth + 3;
+      s.queries = random.range(1, 60), s.keys = random.range(1, 40), s.depth = random.range(1, 20),
+      s.value_depth = random.range(1, 20);
+      s.q_row = s.depth + random.range(0, 5), s.k_row = s.depth + 1, s.v_row = s.value_depth + 2,
+      s.y_row = s.value_depth + 3;
       s.scale = 0.7f;
-      auto q = random.floats(static_cast<size_t>(s.queries * s.q_row)), k = random.floats(static_cast<size_t>(s.keys * s.k_row));
-      auto v = random.floats(static_cast<size_t>(s.keys * s.v_row)), mask = random.floats(static_cast<size_t>(s.queries * s.keys));
+      auto q = random.floats(static_cast<size_t>(s.queries * s.q_row)),
+           k = random.floats(static_cast<size_t>(s.keys * s.k_row));
+      auto v = random.floats(static_cast<size_t>(s.keys * s.v_row)),
+           mask = random.floats(static_cast<size_t>(s.queries * s.keys));
       bool masked = random.range(0, 1);
       const auto& kernel = matmul_kernels(isa);
       std::vector<float> y(static_cast<size_t>(s.queries * s.y_row)), scratch(kernel.attention_floats(s));
-      kernel.attention(s, q.data(), k.data(), v.data(), masked ? mask.data() : nullptr, s.keys, y.data(), scratch.data());
+      kernel.attention(s, q.data(), k.data(), v.data(), masked ? mask.data() : nullptr, s.keys, y.data(),
+                       scratch.data());
       for (int64_t i = 0; i < s.queries; ++i) {
         std::vector<double> score(static_cast<size_t>(s.keys));
         double total = 0;
         for (int64_t j = 0; j < s.keys; ++j) {
           double dot = 0;
-          for (int64_t d = 0; d < s.depth; ++d) dot += double{q[static_cast<size_t>(i * s.q_row + d)]} * k[static_cast<size_t>(j * s.k_row + d)];
-          score[static_cast<size_t>(j)] = std::exp(dot * 0.7 + (masked ? mask[static_cast<size_t>(i * s.keys + j)] : 0));
+          for (int64_t d = 0; d < s.depth; ++d)
+            dot += double{q[static_cast<size_t>(i * s.q_row + d)]} * k[static_cast<size_t>(j * s.k_row + d)];
+          score[static_cast<size_t>(j)] =
+              std::exp(dot * 0.7 + (masked ? mask[static_cast<size_t>(i * s.keys + j)] : 0));
           total += score[static_cast<size_t>(j)];
         }
         for (int64_t d = 0; d < s.value_depth; ++d) {
           double wanted = 0;
-          for (int64_t j = 0; j < s.keys; ++j) wanted += score[static_cast<size_t>(j)] / total * v[static_cast<size_t>(j * s.v_row + d)];
+          for (int64_t j = 0; j < s.keys; ++j)
+            wanted += score[static_cast<size_t>(j)] / total * v[static_cast<size_t>(j * s.v_row + d)];
           ASSERT_NEAR(y[static_cast<size_t>(i * s.y_row + d)], wanted, 1e-4) << at(isa, random);
         }
       }
@@ -212,7 +233,8 @@ TEST(ElementwiseKernels, AffineScalesEveryChannel) {
       int64_t rows = random.range(1, 20);
       job.channels = random.range(1, 70);
       auto x = random.floats(static_cast<size_t>(rows * job.channels));
-      auto scale = random.floats(static_cast<size_t>(job.channels)), bias = random.floats(static_cast<size_t>(job.channels));
+      auto scale = random.floats(static_cast<size_t>(job.channels)),
+           bias = random.floats(static_cast<size_t>(job.channels));
       job.x.data = x.data(), job.scale = scale.data(), job.bias = bias.data();
       if (random.range(0, 1)) job.target = {DType::u8, 30, 100};
       job.act = {Act::relu};
@@ -221,7 +243,8 @@ TEST(ElementwiseKernels, AffineScalesEveryChannel) {
       for (size_t i = 0; i < x.size(); ++i) {
         size_t c = i % static_cast<size_t>(job.channels);
         double wanted = std::max(0.0, double{x[i]} * scale[c] + bias[c]);
-        ASSERT_TRUE(close_to(job.target.type, element(y.data(), job.target.type, i), wanted, 30, 100, 1e-5)) << at(isa, random);
+        ASSERT_TRUE(close_to(job.target.type, element(y.data(), job.target.type, i), wanted, 30, 100, 1e-5))
+            << at(isa, random);
       }
     }
 }

@@ -71,16 +71,21 @@ TEST(Winograd, MatchesTheDefinitionForAnyShapeAndEpilogue) {
       const auto acc = reference(s, x, w);
       const RandomEpilogue epilogue(random, s.out_channels, acc.size(), std::sqrt(static_cast<float>(s.channels)));
       const Epilogue& e = epilogue.e;
-      auto aligned = [](size_t bytes) { return std::shared_ptr<void>(std::aligned_alloc(64, (bytes + 127) / 64 * 64), std::free); };
+      auto aligned = [](size_t bytes) {
+        return std::shared_ptr<void>(std::aligned_alloc(64, (bytes + 127) / 64 * 64), std::free);
+      };
       auto packed = aligned(kernels->packed_bytes(shape));
-      in_ranges(random, kernels->blocks(shape), [&](int64_t a, int64_t b) { kernels->pack(shape, w.data(), packed.get(), a, b); });
+      in_ranges(random, kernels->blocks(shape),
+                [&](int64_t a, int64_t b) { kernels->pack(shape, w.data(), packed.get(), a, b); });
       const size_t size = e.out_type == DType::f32 ? 4 : 1;
       std::vector<uint8_t> y(acc.size() * size + 64, 0x5a);
       for (int64_t first = 0; first < shape.tiles();) {
         WinogradChunk chunk{first, std::min<int64_t>(shape.tiles() - first, random.range(1, 40)), nullptr, nullptr};
-        auto source = aligned(kernels->source_floats(shape, chunk.count) * 4), product = aligned(kernels->product_floats(shape, chunk.count) * 4);
+        auto source = aligned(kernels->source_floats(shape, chunk.count) * 4),
+             product = aligned(kernels->product_floats(shape, chunk.count) * 4);
         chunk.source = static_cast<float*>(source.get()), chunk.product = static_cast<float*>(product.get());
-        in_ranges(random, chunk.count, [&](int64_t a, int64_t b) { kernels->transform(shape, x.data(), packed.get(), chunk, a, b); });
+        in_ranges(random, chunk.count,
+                  [&](int64_t a, int64_t b) { kernels->transform(shape, x.data(), packed.get(), chunk, a, b); });
         in_ranges(random, kernels->blocks(shape) * shape.positions(),
                   [&](int64_t a, int64_t b) { kernels->multiply(shape, packed.get(), chunk, a, b); });
         in_ranges(random, chunk.count, [&](int64_t a, int64_t b) { kernels->finish(shape, chunk, e, y.data(), a, b); });
@@ -88,7 +93,8 @@ TEST(Winograd, MatchesTheDefinitionForAnyShapeAndEpilogue) {
       }
       for (size_t i = 0; i < acc.size(); ++i) {
         const double wanted = epilogue_reference(e, acc[i], i % static_cast<size_t>(s.out_channels), i);
-        ASSERT_TRUE(close_to(e.out_type, element(y.data(), e.out_type, i), wanted, e.out_inverse_scale, e.out_zero, 1e-4))
+        ASSERT_TRUE(
+            close_to(e.out_type, element(y.data(), e.out_type, i), wanted, e.out_inverse_scale, e.out_zero, 1e-4))
             << "element " << i << " is " << element(y.data(), e.out_type, i) << ", value " << wanted;
       }
       for (size_t i = acc.size() * size; i < y.size(); ++i) ASSERT_EQ(y[i], 0x5a) << "written behind the end";

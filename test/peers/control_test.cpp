@@ -93,7 +93,8 @@ TEST_F(OnnxRuntimeControl, ReadsOurBodies) {
   })");
   export_model(graph, folder_ / "nested.onnx");
   for (int64_t runs : {0, 1, 4})
-    expect_agreement(folder_ / "nested.onnx", {Tensor::scalar<int64_t>(runs), random_tensor(DType::f32, {1, 4, 8, 8}, 5)});
+    expect_agreement(folder_ / "nested.onnx",
+                     {Tensor::scalar<int64_t>(runs), random_tensor(DType::f32, {1, 4, 8, 8}, 5)});
 }
 
 /// Waves of different lengths and noise, 0 to 1.
@@ -112,8 +113,8 @@ Tensor picture(uint64_t seed, int64_t height, int64_t width) {
   return image;
 }
 
-/// How many detections of `a` are in `b` too: same label, box and score within 1e-3 of their range. Outputs are boxes, scores
-/// and labels. Detections of nearly the same score may come in another order.
+/// How many detections of `a` are in `b` too: same label, box and score within 1e-3 of their range. Outputs are boxes,
+/// scores and labels. Detections of nearly the same score may come in another order.
 double matched(const std::vector<Tensor>& a, const std::vector<Tensor>& b, float side) {
   std::vector<float> boxes[2], scores[2];
   std::vector<int64_t> labels[2];
@@ -136,7 +137,8 @@ double matched(const std::vector<Tensor>& a, const std::vector<Tensor>& b, float
 TEST_F(OnnxRuntimeControl, AgreesOnAWholeDetector) {
   const char* set = std::getenv("HONE_MODELS");
   fs::path file = (set ? fs::path(set) : fs::path(HONE_SOURCE_DIR) / "build/peers/models") / "ssdlite320_full.onnx";
-  if (!fs::exists(file)) GTEST_SKIP() << "needs ssdlite320_full.onnx of export_models.py in build/peers/models or HONE_MODELS";
+  if (!fs::exists(file))
+    GTEST_SKIP() << "needs ssdlite320_full.onnx of export_models.py in build/peers/models or HONE_MODELS";
   Session session(load(import_model(file)));
   session.run(std::vector<Tensor>{picture(1, 320, 320)});
   for (const StepInfo& step : session.plan()->steps())
@@ -146,8 +148,8 @@ TEST_F(OnnxRuntimeControl, AgreesOnAWholeDetector) {
     auto ours = session.run(inputs), theirs = run_onnxruntime(file, inputs);
     ASSERT_EQ(ours[0].dims(), theirs[0].dims());
     ASSERT_GT(ours[1].size(), 0);
-    // The weights are random: among 294,294 candidates many scores are equal but for rounding, and one that comes first in
-    // only one of the two suppresses others there. The heads themselves (ssdlite320_raw) agree within 1e-6.
+    // The weights are random: among 294,294 candidates many scores are equal but for rounding, and one that comes first
+    // in only one of the two suppresses others there. The heads themselves (ssdlite320_raw) agree within 1e-6.
     EXPECT_GE(matched(ours, theirs, 320), 0.5);
     EXPECT_LT(largest_error(ours[1], theirs[1]), 2e-2);
   }

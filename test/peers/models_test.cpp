@@ -12,8 +12,8 @@
 #include "onnxruntime.hpp"
 #include "run/session.hpp"
 
-// Every float model at hand beside ONNX Runtime, on a photo: the real ones of the data folder and what export_models.py wrote
-// (build/peers/models or HONE_MODELS).
+// Every float model at hand beside ONNX Runtime, on a photo: the real ones of the data folder and what export_models.py
+// wrote (build/peers/models or HONE_MODELS).
 namespace hone::peers {
 namespace {
 
@@ -32,7 +32,8 @@ int64_t known(const Shape& shape, size_t i, int64_t otherwise) {
   return shape.dims[i].known() ? shape.dims[i].value : otherwise;
 }
 
-/// Detectors of the data folder read pixels as they are (DATA.md), the other models scale them by the statistics of ImageNet.
+/// Detectors of the data folder read pixels as they are (DATA.md), the other models scale them by the statistics of
+/// ImageNet.
 Preprocess usual_scale(const fs::path& file) {
   if (file.string().find("detection") != std::string::npos) return {};
   return {0, 0, {123.675f, 116.28f, 103.53f}, {58.395f, 57.12f, 57.375f}};
@@ -54,7 +55,8 @@ Tensor photo(const Tensor& image, const Shape& shape, Preprocess scale) {
   float* to = out.mutable_data<float>().data();
   for (int64_t c = 0; c < channels; ++c)
     for (int64_t i = 0; i < height * width; ++i)
-      to[channels_last ? i * channels + c : c * height * width + i] = planes[static_cast<size_t>((c % 3) * height * width + i)];
+      to[channels_last ? i * channels + c : c * height * width + i] =
+          planes[static_cast<size_t>((c % 3) * height * width + i)];
   return out;
 }
 

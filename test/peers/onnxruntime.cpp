@@ -52,7 +52,8 @@ struct Scratch {
 
 std::string why_not_available() {
   if (std::system("node --version >/dev/null 2>&1") != 0) return "node is not installed";
-  if (!fs::exists(source / "build/peers/node_modules/onnxruntime-node")) return "onnxruntime-node is not installed (scripts/test does)";
+  if (!fs::exists(source / "build/peers/node_modules/onnxruntime-node"))
+    return "onnxruntime-node is not installed (scripts/test does)";
   return {};
 }
 
@@ -63,19 +64,23 @@ std::vector<Tensor> run_onnxruntime(const fs::path& model, std::span<const Tenso
   for (size_t i = 0; i < inputs.size(); ++i) {
     fs::path file = scratch.path / fmt::format("in{}.bin", i);
     write_file(file, std::string_view(static_cast<const char*>(inputs[i].raw()), inputs[i].bytes()));
-    job["inputs"].push_back({{"type", peer_name(inputs[i].dtype())}, {"dims", inputs[i].dims()}, {"file", file.string()}});
+    job["inputs"].push_back(
+        {{"type", peer_name(inputs[i].dtype())}, {"dims", inputs[i].dims()}, {"file", file.string()}});
   }
   write_file(scratch.path / "job.json", job.dump());
-  std::string command = fmt::format("NODE_PATH='{}' node '{}' '{}' >'{}' 2>'{}'", (source / "build/peers/node_modules").string(),
-                                    (source / "bench/onnxruntime.cjs").string(), (scratch.path / "job.json").string(),
-                                    (scratch.path / "report.json").string(), (scratch.path / "errors").string());
+  std::string command =
+      fmt::format("NODE_PATH='{}' node '{}' '{}' >'{}' 2>'{}'", (source / "build/peers/node_modules").string(),
+                  (source / "bench/onnxruntime.cjs").string(), (scratch.path / "job.json").string(),
+                  (scratch.path / "report.json").string(), (scratch.path / "errors").string());
   if (std::system(command.c_str()) != 0) throw Error("ONNX Runtime", read_text_file(scratch.path / "errors"));
   auto report = nlohmann::json::parse(read_text_file(scratch.path / "report.json"));
   std::vector<Tensor> outputs;
   for (size_t i = 0; i < report["outputs"].size(); ++i) {
     const auto& output = report["outputs"][i];
     auto file = MappedFile::open(scratch.path / fmt::format("{}.bin", i));
-    outputs.push_back(Tensor(own_type(output["type"]), output["dims"].get<Dims>(), file->bytes().data(), file->bytes().size(), file).clone());
+    outputs.push_back(
+        Tensor(own_type(output["type"]), output["dims"].get<Dims>(), file->bytes().data(), file->bytes().size(), file)
+            .clone());
   }
   return outputs;
 }

@@ -161,9 +161,10 @@ TEST_F(OnnxRuntime, AgreesOnDynamicallyQuantizedProducts) {
 struct RealModel {
   const char* file;
   Preprocess preprocess;
-  /// Least share of images with the same best class in INT8. In a network of 50 layers one rounding that falls the other way, by
-  /// the last bit of a float, grows to the size of the noise of quantization itself, and the best of 1000 classes may change:
-  /// ONNX Runtime differs as much from itself without its fusions, and Hone from its own reference evaluation.
+  /// Least share of images with the same best class in INT8. In a network of 50 layers one rounding that falls the
+  /// other way, by the last bit of a float, grows to the size of the noise of quantization itself, and the best of 1000
+  /// classes may change: ONNX Runtime differs as much from itself without its fusions, and Hone from its own reference
+  /// evaluation.
   double agreement = 0.98;
 };
 
@@ -191,9 +192,11 @@ TEST_F(OnnxRuntime, AgreesOnRealClassifiers) {
   if (data.empty() || !fs::exists(csv)) GTEST_SKIP() << "needs the ImageNet-like photos (HONE_DATA)";
   const RealModel models[] = {
       {"squeezenet_v1.1/squeezenet_v1.1.onnx", {227, 227, {104, 117, 123}, {1, 1, 1}, true, false}},
-      {"mobilenet_v1_0.25_224/mobilenet_v1_0.25_224.onnx", {224, 224, {127.5, 127.5, 127.5}, {127.5, 127.5, 127.5}, false, false}},
+      {"mobilenet_v1_0.25_224/mobilenet_v1_0.25_224.onnx",
+       {224, 224, {127.5, 127.5, 127.5}, {127.5, 127.5, 127.5}, false, false}},
       {"mobilenet_v2_torchvision/mobilenet_v2_tv_dequant.onnx",
-       {224, 224, {123.675f, 116.28f, 103.53f}, {58.395f, 57.12f, 57.375f}, false, false}, 0.9},
+       {224, 224, {123.675f, 116.28f, 103.53f}, {58.395f, 57.12f, 57.375f}, false, false},
+       0.9},
   };
   for (const RealModel& model : models) {
     fs::path file = data / "models/imagenet" / model.file;
@@ -205,7 +208,9 @@ TEST_F(OnnxRuntime, AgreesOnRealClassifiers) {
     Graph int8 = quantized(graph, {images});
     export_model(int8, folder_ / "real.int8.onnx");
     Session quantized_session(load(import_model(folder_ / "real.int8.onnx")));
-    EXPECT_GE(agreement(quantized_session.run(inputs)[0], run_onnxruntime(folder_ / "real.int8.onnx", inputs)[0]), model.agreement) << model.file;
+    EXPECT_GE(agreement(quantized_session.run(inputs)[0], run_onnxruntime(folder_ / "real.int8.onnx", inputs)[0]),
+              model.agreement)
+        << model.file;
   }
 }
 

@@ -63,7 +63,8 @@ void write_scene(const TemporaryFolder& folder, const std::string& part, int num
     int x = i % width - left, y = i / width - top;
     bool inside = x >= 0 && x < 28 && y >= 0 && y < 28;
     for (int c = 0; c < 3; ++c)
-      image.mutable_data<uint8_t>()[static_cast<size_t>(3 * i + c)] = static_cast<uint8_t>((inside ? 190 : 60) + (i * 31 + number * 17 + c * 5) % 40);
+      image.mutable_data<uint8_t>()[static_cast<size_t>(3 * i + c)] =
+          static_cast<uint8_t>((inside ? 190 : 60) + (i * 31 + number * 17 + c * 5) % 40);
     mask.mutable_data<uint8_t>()[static_cast<size_t>(i)] = inside;
   }
   folder.write("scenes/" + part + "/" + std::to_string(number) + ".png", encode_png(image));

@@ -51,7 +51,8 @@ struct Bench {
   }
   Graph run(const AccuracyOptions& control, AccuracyReport& report) {
     QuantizeOptions options{.range = RangeMethod::min_max};
-    return quantize_with_accuracy_control(net.graph, source_of(data), reference_runner, validate(), options, control, &report);
+    return quantize_with_accuracy_control(net.graph, source_of(data), reference_runner, validate(), options, control,
+                                          &report);
   }
 };
 
@@ -59,7 +60,8 @@ TEST(AccuracyControl, RevertsWhatHurtsAndNoMore) {
   Bench bench;
   AccuracyReport report;
   std::vector<std::string> steps;
-  Graph graph = bench.run({.max_drop = 0.01, .on_step = [&](const std::string& line) { steps.push_back(line); }}, report);
+  Graph graph =
+      bench.run({.max_drop = 0.01, .on_step = [&](const std::string& line) { steps.push_back(line); }}, report);
   EXPECT_LT(report.int8, report.fp32 - 0.01);
   EXPECT_TRUE(report.met);
   EXPECT_GE(report.accuracy, report.fp32 - 0.01);

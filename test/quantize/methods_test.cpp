@@ -95,7 +95,8 @@ Net outlier_net() {
   Tensor gain = net.normal({16}, 0.1F, 1);
   gain.mutable_data<float>()[3] = 120;
   gain.mutable_data<float>()[9] = 80;
-  std::vector<Value*> inputs{x, net.graph.add_constant("gain", gain), net.graph.add_constant("shift", net.normal({16}, 0.1F))};
+  std::vector<Value*> inputs{x, net.graph.add_constant("gain", gain),
+                             net.graph.add_constant("shift", net.normal({16}, 0.1F))};
   Value* norm = net.apply("LayerNormalization", inputs, "norm");
   Tensor weights = net.normal({16, 16}, 0.3F);
   for (size_t row : {3, 9})
@@ -139,7 +140,8 @@ TEST(Smooth, SavesMatrixProductsWithOutlierChannels) {
 TEST(AdaptiveRounding, BeatsRoundingToTheNearest) {
   Net net(45);
   constexpr int64_t rows = 6, length = 24, count = 512;
-  Tensor w = net.normal({rows, length}, 0.05F), base = net.normal({count, 1}, 1), noise = net.normal({count, length}, 0.2F);
+  Tensor w = net.normal({rows, length}, 0.05F), base = net.normal({count, 1}, 1),
+         noise = net.normal({count, length}, 0.2F);
   std::vector<float> x(count * length), scales(rows, 0.02F);
   for (size_t i = 0; i < x.size(); ++i) x[i] = base.data<float>()[i / length] + noise.data<float>()[i];
   RoundingProblem problem{.rows = rows, .length = length, .weights = w.data<float>().data(), .scales = scales.data(),
@@ -230,7 +232,8 @@ TEST(BatchNormStatistics, FollowWhatQuantizationShifts) {
   auto data = samples(net.graph, 32);
   SampleStream stream(net.graph, source_of(data), 32);
   ASSERT_EQ(measure_batch_norms(net.graph, reference_runner, stream, no_progress()), 1);
-  QuantizeOptions options{.range = RangeMethod::percentile, .percentile = 90, .bias_correction = false, .batch_norm_statistics = false};
+  QuantizeOptions options{
+      .range = RangeMethod::percentile, .percentile = 90, .bias_correction = false, .batch_norm_statistics = false};
   double without = quality(net, options);
   options.batch_norm_statistics = true;
   QuantizeReport report;
@@ -247,7 +250,8 @@ Net uneven_net(const std::string& activation) {
     Value* value = net.graph.find_value(name);
     Tensor tensor = value->constant().clone();
     auto data = tensor.mutable_data<float>();
-    for (size_t i = 0; i < data.size(); ++i) data[i] *= std::pow(10.0F, 2.5F * static_cast<float>(i / (data.size() / 8)) / 7 - 0.5F);
+    for (size_t i = 0; i < data.size(); ++i)
+      data[i] *= std::pow(10.0F, 2.5F * static_cast<float>(i / (data.size() / 8)) / 7 - 0.5F);
     net.graph.set_constant(value, tensor);
   }
   if (activation == "Clip") x = net.apply("Clip", {x, net.scalar(0), net.scalar(1e4F)}, "act");
@@ -273,7 +277,8 @@ TEST_P(AlignDepthwise, KeepsResultsAndHelps) {
   ASSERT_EQ(inputs.size(), 1u);
   auto data = samples(net.graph, 4);
   SampleStream stream(aligned, source_of(data), 4);
-  Observations seen = observe(aligned, {{inputs.begin()->first, {.magnitude_axis = 1}}}, reference_runner, stream, no_progress());
+  Observations seen =
+      observe(aligned, {{inputs.begin()->first, {.magnitude_axis = 1}}}, reference_runner, stream, no_progress());
   std::map<std::string, std::vector<float>> magnitudes{{inputs.begin()->first, seen.begin()->second.magnitudes}};
   ASSERT_EQ(align_depthwise_inputs(aligned, magnitudes), 1);
   EXPECT_GT(sqnr(net.graph, aligned, data), 100);  // the same function
@@ -283,8 +288,10 @@ TEST_P(AlignDepthwise, KeepsResultsAndHelps) {
   EXPECT_EQ(report.depthwise_inputs_aligned, 1);
 }
 
-INSTANTIATE_TEST_SUITE_P(Activations, AlignDepthwise, testing::Values("", "Relu", "Clip", "LeakyRelu", "Swish", "HardSwish"),
-                         [](const auto& info) { return std::string(info.param).empty() ? "None" : std::string(info.param); });
+INSTANTIATE_TEST_SUITE_P(Activations, AlignDepthwise,
+                         testing::Values("", "Relu", "Clip", "LeakyRelu", "Swish", "HardSwish"), [](const auto& info) {
+                           return std::string(info.param).empty() ? "None" : std::string(info.param);
+                         });
 
 // The pairs that are aligned already are left as they are: no product in front of them.
 TEST(AlignDepthwise, LeavesEvenChannelsAlone) {

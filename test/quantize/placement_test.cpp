@@ -169,7 +169,8 @@ TEST(Placement, ScaleAndShiftByConstantsAreOneStep) {
   Value* x = net.relu(net.conv(net.input("x", {1, 3, 8, 8}), 4, 3, "c1"), "r1");
   Value* scaled = net.apply("Mul", {x, net.graph.add_constant("gain", net.normal({1, 4, 1, 1}, 1))}, "scaled");
   Value* shifted = net.apply("Add", {scaled, net.graph.add_constant("shift", net.normal({1, 4, 1, 1}, 1))}, "shifted");
-  Value* lone = net.apply("Mul", {net.relu(shifted, "r2"), net.graph.add_constant("k", net.normal({1, 4, 1, 1}, 1))}, "lone");
+  Value* lone =
+      net.apply("Mul", {net.relu(shifted, "r2"), net.graph.add_constant("k", net.normal({1, 4, 1, 1}, 1))}, "lone");
   net.output(net.conv(lone, 4, 1, "c2"));
   Placement placement = place(net);
   EXPECT_THAT(quantized_values(placement), ElementsAre("lone", "r1", "r2", "x"));

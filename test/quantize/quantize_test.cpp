@@ -113,7 +113,8 @@ TEST_P(QuantizeModel, IsCloseToFp32) {
       double quality = sqnr(net.graph, quantized, samples(net.graph, 16, 99));
       // These two cut tails off on purpose, and noise is nearly all tail.
       bool cuts = range == RangeMethod::mean_min_max || range == RangeMethod::entropy;
-      EXPECT_GT(quality, GetParam().least_sqnr - (cuts ? 8 : 0)) << static_cast<int>(range) << " " << static_cast<int>(scheme);
+      EXPECT_GT(quality, GetParam().least_sqnr - (cuts ? 8 : 0))
+          << static_cast<int>(range) << " " << static_cast<int>(scheme);
     }
 }
 
@@ -311,6 +312,19 @@ std::string failure(const std::function<void()>& f) {
     return error.what();
   }
   return "no error";
+}
+
+TEST(Quantize, ASourceThatEndedIsNotAskedAgain) {
+  Net net = conv_net();
+  auto data = samples(net.graph, 4);
+  int asked = 0;
+  CalibrationSource source = [&](std::vector<Tensor>& tensors) {
+    EXPECT_LE(++asked, 5);  // four samples, and the end
+    tensors = data[static_cast<size_t>(asked - 1) % 4];
+    return asked % 5 != 0;
+  };
+  quantize(net.graph, source, reference_runner);
+  EXPECT_EQ(asked, 5);
 }
 
 TEST(QuantizeErrors, NoCalibrationData) {

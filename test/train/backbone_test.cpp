@@ -33,7 +33,8 @@ std::string error_of(const Graph& model, const BackboneOptions& options) {
 }
 
 Graph small_mobilenet(int classes = 3, int side = 96) {
-  return build_template("mobilenet_v2", {.classes = classes, .width = 0.1, .height = side, .width_px = side, .seed = 7});
+  return build_template("mobilenet_v2",
+                        {.classes = classes, .width = 0.1, .height = side, .width_px = side, .seed = 7});
 }
 
 std::vector<std::string> cut_names(const Backbone& backbone) {
@@ -70,21 +71,31 @@ TEST(Backbone, IsCutAtNames) {
   Backbone backbone = cut_backbone(model, {.cut = {"block3.add", "block6.add"}});
   EXPECT_THAT(backbone.strides, ElementsAre(4, 8));
   EXPECT_EQ(backbone.features.find_node("block7.expand"), nullptr);
-  EXPECT_THAT(error_of(model, {.cut = {"block4.ad"}}), AllOf(HasSubstr("has no value 'block4.ad'"), HasSubstr("block4")));
+  EXPECT_THAT(error_of(model, {.cut = {"block4.ad"}}),
+              AllOf(HasSubstr("has no value 'block4.ad'"), HasSubstr("block4")));
   EXPECT_THAT(error_of(model, {.cut = {"classifier"}}), HasSubstr("'classifier' is f32[1, 3], expected a feature map"));
-  EXPECT_THAT(error_of(model, {.strides = {8, 64}}), AllOf(HasSubstr("strides 2, 4, 8, 16, 32, expected 8, 64"), HasSubstr("--cut")));
+  EXPECT_THAT(error_of(model, {.strides = {8, 64}}),
+              AllOf(HasSubstr("strides 2, 4, 8, 16, 32, expected 8, 64"), HasSubstr("--cut")));
 }
 
 TEST(Backbone, RefusesWhatItCannotUse) {
   auto text = [](const std::string& inside) { return parse_text("graph \"g\" {\n" + inside + "\n}"); };
-  EXPECT_THAT(error_of(text("input %x: f32[N, 8]\nconst %w: f32[4, 8] = random(1)\n%y = Gemm(%x, %w) {transB=1}\noutput \"y\" = %y"), {}),
-              HasSubstr("expected one image f32[N, 3, height, width]"));
-  EXPECT_THAT(error_of(text("input %x: f32[N, 3, 4, 4]\n%f = Flatten(%x)\nconst %w: f32[4, 48] = random(1)\n%y = Gemm(%f, %w) {transB=1}\n"
-                            "output \"y\" = %y"), {}),
+  EXPECT_THAT(
+      error_of(
+          text("input %x: f32[N, 8]\nconst %w: f32[4, 8] = random(1)\n%y = Gemm(%x, %w) {transB=1}\noutput \"y\" = %y"),
+          {}),
+      HasSubstr("expected one image f32[N, 3, height, width]"));
+  EXPECT_THAT(error_of(text("input %x: f32[N, 3, 4, 4]\n%f = Flatten(%x)\nconst %w: f32[4, 48] = random(1)\n%y = "
+                            "Gemm(%f, %w) {transB=1}\n"
+                            "output \"y\" = %y"),
+                       {}),
               HasSubstr("no feature maps"));
   // A patch embedding is not the network.
-  EXPECT_THAT(error_of(text("input %x: f32[N, 3, 64, 64]\nconst %w: f32[8, 3, 16, 16] = random(1)\n%p = Conv(%x, %w) {strides=[16, 16]}\n"
-                            "%f = Flatten(%p)\nconst %v: f32[8000, 128] = random(2)\n%y = Gemm(%f, %v) {transB=1}\noutput \"y\" = %y"), {}),
+  EXPECT_THAT(error_of(text("input %x: f32[N, 3, 64, 64]\nconst %w: f32[8, 3, 16, 16] = random(1)\n%p = Conv(%x, %w) "
+                            "{strides=[16, 16]}\n"
+                            "%f = Flatten(%p)\nconst %v: f32[8000, 128] = random(2)\n%y = Gemm(%f, %v) "
+                            "{transB=1}\noutput \"y\" = %y"),
+                       {}),
               HasSubstr("% of its weights before its last feature map"));
 }
 
@@ -149,11 +160,19 @@ struct Real {
 
 TEST(Backbone, RealModelsAreCutAndTrainWhole) {
   const Real models[] = {
-      {"mobilenet_v2_torchvision/mobilenet_v2_tv_dequant.onnx", {4, 8, 16, 32},
-       {"[N, 24, 24, 24]", "[N, 32, 12, 12]", "[N, 96, 6, 6]", "[N, 1280, 3, 3]"}, 104},  // weights and biases of 52 convolutions
-      {"resnet18_trunk/resnet18_trunk_l1l2l3.onnx", {4, 8, 16}, {"[N, 64, 24, 24]", "[N, 128, 12, 12]", "[N, 256, 6, 6]"}, 30},
+      {"mobilenet_v2_torchvision/mobilenet_v2_tv_dequant.onnx",
+       {4, 8, 16, 32},
+       {"[N, 24, 24, 24]", "[N, 32, 12, 12]", "[N, 96, 6, 6]", "[N, 1280, 3, 3]"},
+       104},  // weights and biases of 52 convolutions
+      {"resnet18_trunk/resnet18_trunk_l1l2l3.onnx",
+       {4, 8, 16},
+       {"[N, 64, 24, 24]", "[N, 128, 12, 12]", "[N, 256, 6, 6]"},
+       30},
       {"squeezenet_v1.1/squeezenet_v1.1.onnx", {16}, {"[N, 512, 5, 5]"}, 50},  // without the layer of the classes
-      {"mobilenet_v1_0.25_224/mobilenet_v1_0.25_224.onnx", {8, 16, 32}, {"[N, 64, 12, 12]", "[N, 128, 6, 6]", "[N, 256, 3, 3]"}, 54},
+      {"mobilenet_v1_0.25_224/mobilenet_v1_0.25_224.onnx",
+       {8, 16, 32},
+       {"[N, 64, 12, 12]", "[N, 128, 6, 6]", "[N, 256, 3, 3]"},
+       54},
   };
   for (const Real& real : models) {
     std::filesystem::path file = data_folder() / "models/imagenet" / real.file;
@@ -200,16 +219,19 @@ TEST(LinearProbe, FitsTheLastLayerOnly) {
   EXPECT_GT(result.best_metric, 0.9);
   EXPECT_EQ(result.metric_name, "accuracy");
   EXPECT_TRUE(identical(model.find_value("stem.weight")->constant(), before.find_value("stem.weight")->constant()));
-  EXPECT_FALSE(identical(model.find_value("classifier.weight")->constant(), before.find_value("classifier.weight")->constant()));
+  EXPECT_FALSE(
+      identical(model.find_value("classifier.weight")->constant(), before.find_value("classifier.weight")->constant()));
   Graph again = before.clone();
   train_linear_probe(again, data, small_options());
-  EXPECT_TRUE(identical(model.find_value("classifier.weight")->constant(), again.find_value("classifier.weight")->constant()));
+  EXPECT_TRUE(
+      identical(model.find_value("classifier.weight")->constant(), again.find_value("classifier.weight")->constant()));
 }
 
 TEST(LinearProbe, NeedsALinearLayer) {
   Splits data = colored(12, {"red", "green"}, 2);
-  Graph model = parse_text("graph \"g\" {\ninput %x: f32[N, 3, 32, 32]\nconst %w: f32[2, 3, 3, 3] = random(1)\n%c = Conv(%x, %w)\n"
-                           "%p = GlobalAveragePool(%c)\n%f = Flatten(%p)\noutput \"y\" = %f\n}");
+  Graph model = parse_text(
+      "graph \"g\" {\ninput %x: f32[N, 3, 32, 32]\nconst %w: f32[2, 3, 3, 3] = random(1)\n%c = Conv(%x, %w)\n"
+      "%p = GlobalAveragePool(%c)\n%f = Flatten(%p)\noutput \"y\" = %f\n}");
   EXPECT_THROW(train_linear_probe(model, data, small_options()), Error);
 }
 
@@ -279,7 +301,8 @@ TEST(MultiLabel, IsLearned) {
 TEST(Hierarchy, LevelsAreReadFromNames) {
   EXPECT_TRUE(class_levels({"a", "b"}).empty());
   EXPECT_THAT(class_levels({"a/x", "a/y", "b/x"}), ElementsAre(ElementsAre(0, 0, 1)));
-  EXPECT_THAT(class_levels({"a/x/1", "a/x/2", "a/y", "b"}), ElementsAre(ElementsAre(0, 0, 0, 1), ElementsAre(0, 0, 1, 2)));
+  EXPECT_THAT(class_levels({"a/x/1", "a/x/2", "a/y", "b"}),
+              ElementsAre(ElementsAre(0, 0, 0, 1), ElementsAre(0, 0, 1, 2)));
 }
 
 TEST(Hierarchy, UpperLevelsAreInTheLoss) {

@@ -245,7 +245,9 @@ TEST_F(Shapes, AFullDiskDoesNotEndARunThatHasACheckpoint) {
   EXPECT_EQ(losses(train_classifier(second, *data_, o)), losses(expected));
   set_log_sink(nullptr);
   ASSERT_EQ(messages.size(), 2u);
-  EXPECT_THAT(messages[0], testing::AllOf(testing::HasSubstr("run.ckpt"), testing::HasSubstr("training goes on, the checkpoint stays that of batch 11")));
+  EXPECT_THAT(messages[0],
+              testing::AllOf(testing::HasSubstr("run.ckpt"),
+                             testing::HasSubstr("training goes on, the checkpoint stays that of batch 11")));
   // What was written before is whole.
   o.on_epoch = nullptr;
   o.checkpoint = folder.path() / "moved" / "run.ckpt";

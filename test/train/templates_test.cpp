@@ -33,7 +33,9 @@ TEST(ClassifierTemplates, AreThePublishedArchitectures) {
   for (auto& [name, count] : published)
     EXPECT_EQ(parameters(build_template(name, {.classes = 1000, .height = 224, .width_px = 224})), count) << name;
   // 4.0 million in the paper.
-  EXPECT_NEAR(static_cast<double>(parameters(build_template("mobilenet_v3_large_075", {.classes = 1000, .height = 224, .width_px = 224}))), 4.0e6, 2e4);
+  EXPECT_NEAR(static_cast<double>(parameters(
+                  build_template("mobilenet_v3_large_075", {.classes = 1000, .height = 224, .width_px = 224}))),
+              4.0e6, 2e4);
 }
 
 TEST(ClassifierTemplates, WorkOnSmallImagesAndTrain) {
@@ -54,7 +56,8 @@ TEST(ClassifierTemplates, WorkOnSmallImagesAndTrain) {
     std::vector<Tensor> image{random_tensor({2, 3, 32, 32}, rng)};
     EXPECT_LT(difference(module.forward(image)[0], evaluate(graph, image)[0]), 1e-4) << known.name;
     int64_t learned = 0;
-    for (auto& [name, gradient] : module.gradients(image, std::vector<Tensor>{random_tensor({2, 4}, rng)}, true)) learned += gradient.size();
+    for (auto& [name, gradient] : module.gradients(image, std::vector<Tensor>{random_tensor({2, 4}, rng)}, true))
+      learned += gradient.size();
     EXPECT_EQ(learned, parameters(graph)) << known.name;
   }
 }

@@ -34,7 +34,8 @@ Dataset rectangles(int count, uint64_t seed) {
     auto pixels = sample.pixels.mutable_data<uint8_t>();
     for (uint8_t& value : pixels) value = static_cast<uint8_t>(80 + rng.below(60));
     for (int k = i % 8 == 7 ? 0 : rng.between(1, 3); k > 0; --k) {
-      int width = rng.between(12, 30), height = rng.between(12, 30), x = rng.between(0, side - width), y = rng.between(0, side - height);
+      int width = rng.between(12, 30), height = rng.between(12, 30), x = rng.between(0, side - width),
+          y = rng.between(0, side - height);
       Annotation object;
       object.label = rng.between(0, 1);
       object.box = {double(x), double(y), double(width), double(height)};
@@ -83,7 +84,11 @@ double shipped_map(const Graph& shipped, const Dataset& set) {
     Tensor image = set.samples[i].pixels.reshaped({1, side, side, 3});
     Tensor rows = session.run(std::span(&image, 1))[0];
     for (const float* row = rows.data<float>().data(); row < rows.data<float>().data() + rows.size(); row += 7)
-      found.push_back({static_cast<int>(i), static_cast<int>(row[1]), row[2], {row[3], row[4], double{row[5]} - row[3], double{row[6]} - row[4]}, {}});
+      found.push_back({static_cast<int>(i),
+                       static_cast<int>(row[1]),
+                       row[2],
+                       {row[3], row[4], double{row[5]} - row[3], double{row[6]} - row[4]},
+                       {}});
   }
   return voc_scores(set, found).map_area;
 }
@@ -96,7 +101,8 @@ TEST(TrainDetector, LearnsRectanglesAndShipsWhatItMeasured) {
     TrainResult result = train_detector(model, splits, options);
     EXPECT_EQ(result.metric_name, "mAP50");
     EXPECT_GT(result.best_metric, 0.5) << name;
-    EXPECT_NEAR(shipped_map(finish_detector(model, options.preprocess), splits.validation), result.best_metric, 0.02) << name;
+    EXPECT_NEAR(shipped_map(finish_detector(model, options.preprocess), splits.validation), result.best_metric, 0.02)
+        << name;
   }
 }
 
@@ -119,7 +125,8 @@ TEST(TrainDetector, ContinuesAsIfItHadNotStopped) {
   detection.plain_end = 0.5;  // the run is stopped before the mosaic ends, and goes on behind that
   Graph whole = small_detector("atss"), stopped = small_detector("atss");
   TrainResult wanted = train_detector(whole, splits, options, detection);
-  options.checkpoint = std::filesystem::temp_directory_path() / ("hone_detection_" + std::to_string(::getpid()) + ".ckpt");
+  options.checkpoint =
+      std::filesystem::temp_directory_path() / ("hone_detection_" + std::to_string(::getpid()) + ".ckpt");
   struct Stop {};
   for (int64_t kill_at : {3, 6}) {
     options.checkpoint_batches = 1;

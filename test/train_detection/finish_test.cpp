@@ -20,8 +20,8 @@ constexpr const char* names[] = {"ssd_mobilenet_v2", "atss", "yolox_nano"};
 const Preprocess preprocess{.height = 64, .width = 96, .mean = {120, 120, 120}, .std = {60, 60, 60}};
 const DetectorOptions options{.score_threshold = 0.005, .nms_iou = 0.5, .max_per_class = 20, .candidates = 60};
 
-/// Random weights; the last layers are made louder and lose the bias that makes all scores small and alike, so that scores and
-/// boxes differ from place to place.
+/// Random weights; the last layers are made louder and lose the bias that makes all scores small and alike, so that
+/// scores and boxes differ from place to place.
 Graph random_detector(const std::string& name) {
   Graph graph = build_template(name, {.classes = 3, .width = 0.25, .height = 64, .width_px = 96, .seed = 2});
   for (Value* value : graph.constants()) {
@@ -71,7 +71,8 @@ std::vector<std::array<float, 7>> reference(const Graph& detector, const Tensor&
     for (const DecodedBox& d : decode_detections(head, anchors, one, options)) {
       auto x = [&](float value) { return std::clamp(value / 96, 0.0f, 1.0f) * width; };
       auto y = [&](float value) { return std::clamp(value / 64, 0.0f, 1.0f) * height; };
-      rows.push_back({static_cast<float>(n), static_cast<float>(d.label), d.score, x(d.box.left), y(d.box.top), x(d.box.right), y(d.box.bottom)});
+      rows.push_back({static_cast<float>(n), static_cast<float>(d.label), d.score, x(d.box.left), y(d.box.top),
+                      x(d.box.right), y(d.box.bottom)});
     }
   }
   return rows;
@@ -81,7 +82,8 @@ void expect_rows(const Tensor& found, const std::vector<std::array<float, 7>>& w
   ASSERT_EQ(found.dims(), (Dims{static_cast<int64_t>(wanted.size()), 7})) << name;
   auto values = found.data<float>();
   for (size_t i = 0; i < wanted.size(); ++i)
-    for (size_t k = 0; k < 7; ++k) ASSERT_NEAR(values[7 * i + k], wanted[i][k], k < 3 ? 1e-4 : 0.02) << name << " row " << i << " column " << k;
+    for (size_t k = 0; k < 7; ++k)
+      ASSERT_NEAR(values[7 * i + k], wanted[i][k], k < 3 ? 1e-4 : 0.02) << name << " row " << i << " column " << k;
 }
 
 TEST(FinishedDetector, ComputesWhatPlainCodeDoes) {
@@ -112,7 +114,8 @@ TEST(FinishedDetector, AgreesWithOnnxRuntime) {
     Graph detector = random_detector(name);
     export_model(finish_detector(detector, preprocess, options), file);
     expect_rows(run(import_model(file), images)[0], reference(detector, images), name);
-    expect_rows(peers::run_onnxruntime(file, std::span(&images, 1))[0], reference(detector, images), std::string("peer, ") + name);
+    expect_rows(peers::run_onnxruntime(file, std::span(&images, 1))[0], reference(detector, images),
+                std::string("peer, ") + name);
   }
   std::filesystem::remove(file);
 }

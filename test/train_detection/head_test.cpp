@@ -22,13 +22,16 @@ TEST(DetectorHead, SurvivesAsText) {
     EXPECT_EQ(head.kind, kind);
     EXPECT_EQ(head.levels[0].anchors[1], (std::array{22.5f, 12.0f}));
   }
-  EXPECT_EQ(to_string(small_head(HeadKind::ssd)), "kind=ssd;classes=2;input=32x48;level=4x6:8:16x16,22.5x12;level=2x3:16:32x32");
+  EXPECT_EQ(to_string(small_head(HeadKind::ssd)),
+            "kind=ssd;classes=2;input=32x48;level=4x6:8:16x16,22.5x12;level=2x3:16:32x32");
 }
 
 TEST(DetectorHead, RefusesDamagedText) {
-  for (const char* text : {"", "kind=ssd", "kind=other;classes=2;input=32x48;level=4x6:8:16x16", "kind=ssd;classes=-2;input=32x48;level=4x6:8:16x16",
-                           "kind=ssd;classes=2;input=32x48;level=4x6:8", "kind=ssd;classes=2;input=32x48;level=4x6:0:1x1",
-                           "kind=ssd;classes=2;input=32x48;level=4x6:nan:1x1", "kind=ssd;classes=2;input=32x48;level=4x6:8:16"})
+  for (const char* text :
+       {"", "kind=ssd", "kind=other;classes=2;input=32x48;level=4x6:8:16x16",
+        "kind=ssd;classes=-2;input=32x48;level=4x6:8:16x16", "kind=ssd;classes=2;input=32x48;level=4x6:8",
+        "kind=ssd;classes=2;input=32x48;level=4x6:0:1x1", "kind=ssd;classes=2;input=32x48;level=4x6:nan:1x1",
+        "kind=ssd;classes=2;input=32x48;level=4x6:8:16"})
     EXPECT_THROW(parse_detector_head(text), Error) << text;
 }
 

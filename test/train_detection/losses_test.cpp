@@ -15,7 +15,8 @@ at::Tensor boxes(std::initializer_list<float> values) {
 
 TEST(QualityFocalLoss, IsItsEquation) {
   // |y - p|^2 * -(y log p + (1 - y) log(1 - p)) at p = 0.25 (logit -log 3), y = 0.75, and at p = 0.5, y = 0.
-  at::Tensor logits = at::tensor({-std::log(3.0f), 0.0f}).reshape({2, 1}), targets = at::tensor({0.75f, 0.0f}).reshape({2, 1});
+  at::Tensor logits = at::tensor({-std::log(3.0f), 0.0f}).reshape({2, 1}),
+             targets = at::tensor({0.75f, 0.0f}).reshape({2, 1});
   double first = 0.25 * -(0.75 * std::log(0.25) + 0.25 * std::log(0.75)), second = 0.25 * -std::log(0.5);
   EXPECT_NEAR(quality_focal_loss(logits, targets, {}).item<float>(), first + second, 1e-6);
   at::Tensor weights = at::tensor({1.0f, 0.0f}).reshape({2, 1});

@@ -35,7 +35,8 @@ TEST(MatchSsd, TakesWhatOverlapsByHalf) {
   // Anchors 16 x 16 every 8 pixels; the object is 20 x 16 with its left side at that of anchor 5 (center 12, 12).
   std::vector<Anchor> anchors = anchors_of(grid_head());
   MatchObjects objects{{{4, 4, 24, 20}}, {0}, {}};
-  // IoU with anchor 5: 16 * 16 / (20 * 16) = 0.8; anchor 6, 8 pixels further: 12 * 16 / (256 + 320 - 192) = 0.5, not above it.
+  // IoU with anchor 5: 16 * 16 / (20 * 16) = 0.8; anchor 6, 8 pixels further: 12 * 16 / (256 + 320 - 192) = 0.5, not
+  // above it.
   EXPECT_THAT(anchors_with(match_ssd(anchors, objects, 0.5f), 0), testing::ElementsAre(5));
   EXPECT_THAT(anchors_with(match_ssd(anchors, objects, 0.49f), 0), testing::ElementsAre(5, 6));
 }
@@ -67,8 +68,8 @@ TEST(Matching, BackgroundInACrowdCountsNeitherWay) {
 
 TEST(MatchAtss, ThresholdIsMeanPlusDeviation) {
   std::vector<Anchor> anchors = anchors_of(grid_head());
-  // Centered on anchor 5: it has IoU 1; the 4 next to it at distance 8 have 8 * 16 / (512 - 128) = 1/3, the diagonal ones
-  // 64 / 448 = 1/7. Mean (1 + 4/3 + 4/7) / 9 = 0.3228, deviation 0.267: only anchor 5.
+  // Centered on anchor 5: it has IoU 1; the 4 next to it at distance 8 have 8 * 16 / (512 - 128) = 1/3, the diagonal
+  // ones 64 / 448 = 1/7. Mean (1 + 4/3 + 4/7) / 9 = 0.3228, deviation 0.267: only anchor 5.
   MatchObjects objects{{{4, 4, 20, 20}}, {0}, {}};
   EXPECT_THAT(anchors_with(match_atss(grid_head(), anchors, objects, 9), 0), testing::ElementsAre(5));
   // A large object: IoU of all candidates is nearly the same, those above the threshold inside it are positive.
@@ -94,9 +95,11 @@ TEST(MatchAtss, FindsTheNearestOfEachLevel) {
     std::vector<size_t> candidates;
     for (auto [first, last] : {std::pair<size_t, size_t>{0, 60}, {60, 80}}) {
       std::vector<std::pair<float, size_t>> order;
-      for (size_t i = first; i < last; ++i) order.emplace_back(std::pow(anchors[i].x - x, 2) + std::pow(anchors[i].y - y, 2), i);
+      for (size_t i = first; i < last; ++i)
+        order.emplace_back(std::pow(anchors[i].x - x, 2) + std::pow(anchors[i].y - y, 2), i);
       std::sort(order.begin(), order.end());
-      for (size_t i = 0; i < 9; ++i) candidates.push_back(order[i].second), overlaps.push_back(iou(anchors[order[i].second].corners(), box));
+      for (size_t i = 0; i < 9; ++i)
+        candidates.push_back(order[i].second), overlaps.push_back(iou(anchors[order[i].second].corners(), box));
     }
     double mean = 0, square = 0;
     for (float value : overlaps) mean += value / 18;
@@ -105,7 +108,8 @@ TEST(MatchAtss, FindsTheNearestOfEachLevel) {
     for (size_t i = 0; i < candidates.size(); ++i) {
       const Anchor& a = anchors[candidates[i]];
       bool in = a.x > box.left && a.x < box.right && a.y > box.top && a.y < box.bottom;
-      if (overlaps[i] >= static_cast<float>(mean + std::sqrt(square)) && in) wanted.push_back(static_cast<int>(candidates[i]));
+      if (overlaps[i] >= static_cast<float>(mean + std::sqrt(square)) && in)
+        wanted.push_back(static_cast<int>(candidates[i]));
     }
     std::sort(wanted.begin(), wanted.end());
     EXPECT_EQ(anchors_with(match_atss(head, anchors, {{box}, {0}, {}}), 0), wanted);

@@ -55,7 +55,8 @@ double difference(const std::vector<at::Tensor>& a, const std::vector<at::Tensor
 TEST(Parts, HaveTheGradientsAndStatisticsOfTheWholeBatch) {
   for (const char* name : {"mobilenet_v2", "resnet18", "bisenet", "yolox_nano"}) {
     SCOPED_TRACE(name);
-    Graph graph = build_template(name, {.classes = 5, .width = 0.25, .height = 64, .width_px = 64, .dropout = 0.2, .seed = 3});
+    Graph graph =
+        build_template(name, {.classes = 5, .width = 0.25, .height = 64, .width_px = 64, .dropout = 0.2, .seed = 3});
     at::Generator random = at::detail::createCPUGenerator(7);
     at::Tensor images = at::randn({7, 3, 64, 64}, random);
     Pass whole = pass(graph, images, 1);

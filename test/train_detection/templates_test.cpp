@@ -35,7 +35,8 @@ TEST(DetectionTemplates, Ssd300IsThePublishedOne) {
   DetectorHead head = detector_head(graph);
   EXPECT_EQ(head.anchor_count(), 8732);
   std::vector<int64_t> cells, per_cell;
-  for (const HeadLevel& level : head.levels) cells.push_back(level.height), per_cell.push_back(static_cast<int64_t>(level.anchors.size()));
+  for (const HeadLevel& level : head.levels)
+    cells.push_back(level.height), per_cell.push_back(static_cast<int64_t>(level.anchors.size()));
   EXPECT_THAT(cells, testing::ElementsAre(38, 19, 10, 5, 3, 1));
   EXPECT_THAT(per_cell, testing::ElementsAre(4, 6, 6, 6, 4, 4));
   EXPECT_NEAR(head.levels[0].anchors[0][0], 30, 1e-3);
@@ -76,7 +77,8 @@ TEST(DetectionTemplates, SayWhatTheyRefuse) {
   EXPECT_THAT(error("atss", {.classes = 3, .height = 100, .width_px = 128}), testing::HasSubstr("use 96 x 128"));
   EXPECT_THAT(error("ssd_mobilenet_v2", {.classes = 0}), testing::HasSubstr("0 classes"));
   EXPECT_THAT(error("yolox_nano", {.classes = 3, .width = 0.01}), testing::HasSubstr("width multiplier"));
-  EXPECT_THAT(error("ssd300_vgg16", {.classes = 3, .height = 32, .width_px = 32}), testing::HasSubstr("at least 96 x 96"));
+  EXPECT_THAT(error("ssd300_vgg16", {.classes = 3, .height = 32, .width_px = 32}),
+              testing::HasSubstr("at least 96 x 96"));
 }
 
 }  // namespace

@@ -28,9 +28,11 @@ struct BenchOptions {
     app.add_option("--batch", batch, "samples an inference")->check(in_range(1, 65536));
     app.add_option("--seconds", seconds, "time to measure")->check(in_range(0.0, 86400.0));
     app.add_option("--size", size, "HxW of the input image, for models that leave it open");
-    app.add_option("--streams", streams, "throughput of N inferences at a time, which share the threads; auto: the best N");
+    app.add_option("--streams", streams,
+                   "throughput of N inferences at a time, which share the threads; auto: the best N");
     app.add_flag("--layers", layers, "time of each step, and how far it is from what the machine can do");
-    app.add_option("--trace", trace, "write the steps as a Chrome trace (chrome://tracing, Perfetto) to this JSON file");
+    app.add_option("--trace", trace,
+                   "write the steps as a Chrome trace (chrome://tracing, Perfetto) to this JSON file");
     app.add_flag("--explain", explain, "which kernel each step got, and why not another");
     app.add_flag("--json", json, "print JSON");
     device.add(app);
@@ -75,7 +77,8 @@ Json steps_json(const Latency& latency, const BenchOptions& options, const kerne
   const auto& steps = latency.plan->steps();
   for (size_t i = 0; i < steps.size(); ++i) {
     const StepInfo& step = steps[i];
-    Json entry = {{"node", step.node}, {"op", step.op}, {"kernel", step.kernel}, {"shape", step.shape}, {"flops", step.flops}};
+    Json entry = {
+        {"node", step.node}, {"op", step.op}, {"kernel", step.kernel}, {"shape", step.shape}, {"flops", step.flops}};
     entry["reference"] = by_reference(step);
     if (options.layers) {
       entry["ms"] = step_ms(latency, i);
@@ -89,7 +92,8 @@ Json steps_json(const Latency& latency, const BenchOptions& options, const kerne
 
 Json ports_json(const std::vector<Port>& ports) {
   Json list = Json::array();
-  for (const Port& port : ports) list.push_back({{"name", port.name}, {"type", type_name(port.dtype)}, {"dims", port.shape.concrete()}});
+  for (const Port& port : ports)
+    list.push_back({{"name", port.name}, {"type", type_name(port.dtype)}, {"dims", port.shape.concrete()}});
   return list;
 }
 
@@ -118,14 +122,15 @@ Json to_json(const Latency& latency, const BenchOptions& options, const kernels:
 void print_summary(const Latency& latency, const BenchOptions& options) {
   std::string inputs;
   for (const Port& input : latency.inputs)
-    inputs += fmt::format("{}{} {}{}", inputs.empty() ? "" : ", ", input.name, name_of(input.dtype), to_string(input.shape));
+    inputs +=
+        fmt::format("{}{} {}{}", inputs.empty() ? "" : ", ", input.name, name_of(input.dtype), to_string(input.shape));
   fmt::print("{}  on {}, {} thread{}, batch {}  ({})\n", options.model, options.device.device, latency.threads,
              latency.threads == 1 ? "" : "s", options.batch, inputs);
-  fmt::print("latency     median {:.3f} ms   best {:.3f} ms   p90 {:.3f} ms   ({} runs)\n", latency.median_ms, latency.best_ms,
-             latency.p90_ms, latency.runs);
+  fmt::print("latency     median {:.3f} ms   best {:.3f} ms   p90 {:.3f} ms   ({} runs)\n", latency.median_ms,
+             latency.best_ms, latency.p90_ms, latency.runs);
   fmt::print("throughput  {:.1f} samples/s\n", latency.throughput);
-  fmt::print("memory      peak {:.0f} MB, activations {:.1f} MB, weights {:.1f} MB\n", latency.peak_memory_mb, latency.arena_mb,
-             latency.weights_mb);
+  fmt::print("memory      peak {:.0f} MB, activations {:.1f} MB, weights {:.1f} MB\n", latency.peak_memory_mb,
+             latency.arena_mb, latency.weights_mb);
   fmt::print("start       load {:.0f} ms, first inference {:.0f} ms\n", latency.load_ms, latency.first_ms);
 }
 
@@ -141,8 +146,8 @@ void print_layers(const Latency& latency, const kernels::Peak& peak) {
                steps[i].flops > 0 && ms > 0 ? fmt::format("{:.1f}", steps[i].flops / ms * 1e-6) : "",
                steps[i].flops > 0 ? format_percent(share_of_peak(latency, i, peak)) : "", steps[i].kernel});
   }
-  fmt::print("\n{}{} steps, {:.3f} ms; peak measured now: {:.0f} GFLOP/s in f32, {:.0f} GOP/s in int8\n", table.text(), steps.size(),
-             total, peak.f32, peak.int8);
+  fmt::print("\n{}{} steps, {:.3f} ms; peak measured now: {:.0f} GFLOP/s in f32, {:.0f} GOP/s in int8\n", table.text(),
+             steps.size(), total, peak.f32, peak.int8);
 }
 
 void print_explanation(const Latency& latency) {
@@ -172,7 +177,8 @@ int parse_streams(const BenchOptions& options) {
 
 int bench_streams(const BenchOptions& options, const LatencyOptions& measure) {
   int streams = parse_streams(options);
-  Throughput result = streams > 0 ? measure_throughput(options.model, measure, streams) : measure_best_throughput(options.model, measure);
+  Throughput result = streams > 0 ? measure_throughput(options.model, measure, streams)
+                                  : measure_best_throughput(options.model, measure);
   if (options.json) {
     Json json{{"model", options.model},        {"device", options.device.device}, {"streams", result.streams},
               {"threads", result.threads},     {"batch", options.batch},          {"throughput", result.rate},
@@ -180,16 +186,19 @@ int bench_streams(const BenchOptions& options, const LatencyOptions& measure) {
               {"load_ms", result.load_ms},     {"peak_memory_mb", result.peak_memory_mb}};
     json["inputs"] = ports_json(result.inputs);
     json["tried"] = Json::array();
-    for (const auto& [n, threads, rate] : result.tried) json["tried"].push_back({{"streams", n}, {"threads", threads}, {"throughput", rate}});
+    for (const auto& [n, threads, rate] : result.tried)
+      json["tried"].push_back({{"streams", n}, {"threads", threads}, {"throughput", rate}});
     print_json(json);
     return 0;
   }
   for (const auto& [n, threads, rate] : result.tried)
-    fmt::print("tried       {:3} stream{} of {} thread{}: {:.1f} samples/s\n", n, n == 1 ? " " : "s", threads, threads == 1 ? "" : "s", rate);
+    fmt::print("tried       {:3} stream{} of {} thread{}: {:.1f} samples/s\n", n, n == 1 ? " " : "s", threads,
+               threads == 1 ? "" : "s", rate);
   fmt::print("{}  on {}, {} stream{} of {} thread{}, batch {}\n", options.model, options.device.device, result.streams,
              result.streams == 1 ? "" : "s", result.threads, result.threads == 1 ? "" : "s", options.batch);
   fmt::print("throughput  {:.1f} samples/s\n", result.rate);
-  fmt::print("latency     median {:.3f} ms   p90 {:.3f} ms   ({} runs)\n", result.median_ms, result.p90_ms, result.runs);
+  fmt::print("latency     median {:.3f} ms   p90 {:.3f} ms   ({} runs)\n", result.median_ms, result.p90_ms,
+             result.runs);
   fmt::print("memory      peak {:.0f} MB\n", result.peak_memory_mb);
   return 0;
 }

@@ -19,8 +19,8 @@ namespace hone::app {
 
 namespace {
 
-/// Values of an INT8 model part below this, unless --min-sqnr says otherwise: rounding that goes the other way once makes an
-/// error of a whole step, which has no tolerance that suits all tensors.
+/// Values of an INT8 model part below this, unless --min-sqnr says otherwise: rounding that goes the other way once
+/// makes an error of a whole step, which has no tolerance that suits all tensors.
 constexpr double int8_min_sqnr = 15;
 
 struct CompareCommand {
@@ -35,18 +35,24 @@ struct CompareCommand {
 
   void add(CLI::App& app) {
     app.add_option("A", a, "model file")->required();
-    app.add_option("B", b, "the model that is right; without it A is compared with its own reference evaluation")->default_str("");
+    app.add_option("B", b, "the model that is right; without it A is compared with its own reference evaluation")
+        ->default_str("");
     app.add_option("--images", images, "a folder, CSV file or data set of images to run on")->default_str("");
     app.add_option("--count", count, "images to use")->check(in_range(1, 100000));
-    app.add_option("--random", random, "run on so many random inputs (default: 1, without --images)")->check(in_range(0, 100000))->default_str("");
+    app.add_option("--random", random, "run on so many random inputs (default: 1, without --images)")
+        ->check(in_range(0, 100000))
+        ->default_str("");
     app.add_option("--size", size, "HxW of random images, for models that leave it open");
     app.add_option("--batch", batch, "samples of a random input")->check(in_range(1, 65536));
     app.add_option("--device-a", device_a, "device of A (see hone devices)");
     app.add_option("--device-b", device_b, "device of B; reference without B, else cpu")->default_str("");
     app.add_option("--threads", threads, "threads of an inference; 0: one per processor")->check(in_range(0, 1024));
-    app.add_option("--rtol", rtol, "values part when an error is above this times the largest value of the tensor ...")->check(in_range(0.0, 1e30));
+    app.add_option("--rtol", rtol, "values part when an error is above this times the largest value of the tensor ...")
+        ->check(in_range(0.0, 1e30));
     app.add_option("--atol", atol, "... plus this")->check(in_range(0.0, 1e30));
-    app.add_option("--min-sqnr", min_sqnr, "values part below so many dB of signal over error instead (15 with an INT8 model)")->default_str("");
+    app.add_option("--min-sqnr", min_sqnr,
+                   "values part below so many dB of signal over error instead (15 with an INT8 model)")
+        ->default_str("");
     app.add_flag("--by-sqnr", by_sqnr, "worst values first");
     app.add_option("--top", top, "print so many nodes only; 0: all")->check(in_range(0, 1000000));
     app.add_option("--disable-pass", disabled_passes, "leave out a graph pass by name, on A")->default_str("");
@@ -57,7 +63,8 @@ struct CompareCommand {
 };
 
 bool quantized(const Graph& graph) {
-  return std::any_of(graph.nodes().begin(), graph.nodes().end(), [](const auto& node) { return node->is("QuantizeLinear"); });
+  return std::any_of(graph.nodes().begin(), graph.nodes().end(),
+                     [](const auto& node) { return node->is("QuantizeLinear"); });
 }
 
 std::string decibels(double value) {
@@ -75,7 +82,11 @@ Json json_of(const ComparedValue& value) {
     json["cosine"] = error.cosine();
     return json;
   };
-  Json json = {{"name", value.name_a}, {"name_b", value.name_b}, {"node", value.node}, {"kernel", value.kernel}, {"type", value.type}};
+  Json json = {{"name", value.name_a},
+               {"name_b", value.name_b},
+               {"node", value.node},
+               {"kernel", value.kernel},
+               {"type", value.type}};
   json.update(figures(value.error));
   json["exact"] = value.error.max_abs() == 0;
   json["parts"] = value.parts;
@@ -105,13 +116,16 @@ void print_table(const Comparison& result, const CompareCommand& command) {
   std::vector<const ComparedValue*> rows;
   for (const ComparedValue& value : result.nodes) rows.push_back(&value);
   if (command.by_sqnr)
-    std::stable_sort(rows.begin(), rows.end(), [](auto* a, auto* b) { return a->error.sqnr_db() < b->error.sqnr_db(); });
+    std::stable_sort(rows.begin(), rows.end(),
+                     [](auto* a, auto* b) { return a->error.sqnr_db() < b->error.sqnr_db(); });
   if (command.top > 0 && rows.size() > static_cast<size_t>(command.top)) rows.resize(static_cast<size_t>(command.top));
-  Table table({"value", "type", "SQNR dB", "max abs", "max rel", "cosine", "alone dB", "", "node", "kernel"}, {1, 7, 8, 9});
+  Table table({"value", "type", "SQNR dB", "max abs", "max rel", "cosine", "alone dB", "", "node", "kernel"},
+              {1, 7, 8, 9});
   auto add = [&](const ComparedValue& value, const std::string& prefix) {
-    table.add({prefix + value.name_a, value.type, decibels(value.error.sqnr_db()), fmt::format("{:.3g}", value.error.max_abs()),
-               fmt::format("{:.2g}", value.error.max_rel()), fmt::format("{:.5f}", value.error.cosine()),
-               value.own ? decibels(value.own->sqnr_db()) : "", value.parts ? "parts" : "", value.node, value.kernel});
+    table.add({prefix + value.name_a, value.type, decibels(value.error.sqnr_db()),
+               fmt::format("{:.3g}", value.error.max_abs()), fmt::format("{:.2g}", value.error.max_rel()),
+               fmt::format("{:.5f}", value.error.cosine()), value.own ? decibels(value.own->sqnr_db()) : "",
+               value.parts ? "parts" : "", value.node, value.kernel});
   };
   for (const ComparedValue* value : rows) add(*value, "");
   for (const ComparedValue& value : result.outputs) add(value, "output ");
@@ -123,13 +137,17 @@ void print_verdict(const Comparison& result) {
     fmt::print("The graph passes alone change the outputs: try --disable-pass (names: docs/passes.md).\n");
   if (int first = result.first(); first >= 0) {
     const ComparedValue& value = result.nodes[static_cast<size_t>(first)];
-    fmt::print("First to part: {}, value '{}' {}, by {}: SQNR {} dB, max abs {:.3g}.\n", value.node, value.name_a, value.type,
-               value.kernel, decibels(value.error.sqnr_db()), value.error.max_abs());
+    fmt::print("First to part: {}, value '{}' {}, by {}: SQNR {} dB, max abs {:.3g}.\n", value.node, value.name_a,
+               value.type, value.kernel, decibels(value.error.sqnr_db()), value.error.max_abs());
     if (value.own)
-      fmt::print("Given the right values it has SQNR {} dB, max abs {:.3g}.\n", decibels(value.own->sqnr_db()), value.own->max_abs());
+      fmt::print("Given the right values it has SQNR {} dB, max abs {:.3g}.\n", decibels(value.own->sqnr_db()),
+                 value.own->max_abs());
   } else if (!result.first_by_cutting.empty()) {
-    fmt::print("The outputs part, but no watched value does: watching changed the kernels. Cut off behind one value after another, "
-               "the first to part is {}.\n", result.first_by_cutting);
+    fmt::print(
+        "The outputs part, but no watched value does: watching changed the kernels. Cut off behind one value after "
+        "another, "
+        "the first to part is {}.\n",
+        result.first_by_cutting);
   } else {
     fmt::print("{}\n", result.outputs_part() ? "Only outputs part." : "They agree.");
   }
@@ -140,7 +158,8 @@ std::vector<Tensor> random_inputs(const Graph& model, const CompareCommand& comm
   if (!command.size.empty()) size = parse_size("--size", command.size);
   std::vector<Tensor> inputs;
   for (const Value* input : model.inputs())
-    inputs.push_back(random_tensor(input->dtype(), concrete_dims(model, *input, command.batch, size), seed * 100 + inputs.size()));
+    inputs.push_back(
+        random_tensor(input->dtype(), concrete_dims(model, *input, command.batch, size), seed * 100 + inputs.size()));
   return inputs;
 }
 
@@ -159,12 +178,15 @@ int compare(const CompareCommand& command) {
   options.device_a.disabled_kernels = command.disabled_kernels;
   options.device_b.device = !command.device_b.empty() ? command.device_b : b ? "cpu" : "reference";
   options.device_a.threads = options.device_b.threads = command.threads;
-  if (!b && options.device_a.device == options.device_b.device && command.disabled_passes.empty() && command.disabled_kernels.empty())
-    throw UsageError(fmt::format("both sides are {} on {}; give a second model or other devices", command.a, command.device_a));
+  if (!b && options.device_a.device == options.device_b.device && command.disabled_passes.empty() &&
+      command.disabled_kernels.empty())
+    throw UsageError(
+        fmt::format("both sides are {} on {}; give a second model or other devices", command.a, command.device_a));
   Comparer comparer(a, b ? &*b : nullptr, options);
   int inputs = 0;
   if (command.images.empty()) {
-    for (; inputs < std::max(1, command.random); ++inputs) comparer.add(random_inputs(a, command, static_cast<uint64_t>(inputs) + 1));
+    for (; inputs < std::max(1, command.random); ++inputs)
+      comparer.add(random_inputs(a, command, static_cast<uint64_t>(inputs) + 1));
   } else {
     auto source = image_calibration(a, command.images, {}, command.image, command.count);
     for (std::vector<Tensor> set; inputs < command.count && source->next(set); ++inputs) comparer.add(set);
@@ -173,9 +195,9 @@ int compare(const CompareCommand& command) {
   if (command.json) {
     print_json(to_json(result, command, options, inputs));
   } else {
-    fmt::print("{} on {} against {} on {}: {} input{}, {} of {} and {} steps compared\n\n", command.a, options.device_a.device,
-               command.b.empty() ? "itself" : command.b, options.device_b.device, inputs, inputs == 1 ? "" : "s", result.nodes.size(),
-               result.watched_a, result.watched_b);
+    fmt::print("{} on {} against {} on {}: {} input{}, {} of {} and {} steps compared\n\n", command.a,
+               options.device_a.device, command.b.empty() ? "itself" : command.b, options.device_b.device, inputs,
+               inputs == 1 ? "" : "s", result.nodes.size(), result.watched_a, result.watched_b);
     print_table(result, command);
     print_verdict(result);
   }

@@ -45,8 +45,8 @@ struct Counts {
 };
 
 std::vector<Outcome> run_cases(const ConformanceOptions& options) {
-  IgnoreList ignored =
-      options.ignore.empty() ? IgnoreList::standard() : IgnoreList("'" + options.ignore + "'", read_text_file(options.ignore));
+  IgnoreList ignored = options.ignore.empty() ? IgnoreList::standard()
+                                              : IgnoreList("'" + options.ignore + "'", read_text_file(options.ignore));
   std::vector<Outcome> outcomes;
   for (ConformanceCase& test : find_conformance_cases(options.folder))
     if (options.filter.empty() || matches_glob(test.name, options.filter)) outcomes.push_back({std::move(test), {}});
@@ -84,7 +84,8 @@ void print_as_json(const ConformanceOptions& options, const std::vector<Outcome>
   print_json(json);
 }
 
-void print_as_text(const std::vector<Outcome>& outcomes, const std::map<std::string, Counts>& groups, const Counts& all) {
+void print_as_text(const std::vector<Outcome>& outcomes, const std::map<std::string, Counts>& groups,
+                   const Counts& all) {
   for (Verdict verdict : {Verdict::ignored, Verdict::passed, Verdict::failed})
     for (const auto& [test, result] : outcomes) {
       if (result.verdict != verdict || (verdict == Verdict::passed && !result.stale)) continue;

@@ -23,7 +23,8 @@ struct ConvertOptions {
     app.add_option("MODEL", model, "model file")->required();
     app.add_option("-o,--output", output, "the model to write (.onnx)")->required();
     app.add_option("--batch", batch, "size of dimension 0 of the inputs: a number, or a name for any number");
-    app.add_flag("--optimize", optimize, "apply the portable optimizations (batch norm into convolutions, folded constants ...)");
+    app.add_flag("--optimize", optimize,
+                 "apply the portable optimizations (batch norm into convolutions, folded constants ...)");
     app.add_flag("--json", json, "print JSON");
   }
 };
@@ -36,7 +37,8 @@ Dim parse_batch(const std::string& text) {
     return Dim::named(text);
   }
   int64_t number = text.size() < 10 ? std::stoll(text) : 0;
-  if (number < 1) throw UsageError(fmt::format("--batch: got '{}', expected a number above 0 or a name such as N", text));
+  if (number < 1)
+    throw UsageError(fmt::format("--batch: got '{}', expected a number above 0 or a name such as N", text));
   return number;
 }
 
@@ -50,14 +52,18 @@ int convert(const ConvertOptions& options) {
     try {
       set_batch(graph, parse_batch(options.batch));
     } catch (const Error& error) {
-      throw Error(fmt::format("'{}'", options.model), fmt::format("does not work with batch {}: {}", options.batch, error.what()),
+      throw Error(fmt::format("'{}'", options.model),
+                  fmt::format("does not work with batch {}: {}", options.batch, error.what()),
                   "export it with a free batch size");
     }
   }
   if (options.optimize) optimize(graph);
   export_model(graph, output);
   if (options.json)
-    print_json({{"model", options.model}, {"output", options.output}, {"nodes_before", nodes}, {"nodes", graph.nodes().size()}});
+    print_json({{"model", options.model},
+                {"output", options.output},
+                {"nodes_before", nodes},
+                {"nodes", graph.nodes().size()}});
   else
     fmt::print("{}: {} nodes (were {})\n", options.output, graph.nodes().size(), nodes);
   return 0;

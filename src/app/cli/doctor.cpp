@@ -39,9 +39,12 @@ struct Finding {
 
 Finding check_cpu() {
   const CpuFeatures& cpu = cpu_features();
-  std::string text = fmt::format("{}, {} processor{}, kernels for {}", cpu.name, cpu.cores, cpu.cores == 1 ? "" : "s", cpu.isa());
+  std::string text =
+      fmt::format("{}, {} processor{}, kernels for {}", cpu.name, cpu.cores, cpu.cores == 1 ? "" : "s", cpu.isa());
   if (!cpu.avx2) return {"cpu", Verdict::note, text + "; without AVX2 most kernels are several times slower"};
-  if (!cpu.avx512_vnni) return {"cpu", Verdict::note, text + "; without VNNI, INT8 gains less and hone quantize --reduce-range keeps it accurate"};
+  if (!cpu.avx512_vnni)
+    return {"cpu", Verdict::note,
+            text + "; without VNNI, INT8 gains less and hone quantize --reduce-range keeps it accurate"};
   return {"cpu", Verdict::good, text};
 }
 
@@ -57,9 +60,10 @@ Finding check_memory() {
     if (key == "MemAvailable:") available = kilobytes * 1024;
   }
   if (total == 0) return {"memory", Verdict::note, "not known (/proc/meminfo cannot be read)"};
-  std::string text = fmt::format("{} of {} free; caches {} / {} / {}", format_bytes(available), format_bytes(total),
-                                 format_bytes(static_cast<double>(cache_size(1))), format_bytes(static_cast<double>(cache_size(2))),
-                                 format_bytes(static_cast<double>(cache_size(3))));
+  std::string text =
+      fmt::format("{} of {} free; caches {} / {} / {}", format_bytes(available), format_bytes(total),
+                  format_bytes(static_cast<double>(cache_size(1))), format_bytes(static_cast<double>(cache_size(2))),
+                  format_bytes(static_cast<double>(cache_size(3))));
   if (available < 1.5e9) return {"memory", Verdict::note, text + "; training wants about 2 GB"};
   return {"memory", Verdict::good, text};
 }
@@ -86,7 +90,8 @@ Finding check_threads() {
   double speedup = pool_seconds(1) / pool_seconds(2);
   std::string text = fmt::format("2 threads are {:.2f}x as fast as one", speedup);
   if (speedup < 1.4)
-    return {"threads", Verdict::note, text + ": another process uses the processors, or they share one core; try --threads 1"};
+    return {"threads", Verdict::note,
+            text + ": another process uses the processors, or they share one core; try --threads 1"};
   return {"threads", Verdict::good, text};
 }
 
@@ -104,11 +109,14 @@ Finding check_inference() {
     Tensor input = random_tensor(DType::f32, {1, 3, 16, 16}, 3);
     std::vector<float> results[2];
     for (int i = 0; i < 2; ++i)
-      results[i] = Session(load(graph, {.device = i == 0 ? "reference" : "cpu"})).run(std::span(&input, 1))[0].to_floats();
+      results[i] =
+          Session(load(graph, {.device = i == 0 ? "reference" : "cpu"})).run(std::span(&input, 1))[0].to_floats();
     double largest = 0;
-    for (size_t i = 0; i < results[0].size(); ++i) largest = std::max(largest, std::abs(double(results[0][i]) - results[1][i]));
+    for (size_t i = 0; i < results[0].size(); ++i)
+      largest = std::max(largest, std::abs(double(results[0][i]) - results[1][i]));
     if (largest < 1e-3) return {"inference", Verdict::good, "the cpu device agrees with the reference"};
-    return {"inference", Verdict::bad, fmt::format("the cpu device is off by {:.2g} on a convolution; please report this", largest)};
+    return {"inference", Verdict::bad,
+            fmt::format("the cpu device is off by {:.2g} on a convolution; please report this", largest)};
   } catch (const Error& error) {
     return {"inference", Verdict::bad, error.what()};
   }
@@ -132,7 +140,8 @@ std::vector<std::string> loaded_libraries() {
   auto visit = [](dl_phdr_info* info, size_t, void* list) {
     std::error_code ignored;
     if (info->dlpi_name && *info->dlpi_name)
-      static_cast<std::vector<std::string>*>(list)->push_back(std::filesystem::canonical(info->dlpi_name, ignored).string());
+      static_cast<std::vector<std::string>*>(list)->push_back(
+          std::filesystem::canonical(info->dlpi_name, ignored).string());
     return 0;
   };
   dl_iterate_phdr(visit, &names);
@@ -169,7 +178,8 @@ int doctor(const DoctorOptions& options) {
   std::vector<Finding> findings{{"version", Verdict::good, "hone " HONE_VERSION " (" HONE_BUILD_TYPE " build)"}};
   if (std::string(HONE_BUILD_TYPE) != "Release")
     findings.push_back({"build", Verdict::note, "not a release build: expect it to be slow"});
-  for (auto check : {check_cpu, check_memory, check_threads, check_inference, check_temporary_folder, check_images}) findings.push_back(check());
+  for (auto check : {check_cpu, check_memory, check_threads, check_inference, check_temporary_folder, check_images})
+    findings.push_back(check());
   for (Finding& finding : check_libraries()) findings.push_back(std::move(finding));
   bool healthy = true;
   Json json = Json::array();

@@ -22,7 +22,8 @@ struct GenerateCommandOptions {
     std::string classes;
     for (const std::string& part : part_classes()) classes += (classes.empty() ? "" : ", ") + part;
     app.add_option("DIR", folder, "folder to write train/CLASS/*.jpg and val/CLASS/*.jpg to")->required();
-    app.add_option("--images-per-class", generate.images_per_class, "training images of a class; a quarter more for validation")
+    app.add_option("--images-per-class", generate.images_per_class,
+                   "training images of a class; a quarter more for validation")
         ->check(in_range(1, 1000000));
     app.add_option("--size", generate.size, "width of an image; the height is three quarters of it");
     app.add_option("--classes", generate.classes, "some of: " + classes)->delimiter(',')->default_str("");

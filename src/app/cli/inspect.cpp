@@ -63,7 +63,8 @@ double peak_activation_bytes(const Graph& graph) {
     peak = std::max(peak, alive);
     std::set<const Value*> ended(node->inputs().begin(), node->inputs().end());
     for (const Value* input : ended)
-      if (input && !input->is_constant() && last_use[input] == step && !graph.is_output(input)) alive -= value_bytes(input);
+      if (input && !input->is_constant() && last_use[input] == step && !graph.is_output(input))
+        alive -= value_bytes(input);
     ++step;
   }
   return peak;
@@ -160,11 +161,13 @@ void print_summary(const Graph& graph, const InspectOptions& options) {
   std::string ops;
   for (const auto& [op, count] : histogram(graph)) ops += fmt::format("{}{} {}", ops.empty() ? "" : ", ", op, count);
   fmt::print("nodes       {}: {}\n", graph.nodes().size(), ops);
-  fmt::print("parameters  {} ({})\n", format_count(static_cast<double>(parameter_count(graph))), format_bytes(constant_bytes(graph)));
+  fmt::print("parameters  {} ({})\n", format_count(static_cast<double>(parameter_count(graph))),
+             format_bytes(constant_bytes(graph)));
   Cost cost = cost_of(graph, options);
   if (cost.unknown.empty()) {
     fmt::print("compute     {:.3f} GFLOPs for {}\n", cost.flops * 1e-9, cost.inputs);
-    fmt::print("memory      {} weights, {} activations at most\n", format_bytes(constant_bytes(graph)), format_bytes(cost.peak_bytes));
+    fmt::print("memory      {} weights, {} activations at most\n", format_bytes(constant_bytes(graph)),
+               format_bytes(cost.peak_bytes));
   } else {
     fmt::print("compute     not known: {}\n", cost.unknown);
   }

@@ -34,9 +34,11 @@ struct OptimizeOptions {
 
   void add(CLI::App& app) {
     app.add_option("MODEL", model, "FP32 model file, such as the model.onnx of hone train")->required();
-    app.add_option("DATA", data, "the data set it was trained on; default: what train.csv or train.json beside the model name");
+    app.add_option("DATA", data,
+                   "the data set it was trained on; default: what train.csv or train.json beside the model name");
     app.add_option("-o,--output", output, "the model to write (.onnx); default: MODEL.int8.onnx beside the model");
-    app.add_option("--max-drop", max_drop, "how far top-1, mAP or mIoU may drop (0.01 is a point)")->check(in_range(0.0, 1.0));
+    app.add_option("--max-drop", max_drop, "how far top-1, mAP or mIoU may drop (0.01 is a point)")
+        ->check(in_range(0.0, 1.0));
     app.add_option("--subset-size", subset, "images that ranges are taken from, at most")->check(in_range(1, 1000000));
     app.add_option("--format", format, "format of the data set; default: found from what lies in the folder");
     app.add_option("--seconds", seconds, "how long each latency is measured")->check(in_range(0.001, 600.0));
@@ -61,7 +63,8 @@ struct Part {
 /// The split `name` of the run that made the model: its CSV file, its list of images, else that part of DATA.
 Part find_part(const OptimizeOptions& options, const char* name) {
   std::error_code ignored;
-  fs::path folder = fs::path(options.model).parent_path(), csv = folder / (std::string(name) + ".csv"), list = folder / (std::string(name) + ".txt");
+  fs::path folder = fs::path(options.model).parent_path(), csv = folder / (std::string(name) + ".csv"),
+           list = folder / (std::string(name) + ".txt");
   if (options.data.empty() && fs::is_regular_file(csv, ignored)) return {csv.string(), {}};
   Part part{options.data, {}};
   part.images.format = options.format;
@@ -75,7 +78,9 @@ Part find_part(const OptimizeOptions& options, const char* name) {
       part.images.format = json["arguments"]["--format"].at(0).get<std::string>();
   }
   if (part.data.empty())
-    throw UsageError(fmt::format("nothing beside {} says what it was trained on (no {}.csv, no train.json): give the data set as DATA", options.model, name));
+    throw UsageError(fmt::format(
+        "nothing beside {} says what it was trained on (no {}.csv, no train.json): give the data set as DATA",
+        options.model, name));
   return part;
 }
 
@@ -118,7 +123,8 @@ class Optimize {
     };
     Graph result = quantize_with_accuracy_control(
         model_, [this](std::vector<Tensor>& inputs) { return calibration_->next(inputs); }, make_runner,
-        [this](const Graph& graph) { return validation_->measure(graph, no_progress()); }, settings, control, &report, *progress_);
+        [this](const Graph& graph) { return validation_->measure(graph, no_progress()); }, settings, control, &report,
+        *progress_);
     outcome_.model = o_.model;
     outcome_.output = target_;
     outcome_.int8 = report.quantize;

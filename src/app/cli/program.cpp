@@ -80,9 +80,11 @@ const Command& find_command(const std::string& name, const std::vector<Command>&
   argv.push_back(nullptr);
   ::execv(name.c_str(), argv.data());
   if (errno == ENOENT)
-    throw Error(fmt::format("command '{}'", command.name), "is not in this build",
-                fmt::format("build with {}, or install {} beside hone",
-                            std::string_view(command.name) == "train" ? "-DHONE_TRAIN=ON" : "all packages of scripts/setup", command.program));
+    throw Error(
+        fmt::format("command '{}'", command.name), "is not in this build",
+        fmt::format("build with {}, or install {} beside hone",
+                    std::string_view(command.name) == "train" ? "-DHONE_TRAIN=ON" : "all packages of scripts/setup",
+                    command.program));
   throw Error("'" + name + "'", std::string("cannot be started: ") + std::strerror(errno));
 }
 

@@ -30,18 +30,23 @@ struct QuantizeCommandOptions {
   std::vector<std::string> ignore, ignore_regex, ignore_types;
   std::optional<int> subset, max_iterations, ranking_subset, group_size, rounding_iterations;
   std::optional<double> percentile, smooth, max_drop, ratio;
-  bool random_data = false, no_bias_correction = false, full_bias_correction = false, equalize = false, adaround = false;
-  bool no_align = false, strict_drop = false, no_batch_norm = false, reduce_range = false, data_aware = false, asymmetric_weights = false, sweep = false, json = false;
+  bool random_data = false, no_bias_correction = false, full_bias_correction = false, equalize = false,
+       adaround = false;
+  bool no_align = false, strict_drop = false, no_batch_norm = false, reduce_range = false, data_aware = false,
+       asymmetric_weights = false, sweep = false, json = false;
   DataFlags images;
   ImageFlags image;
   DeviceFlags device;
 
   void add(CLI::App& app) {
     app.add_option("MODEL", model, "FP32 model file")->required();
-    app.add_option("--data", data, "sample images: a folder, a CSV file or a data set of any format, of which the training part is used; with labels, accuracy is measured as well");
+    app.add_option("--data", data,
+                   "sample images: a folder, a CSV file or a data set of any format, of which the training part is "
+                   "used; with labels, accuracy is measured as well");
     app.add_option("--eval", labelled, "labelled images that measure accuracy, if others than --data");
     app.add_option("--format", images.format, "format of the data set; default: found from what lies in the folder");
-    app.add_option("--list", images.list, "file that names the images of --data to use, such as the train.txt of hone train");
+    app.add_option("--list", images.list,
+                   "file that names the images of --data to use, such as the train.txt of hone train");
     app.add_flag("--random-data", random_data, "random tensors in place of images: for speed tests, not for accuracy");
     app.add_option("-o,--output", output, "the model to write (.onnx)")->required();
     app.add_option("--config", config, "JSON file with these options; POT's and NNCF's field names are understood");
@@ -55,48 +60,76 @@ struct QuantizeCommandOptions {
 
   void add_int8(CLI::App& app) {
     const char* group = "INT8";
-    auto text = [&](const char* name, auto& value, const char* help) { app.add_option(name, value, help)->group(group); };
-    auto list = [&](const char* name, auto& value, const char* help) { app.add_option(name, value, help)->default_str("")->group(group); };
+    auto text = [&](const char* name, auto& value, const char* help) {
+      app.add_option(name, value, help)->group(group);
+    };
+    auto list = [&](const char* name, auto& value, const char* help) {
+      app.add_option(name, value, help)->default_str("")->group(group);
+    };
     auto flag = [&](const char* name, bool& value, const char* help) { app.add_flag(name, value, help)->group(group); };
-    app.add_option("--subset-size,--subset", subset, "samples to use at most (300)")->check(in_range(1, 1000000))->group(group);
-    text("--preset", preset, "mixed (default): activations with a zero point where they can be negative; performance: without");
-    text("--range", range, "how activation ranges are chosen: mse (default), min_max, mean_min_max, percentile or entropy");
-    app.add_option("--percentile", percentile, "for --range percentile (99.99)")->check(in_range(50.0, 100.0))->group(group);
+    app.add_option("--subset-size,--subset", subset, "samples to use at most (300)")
+        ->check(in_range(1, 1000000))
+        ->group(group);
+    text("--preset", preset,
+         "mixed (default): activations with a zero point where they can be negative; performance: without");
+    text("--range", range,
+         "how activation ranges are chosen: mse (default), min_max, mean_min_max, percentile or entropy");
+    app.add_option("--percentile", percentile, "for --range percentile (99.99)")
+        ->check(in_range(50.0, 100.0))
+        ->group(group);
     list("--ignore", ignore, "node that stays FP32 (* matches any text); repeatable");
     list("--ignore-regex", ignore_regex, "the same as a regular expression; repeatable");
     list("--ignore-types,--ignore-op", ignore_types, "op type that stays FP32; repeatable");
     text("--model-type", model_type, "transformer: mixed preset and SmoothQuant");
     text("--target-device", target, "where the model will run: auto (this processor), cpu-avx2, cpu-avx512, cpu-vnni");
-    text("--saturation-fix", saturation, "7-bit weights: auto (default: if the target has no VNNI), all, first_layer or no");
+    text("--saturation-fix", saturation,
+         "7-bit weights: auto (default: if the target has no VNNI), all, first_layer or no");
     flag("--reduce-range", reduce_range, "the same as --saturation-fix all");
     flag("--no-bias-correction", no_bias_correction, "leave biases as they are");
-    flag("--full-bias-correction", full_bias_correction, "correct biases layer by layer in the quantized model; slower");
+    flag("--full-bias-correction", full_bias_correction,
+         "correct biases layer by layer in the quantized model; slower");
     flag("--equalize", equalize, "align the ranges of channels across layers first");
     app.add_option("--smooth", smooth, "SmoothQuant with this alpha; 0: off")->check(in_range(0.0, 1.0))->group(group);
     flag("--adaround", adaround, "learn how to round each weight; slow");
-    app.add_option("--rounding-iterations", rounding_iterations, "for --adaround (1000)")->check(in_range(1, 100000))->group(group);
+    app.add_option("--rounding-iterations", rounding_iterations, "for --adaround (1000)")
+        ->check(in_range(1, 100000))
+        ->group(group);
     flag("--no-align", no_align, "leave the channels in front of depthwise convolutions as they are");
     flag("--no-batch-norm", no_batch_norm, "leave the statistics of batch norms that could not be folded as they are");
   }
 
   void add_search(CLI::App& app) {
     const char* group = "Keeping accuracy (labelled data)";
-    app.add_option("--max-drop", max_drop, "turn layers back to FP32 until top-1, mAP or mIoU drops by no more than this (0.01 is a point)")
-        ->check(in_range(0.0, 1.0))->group(group);
-    app.add_flag("--strict-drop", strict_drop, "count a drop that so few images cannot tell from chance as well")->group(group);
+    app.add_option("--max-drop", max_drop,
+                   "turn layers back to FP32 until top-1, mAP or mIoU drops by no more than this (0.01 is a point)")
+        ->check(in_range(0.0, 1.0))
+        ->group(group);
+    app.add_flag("--strict-drop", strict_drop, "count a drop that so few images cannot tell from chance as well")
+        ->group(group);
     app.add_option("--drop-type", drop_type, "absolute (default) or relative")->group(group);
-    app.add_option("--max-iterations", max_iterations, "layers to turn back at most; 0: all")->check(in_range(0, 1000000))->group(group);
-    app.add_option("--ranking-subset", ranking_subset, "samples that rank the layers (16)")->check(in_range(1, 64))->group(group);
-    app.add_option("--state", state, "file that keeps the search, to go on after Ctrl-C; default: OUTPUT.search")->group(group);
-    app.add_flag("--sweep", sweep, "try presets and range estimators, print accuracy and latency, write the most accurate")->group(group);
+    app.add_option("--max-iterations", max_iterations, "layers to turn back at most; 0: all")
+        ->check(in_range(0, 1000000))
+        ->group(group);
+    app.add_option("--ranking-subset", ranking_subset, "samples that rank the layers (16)")
+        ->check(in_range(1, 64))
+        ->group(group);
+    app.add_option("--state", state, "file that keeps the search, to go on after Ctrl-C; default: OUTPUT.search")
+        ->group(group);
+    app.add_flag("--sweep", sweep,
+                 "try presets and range estimators, print accuracy and latency, write the most accurate")
+        ->group(group);
     app.add_option("--plot", plot, "picture of the sweep (.svg or .html); default: OUTPUT.sweep.html")->group(group);
   }
 
   void add_weights(CLI::App& app) {
     const char* group = "Weights only";
     app.add_option("--weights", weights, "compress weights alone: int8, int4, fp16 or bf16")->group(group);
-    app.add_option("--group-size", group_size, "weights that share a scale; -1: a whole channel (int4: 128)")->check(in_range(-1, 1 << 20))->group(group);
-    app.add_option("--ratio", ratio, "share of weights in 4 bits, the others in 8 (1)")->check(in_range(0.0, 1.0))->group(group);
+    app.add_option("--group-size", group_size, "weights that share a scale; -1: a whole channel (int4: 128)")
+        ->check(in_range(-1, 1 << 20))
+        ->group(group);
+    app.add_option("--ratio", ratio, "share of weights in 4 bits, the others in 8 (1)")
+        ->check(in_range(0.0, 1.0))
+        ->group(group);
     app.add_flag("--asymmetric-weights", asymmetric_weights, "a zero point for each group")->group(group);
     app.add_flag("--data-aware", data_aware, "count errors by the size of inputs; needs --data")->group(group);
   }
@@ -146,7 +179,8 @@ struct QuantizeCommandOptions {
   void complete_weights(QuantizeSettings& s) const {
     bool given = group_size || ratio || data_aware || asymmetric_weights;
     if (!s.weights) {
-      if (given) throw UsageError("--group-size, --ratio, --asymmetric-weights and --data-aware go with --weights int8 or int4");
+      if (given)
+        throw UsageError("--group-size, --ratio, --asymmetric-weights and --data-aware go with --weights int8 or int4");
       return;
     }
     CompressOptions& w = *s.weights;
@@ -163,7 +197,8 @@ struct QuantizeCommandOptions {
   /// Before any work: what would fail at the end.
   void check(const QuantizeSettings& s) const {
     if (!s.weights && data.empty() == !random_data)
-      throw UsageError("quantize needs sample images: give either --data DATA or --random-data; see hone quantize --help");
+      throw UsageError(
+          "quantize needs sample images: give either --data DATA or --random-data; see hone quantize --help");
     if (s.keep_accuracy && random_data) throw UsageError("keeping accuracy needs labelled images: give --data DATA");
     std::filesystem::path path = output;
     if (path.extension() != ".onnx") throw UsageError(fmt::format("-o: '{}' must end in .onnx", output));
@@ -180,7 +215,8 @@ class QuantizeCommand {
     model_ = import_model(o_.model);
     progress_ = make_progress();
     if (!o_.data.empty() || o_.random_data)
-      calibration_ = o_.random_data ? random_calibration(model_) : image_calibration(model_, o_.data, o_.images, o_.image, s_.quantize.subset_size);
+      calibration_ = o_.random_data ? random_calibration(model_)
+                                    : image_calibration(model_, o_.data, o_.images, o_.image, s_.quantize.subset_size);
     open_validation();
     Graph result = s_.weights ? compress() : o_.sweep ? sweep() : s_.keep_accuracy ? search() : plain();
     progress_->end();
@@ -200,7 +236,8 @@ class QuantizeCommand {
     std::string data = o_.labelled.empty() ? o_.data : o_.labelled;
     if (data.empty()) return;
     try {
-      validation_ = make_validation(model_, data, o_.labelled.empty() ? o_.images : DataFlags{}, o_.image, o_.device.options());
+      validation_ =
+          make_validation(model_, data, o_.labelled.empty() ? o_.images : DataFlags{}, o_.image, o_.device.options());
       outcome_.images = validation_->images();
       outcome_.metric = validation_->metric();
     } catch (const Interrupted&) {
@@ -227,7 +264,9 @@ class QuantizeCommand {
 
   Graph plain() { return quantize(model_, source(), make_runner(), s_.quantize, &outcome_.int8.emplace(), *progress_); }
 
-  Graph compress() { return compress_weights(model_, *s_.weights, source(), make_runner(), &outcome_.weights.emplace(), *progress_); }
+  Graph compress() {
+    return compress_weights(model_, *s_.weights, source(), make_runner(), &outcome_.weights.emplace(), *progress_);
+  }
 
   Graph search() {
     AccuracyOptions control = s_.accuracy;
@@ -236,7 +275,8 @@ class QuantizeCommand {
     AccuracyReport& report = outcome_.accuracy.emplace();
     auto validate = [this](const Graph& graph) { return validation_->measure(graph, no_progress()); };
     if (!o_.strict_drop) control.sampling_error = [this] { return validation_->sampling_error(); };
-    Graph result = quantize_with_accuracy_control(model_, source(), make_runner(), validate, s_.quantize, control, &report, *progress_);
+    Graph result = quantize_with_accuracy_control(model_, source(), make_runner(), validate, s_.quantize, control,
+                                                  &report, *progress_);
     outcome_.int8 = report.quantize;
     outcome_.before = report.fp32;
     outcome_.after = report.accuracy;

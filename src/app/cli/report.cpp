@@ -28,7 +28,8 @@ struct ReportOptions {
   bool json = false;
 
   void add(CLI::App& app) {
-    app.add_option("DIR", folder, "folder with model.onnx, and model.int8.onnx and train.json where there are such")->required();
+    app.add_option("DIR", folder, "folder with model.onnx, and model.int8.onnx and train.json where there are such")
+        ->required();
     app.add_option("--data", data, "labelled images, as for hone eval")->required();
     app.add_option("-o,--output", output, "the page to write (default: DIR/report.html)");
     app.add_option("--title", title, "heading of the page");
@@ -38,8 +39,8 @@ struct ReportOptions {
   }
 };
 
-ModelResult measure_accuracy(const std::string& name, const fs::path& file, const ReportOptions& options, std::vector<std::string>& classes,
-                    Progress& progress) {
+ModelResult measure_accuracy(const std::string& name, const fs::path& file, const ReportOptions& options,
+                             std::vector<std::string>& classes, Progress& progress) {
   ModelResult result{name, file, static_cast<double>(fs::file_size(file))};
   LoadedModel model = load_image_model(file, {});
   Classifier classifier(model.graph, model.labels, {});
@@ -57,7 +58,8 @@ void measure_speed(std::vector<ModelResult>& models, double seconds) {
     std::vector<std::vector<Latency>> runs(models.size());
     for (size_t round = 0; round < rounds; ++round)
       for (size_t i = 0; i < models.size(); ++i)
-        runs[i].push_back(measure_latency(models[i].file, {.device = {.threads = threads}, .seconds = seconds / rounds}));
+        runs[i].push_back(
+            measure_latency(models[i].file, {.device = {.threads = threads}, .seconds = seconds / rounds}));
     for (size_t i = 0; i < models.size(); ++i) {
       std::sort(runs[i].begin(), runs[i].end(), [](auto& a, auto& b) { return a.median_ms < b.median_ms; });
       (threads == 1 ? models[i].one_thread : models[i].all_threads) = runs[i][rounds / 2];
@@ -70,11 +72,16 @@ void measure_speed(std::vector<ModelResult>& models, double seconds) {
 Json to_json(const ReportData& data, const fs::path& output) {
   Json json = {{"report", output.string()}, {"models", Json::array()}};
   for (const ModelResult& model : data.models)
-    json["models"].push_back({{"name", model.name}, {"file", model.file.string()}, {"bytes", model.bytes},
-                              {"images", model.evaluation.images}, {"top1", model.evaluation.top1()},
+    json["models"].push_back({{"name", model.name},
+                              {"file", model.file.string()},
+                              {"bytes", model.bytes},
+                              {"images", model.evaluation.images},
+                              {"top1", model.evaluation.top1()},
                               {"median_ms_1_thread", model.one_thread.median_ms},
-                              {"throughput_1_thread", model.one_thread.throughput}, {"threads", model.all_threads.threads},
-                              {"median_ms", model.all_threads.median_ms}, {"throughput", model.all_threads.throughput}});
+                              {"throughput_1_thread", model.one_thread.throughput},
+                              {"threads", model.all_threads.threads},
+                              {"median_ms", model.all_threads.median_ms},
+                              {"throughput", model.all_threads.throughput}});
   if (data.models.size() == 2) json["agreement"] = agreement(data.models[0], data.models[1]);
   return json;
 }

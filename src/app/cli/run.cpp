@@ -29,7 +29,8 @@ struct RunOptions {
     app.add_option("MODEL", model, "model file: a classifier, a detector or a segmenter")->required();
     app.add_option("IMAGE", images, "image files, or folders of images")->required()->default_str("");
     app.add_option("--top", top, "classes to print for each image")->check(in_range(1, 1000));
-    app.add_option("--score", score, "objects and multi-label classes below this score are left out (0.3, 0.5)")->check(in_range(0.0, 1.0));
+    app.add_option("--score", score, "objects and multi-label classes below this score are left out (0.3, 0.5)")
+        ->check(in_range(0.0, 1.0));
     app.add_option("--decoder", decoder, "how a detector's raw head is read; default: known by its outputs");
     app.add_flag("--json", json, "print JSON");
     image.add(app);
@@ -61,7 +62,8 @@ struct Report {
 };
 
 /// Threads decode images while earlier ones are classified.
-void run_classifier(const RunOptions& options, const ImageModel& model, const std::vector<std::filesystem::path>& files, Report& report) {
+void run_classifier(const RunOptions& options, const ImageModel& model, const std::vector<std::filesystem::path>& files,
+                    Report& report) {
   Classifier classifier(model.graph, model.labels, {options.device.options()});
   classifier.classify(
       files.size(), [&](size_t index) { return decode_image(files[index]); },
@@ -82,12 +84,14 @@ void run_classifier(const RunOptions& options, const ImageModel& model, const st
 std::vector<std::string> lines_of(const Findings& found, const Predictor& predictor) {
   std::vector<std::string> lines;
   for (const Detection& one : found.objects)
-    lines.push_back(fmt::format("{}, {}, left {:.0f} top {:.0f} right {:.0f} bottom {:.0f}", predictor.label(one.label), format_percent(one.score), one.box.x,
-                                one.box.y, one.box.right(), one.box.bottom()));
+    lines.push_back(fmt::format("{}, {}, left {:.0f} top {:.0f} right {:.0f} bottom {:.0f}", predictor.label(one.label),
+                                format_percent(one.score), one.box.x, one.box.y, one.box.right(), one.box.bottom()));
   for (size_t i = 0; i < found.probabilities.size(); ++i)
-    if (found.probabilities[i] >= predictor.score()) lines.push_back(predictor.label(static_cast<int>(i)) + ", " + format_percent(found.probabilities[i]));
+    if (found.probabilities[i] >= predictor.score())
+      lines.push_back(predictor.label(static_cast<int>(i)) + ", " + format_percent(found.probabilities[i]));
   if (found.classes.defined())
-    for (auto [label, share] : class_shares(found.classes)) lines.push_back(fmt::format("{}, {} of the pixels", predictor.label(label), format_percent(share)));
+    for (auto [label, share] : class_shares(found.classes))
+      lines.push_back(fmt::format("{}, {} of the pixels", predictor.label(label), format_percent(share)));
   if (lines.empty()) lines.push_back(predictor.task() == Task::detection ? "no objects" : "no class");
   return lines;
 }
@@ -99,13 +103,16 @@ Json json_of(const Findings& found, const Predictor& predictor) {
                     {"box", {one.box.x, one.box.y, one.box.right(), one.box.bottom()}}});
   for (size_t i = 0; i < found.probabilities.size(); ++i)
     if (found.probabilities[i] >= predictor.score())
-      list.push_back({{"index", i}, {"label", predictor.label(static_cast<int>(i))}, {"probability", found.probabilities[i]}});
+      list.push_back(
+          {{"index", i}, {"label", predictor.label(static_cast<int>(i))}, {"probability", found.probabilities[i]}});
   if (found.classes.defined())
-    for (auto [label, share] : class_shares(found.classes)) list.push_back({{"index", label}, {"label", predictor.label(label)}, {"share", share}});
+    for (auto [label, share] : class_shares(found.classes))
+      list.push_back({{"index", label}, {"label", predictor.label(label)}, {"share", share}});
   return list;
 }
 
-void run_predictor(const RunOptions& options, const ImageModel& model, const std::vector<std::filesystem::path>& files, Report& report) {
+void run_predictor(const RunOptions& options, const ImageModel& model, const std::vector<std::filesystem::path>& files,
+                   Report& report) {
   Predictor predictor(model, {options.device.options(), options.score});
   for (const std::filesystem::path& file : files) {
     check_interrupt("hone run");

@@ -47,12 +47,14 @@ Evaluation evaluate(Classifier& classifier, const Dataset& data, Progress& progr
         result.correct += best[0] == sample.label;
         result.correct5 += std::find(best.begin(), best.end(), sample.label) != best.end();
         float own = probabilities[static_cast<size_t>(sample.label)];
-        auto rank = std::count_if(probabilities.begin(), probabilities.end(), [&](float p) { return p > own || (std::isnan(own) && !std::isnan(p)); }) +
+        auto rank = std::count_if(probabilities.begin(), probabilities.end(),
+                                  [&](float p) { return p > own || (std::isnan(own) && !std::isnan(p)); }) +
                     std::count(probabilities.begin(), probabilities.begin() + sample.label, own);
-        result.predictions.push_back({sample.path, sample.label, best[0], probabilities[static_cast<size_t>(best[0])], sample.pixels, own,
-                                      static_cast<int>(rank)});
+        result.predictions.push_back({sample.path, sample.label, best[0], probabilities[static_cast<size_t>(best[0])],
+                                      sample.pixels, own, static_cast<int>(rank)});
         for (LevelEvaluation& one : result.levels)
-          one.confusion.add(one.level.group[static_cast<size_t>(sample.label)], argmax(group_probabilities(one.level, probabilities)));
+          one.confusion.add(one.level.group[static_cast<size_t>(sample.label)],
+                            argmax(group_probabilities(one.level, probabilities)));
         ++result.images;
         progress.update(static_cast<int64_t>(index) + 1, fmt::format("top-1 {}", format_percent(result.top1())));
       },
@@ -61,12 +63,15 @@ Evaluation evaluate(Classifier& classifier, const Dataset& data, Progress& progr
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   if (result.images == 0)
     throw Error("data", fmt::format("none of the {} images can be read", data.samples.size()),
-                result.skipped.empty() ? "" : "the first: " + result.skipped[0].path.string() + ": " + result.skipped[0].reason);
+                result.skipped.empty()
+                    ? ""
+                    : "the first: " + result.skipped[0].path.string() + ": " + result.skipped[0].reason);
   return result;
 }
 
 double Evaluation::top(int k) const {
-  auto among = std::count_if(predictions.begin(), predictions.end(), [&](const Prediction& one) { return one.rank < k; });
+  auto among =
+      std::count_if(predictions.begin(), predictions.end(), [&](const Prediction& one) { return one.rank < k; });
   return predictions.empty() ? 0 : static_cast<double>(among) / static_cast<double>(predictions.size());
 }
 
@@ -77,7 +82,12 @@ Json classes_json(const ConfusionMatrix& confusion, const std::function<std::str
   std::vector<ClassScore> scores = confusion.per_class();
   for (int i = 0; i < confusion.classes(); ++i)
     if (const ClassScore& score = scores[static_cast<size_t>(i)]; occurs(score))
-      json.push_back({{"name", name(i)}, {"index", i}, {"images", score.support}, {"precision", score.precision}, {"recall", score.recall}, {"f1", score.f1}});
+      json.push_back({{"name", name(i)},
+                      {"index", i},
+                      {"images", score.support},
+                      {"precision", score.precision},
+                      {"recall", score.recall},
+                      {"f1", score.f1}});
   return json;
 }
 
@@ -91,11 +101,13 @@ Json matrix_json(const ConfusionMatrix& confusion) {
   return matrix;
 }
 
-std::string class_table(const std::vector<ClassScore>& scores, const std::vector<int>& chosen, const Classifier& classifier) {
+std::string class_table(const std::vector<ClassScore>& scores, const std::vector<int>& chosen,
+                        const Classifier& classifier) {
   Table table({"class", "images", "precision", "recall", "F1"});
   for (int i : chosen) {
     const ClassScore& score = scores[static_cast<size_t>(i)];
-    table.add({classifier.label(i), std::to_string(score.support), format_percent(score.precision), format_percent(score.recall), format_percent(score.f1)});
+    table.add({classifier.label(i), std::to_string(score.support), format_percent(score.precision),
+               format_percent(score.recall), format_percent(score.f1)});
   }
   return table.text();
 }
@@ -122,7 +134,9 @@ std::string many_classes(const std::vector<ClassScore>& scores, const Classifier
     if (occurs(scores[i])) chosen.push_back(static_cast<int>(i));
   std::string text = fmt::format("{} of {} classes occur", chosen.size(), classifier.classes());
   if (chosen.size() > longest_table) {
-    std::stable_sort(chosen.begin(), chosen.end(), [&](int a, int b) { return scores[static_cast<size_t>(a)].f1 < scores[static_cast<size_t>(b)].f1; });
+    std::stable_sort(chosen.begin(), chosen.end(), [&](int a, int b) {
+      return scores[static_cast<size_t>(a)].f1 < scores[static_cast<size_t>(b)].f1;
+    });
     chosen.resize(worst_shown);
     text += fmt::format("; the {} with the least F1 (--json has all)", worst_shown);
   }
@@ -145,9 +159,12 @@ Json to_json(const Evaluation& evaluation, const Classifier& classifier, int k) 
   json["classes"] = classes_json(evaluation.confusion, [&](int i) { return classifier.label(i); });
   if (classifier.classes() <= largest_matrix) json["confusion"] = matrix_json(evaluation.confusion);
   for (const LevelEvaluation& one : evaluation.levels)
-    json["levels"].push_back({{"accuracy", one.confusion.accuracy()}, {"balanced_accuracy", one.confusion.balanced_accuracy()}, {"macro_f1", one.confusion.macro_f1()},
-                              {"classes", classes_json(one.confusion, [&](int i) { return one.level.names[static_cast<size_t>(i)]; })},
-                              {"confusion", matrix_json(one.confusion)}});
+    json["levels"].push_back(
+        {{"accuracy", one.confusion.accuracy()},
+         {"balanced_accuracy", one.confusion.balanced_accuracy()},
+         {"macro_f1", one.confusion.macro_f1()},
+         {"classes", classes_json(one.confusion, [&](int i) { return one.level.names[static_cast<size_t>(i)]; })},
+         {"confusion", matrix_json(one.confusion)}});
   json["skipped"] = Json::array();
   for (const Skipped& file : evaluation.skipped)
     json["skipped"].push_back({{"file", file.path.string()}, {"reason", file.reason}});
@@ -159,12 +176,14 @@ std::string to_text(const Evaluation& evaluation, const Classifier& classifier, 
   std::string text = fmt::format("top-1 {}", format_percent(evaluation.top1()));
   if (classes > 5) text += fmt::format("   top-5 {}", format_percent(evaluation.top5()));
   if (k > 1 && k != 5) text += fmt::format("   top-{} {}", k, format_percent(evaluation.top(k)));
-  text += fmt::format("   macro F1 {}   mean recall {}   ({} images, {:.0f} images/s)\n", format_percent(evaluation.confusion.macro_f1()),
-                      format_percent(evaluation.confusion.balanced_accuracy()), evaluation.images, evaluation.images_per_second());
+  text += fmt::format("   macro F1 {}   mean recall {}   ({} images, {:.0f} images/s)\n",
+                      format_percent(evaluation.confusion.macro_f1()),
+                      format_percent(evaluation.confusion.balanced_accuracy()), evaluation.images,
+                      evaluation.images_per_second());
   for (size_t i = 0; i < evaluation.levels.size(); ++i) {
     const LevelEvaluation& one = evaluation.levels[i];
-    text += fmt::format("level {} ({}): accuracy {}   macro F1 {}\n", i + 1, fmt::join(one.level.names, ", "), format_percent(one.confusion.accuracy()),
-                        format_percent(one.confusion.macro_f1()));
+    text += fmt::format("level {} ({}): accuracy {}   macro F1 {}\n", i + 1, fmt::join(one.level.names, ", "),
+                        format_percent(one.confusion.accuracy()), format_percent(one.confusion.macro_f1()));
   }
   std::vector<ClassScore> scores = evaluation.confusion.per_class();
   if (classes <= largest_matrix) {

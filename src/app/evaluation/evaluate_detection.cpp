@@ -19,7 +19,8 @@ ImageSize input_size(const Graph& model) {
   const Value* input = model.inputs().size() == 1 ? model.inputs()[0] : nullptr;
   const Shape* shape = input ? &input->shape() : nullptr;
   if (!shape || shape->rank() != 4 || (*shape)[1] != Dim(3) || !(*shape)[2].known() || !(*shape)[3].known())
-    throw Error("graph '" + model.name + "'", "is no plain image model", "expected one input f32 [N, 3, height, width] of fixed size");
+    throw Error("graph '" + model.name + "'", "is no plain image model",
+                "expected one input f32 [N, 3, height, width] of fixed size");
   return {static_cast<int>((*shape)[2].value), static_cast<int>((*shape)[3].value)};
 }
 
@@ -38,7 +39,8 @@ std::vector<double> shares_of(const Dataset& truth, const std::vector<Detection>
     for (size_t i = share; i < truth.samples.size(); i += sample_shares) images.samples.push_back(truth.samples[i]);
     std::vector<Detection> found;
     for (const Detection& one : detections)
-      if (static_cast<size_t>(one.image) % sample_shares == share) found.push_back(one), found.back().image /= static_cast<int>(sample_shares);
+      if (static_cast<size_t>(one.image) % sample_shares == share)
+        found.push_back(one), found.back().image /= static_cast<int>(sample_shares);
     result.push_back(std::max(0.0, coco_scores(images, found).ap));
   }
   return result;
@@ -47,7 +49,8 @@ std::vector<double> shares_of(const Dataset& truth, const std::vector<Detection>
 
 void keep_part(Dataset& dataset, const std::string& part) {
   auto count = [&](Part wanted) {
-    return std::count_if(dataset.samples.begin(), dataset.samples.end(), [&](const Sample& sample) { return sample.part == wanted; });
+    return std::count_if(dataset.samples.begin(), dataset.samples.end(),
+                         [&](const Sample& sample) { return sample.part == wanted; });
   };
   if (part == "all") return;
   Part chosen = part == "train" ? Part::train : part == "test" ? Part::test : Part::validation;
@@ -56,13 +59,16 @@ void keep_part(Dataset& dataset, const std::string& part) {
     if (count(chosen) == 0) return;
   }
   if (count(chosen) == 0)
-    throw Error("part '" + part + "'", fmt::format("the data set has no samples of it ({} train, {} validation, {} test)", count(Part::train),
-                                                   count(Part::validation), count(Part::test)), "choose another, or all");
+    throw Error("part '" + part + "'",
+                fmt::format("the data set has no samples of it ({} train, {} validation, {} test)", count(Part::train),
+                            count(Part::validation), count(Part::test)),
+                "choose another, or all");
   std::erase_if(dataset.samples, [&](const Sample& sample) { return sample.part != chosen; });
 }
 
-DetectionEvaluation evaluate_detection(const Graph& model, const Decoder& decoder, const Dataset& data, const DeviceOptions& device,
-                                       double least_score, Progress& progress, const OnDetections& on_image) {
+DetectionEvaluation evaluate_detection(const Graph& model, const Decoder& decoder, const Dataset& data,
+                                       const DeviceOptions& device, double least_score, Progress& progress,
+                                       const OnDetections& on_image) {
   ImageSize size = decoder.finished ? ImageSize{} : input_size(model);
   Session session(load(model, device));
   DetectionEvaluation result;
@@ -110,30 +116,54 @@ DetectionEvaluation evaluate_detection(const Graph& model, const Decoder& decode
 
 Json to_json(const DetectionEvaluation& e, const Dataset& data) {
   const CocoScores& c = e.coco;
-  Json json = {{"task", "detection"}, {"images", e.images}, {"objects", e.objects}, {"map", c.ap}, {"map50", c.ap50}, {"map75", c.ap75},
-               {"map_small", c.ap_small}, {"map_medium", c.ap_medium}, {"map_large", c.ap_large}, {"ar1", c.ar1}, {"ar10", c.ar10},
-               {"ar100", c.ar100}, {"ar_small", c.ar_small}, {"ar_medium", c.ar_medium}, {"ar_large", c.ar_large},
-               {"voc_map", e.voc.map_area}, {"voc07_map", e.voc.map_11_point}, {"seconds", e.seconds}};
+  Json json = {{"task", "detection"},
+               {"images", e.images},
+               {"objects", e.objects},
+               {"map", c.ap},
+               {"map50", c.ap50},
+               {"map75", c.ap75},
+               {"map_small", c.ap_small},
+               {"map_medium", c.ap_medium},
+               {"map_large", c.ap_large},
+               {"ar1", c.ar1},
+               {"ar10", c.ar10},
+               {"ar100", c.ar100},
+               {"ar_small", c.ar_small},
+               {"ar_medium", c.ar_medium},
+               {"ar_large", c.ar_large},
+               {"voc_map", e.voc.map_area},
+               {"voc07_map", e.voc.map_11_point},
+               {"seconds", e.seconds}};
   json["classes"] = Json::array();
   for (size_t i = 0; i < c.class_ap.size(); ++i)
-    if (c.class_ap[i] >= 0) json["classes"].push_back({{"name", data.classes[i]}, {"map", c.class_ap[i]}, {"map50", c.class_ap50[i]}, {"voc_ap", e.voc.class_area[i]},
+    if (c.class_ap[i] >= 0)
+      json["classes"].push_back({{"name", data.classes[i]},
+                                 {"map", c.class_ap[i]},
+                                 {"map50", c.class_ap50[i]},
+                                 {"voc_ap", e.voc.class_area[i]},
                                  {"voc07_ap", e.voc.class_11_point[i]}});
   json["skipped"] = Json::array();
-  for (const Skipped& file : e.skipped) json["skipped"].push_back({{"file", file.path.string()}, {"reason", file.reason}});
+  for (const Skipped& file : e.skipped)
+    json["skipped"].push_back({{"file", file.path.string()}, {"reason", file.reason}});
   return json;
 }
 
 std::string to_text(const DetectionEvaluation& e, const Dataset& data) {
   const CocoScores& c = e.coco;
-  std::string text = fmt::format("mAP {} (IoU 0.50:0.95)   mAP50 {}   mAP75 {}   ({} images, {} objects, {:.1f} images/s)\n", figure(c.ap), figure(c.ap50),
-                                 figure(c.ap75), e.images, e.objects, e.seconds > 0 ? static_cast<double>(e.images) / e.seconds : 0);
-  text += fmt::format("by size: small {}, medium {}, large {}   recall with 1/10/100 boxes: {} / {} / {}\n", figure(c.ap_small), figure(c.ap_medium),
-                      figure(c.ap_large), figure(c.ar1), figure(c.ar10), figure(c.ar100));
-  text += fmt::format("Pascal VOC: mAP {} (area), {} (11 points)\n\n", figure(e.voc.map_area), figure(e.voc.map_11_point));
+  std::string text =
+      fmt::format("mAP {} (IoU 0.50:0.95)   mAP50 {}   mAP75 {}   ({} images, {} objects, {:.1f} images/s)\n",
+                  figure(c.ap), figure(c.ap50), figure(c.ap75), e.images, e.objects,
+                  e.seconds > 0 ? static_cast<double>(e.images) / e.seconds : 0);
+  text += fmt::format("by size: small {}, medium {}, large {}   recall with 1/10/100 boxes: {} / {} / {}\n",
+                      figure(c.ap_small), figure(c.ap_medium), figure(c.ap_large), figure(c.ar1), figure(c.ar10),
+                      figure(c.ar100));
+  text +=
+      fmt::format("Pascal VOC: mAP {} (area), {} (11 points)\n\n", figure(e.voc.map_area), figure(e.voc.map_11_point));
   std::vector<int64_t> counts = data.class_counts();
   Table table({"class", "objects", "AP", "AP50"});
   for (size_t i = 0; i < c.class_ap.size(); ++i)
-    if (c.class_ap[i] >= 0) table.add({data.classes[i], std::to_string(counts[i]), figure(c.class_ap[i]), figure(c.class_ap50[i])});
+    if (c.class_ap[i] >= 0)
+      table.add({data.classes[i], std::to_string(counts[i]), figure(c.class_ap[i]), figure(c.class_ap50[i])});
   text += table.text();
   if (!e.skipped.empty()) text += '\n' + describe_skipped(e.skipped);
   return text;

@@ -15,11 +15,12 @@
 
 namespace hone::app {
 
-/// Which samples of a data set with parts are used: those of validation, else of test, else all; or the part named ("train",
-/// "val", "test", "all"). Throws Error for a part that has no samples.
+/// Which samples of a data set with parts are used: those of validation, else of test, else all; or the part named
+/// ("train", "val", "test", "all"). Throws Error for a part that has no samples.
 void keep_part(Dataset& dataset, const std::string& part);
 
-/// Into how many shares the images of an evaluation are put to see how far its figure depends on them; at least two images each.
+/// Into how many shares the images of an evaluation are put to see how far its figure depends on them; at least two
+/// images each.
 constexpr size_t sample_shares = 8;
 
 struct DetectionEvaluation {
@@ -35,8 +36,9 @@ struct DetectionEvaluation {
 using OnDetections = std::function<void(const Sample& sample, const std::vector<Detection>& found)>;
 
 /// Runs a detector over the images and compares its boxes, at the size of each image, with the objects.
-DetectionEvaluation evaluate_detection(const Graph& model, const Decoder& decoder, const Dataset& data, const DeviceOptions& device,
-                                       double least_score, Progress& progress, const OnDetections& on_image = {});
+DetectionEvaluation evaluate_detection(const Graph& model, const Decoder& decoder, const Dataset& data,
+                                       const DeviceOptions& device, double least_score, Progress& progress,
+                                       const OnDetections& on_image = {});
 Json to_json(const DetectionEvaluation& evaluation, const Dataset& data);
 std::string to_text(const DetectionEvaluation& evaluation, const Dataset& data);
 
@@ -48,11 +50,11 @@ struct SegmentationEvaluation {
   std::vector<Skipped> skipped;
 };
 
-/// The input rule of a segmenter that is known by its input and output shapes (deeplabv3 257x257 of VOC, ESPNet of CamVid), or
-/// nullopt.
+/// The input rule of a segmenter that is known by its input and output shapes (deeplabv3 257x257 of VOC, ESPNet of
+/// CamVid), or nullopt.
 std::optional<InputRule> segmenter_rule(const Graph& model);
-/// The same when no preprocessing option was given, else, or when it is unknown, what the options say. Not used by a model
-/// that has its preprocessing inside.
+/// The same when no preprocessing option was given, else, or when it is unknown, what the options say. Not used by a
+/// model that has its preprocessing inside.
 InputRule segmenter_input(const Graph& model, const ImageFlags& flags);
 /// Classes of a segmenter's output f32 [N, classes, H, W]; 0 when the model has none such.
 int segmenter_classes(const Graph& model);
@@ -60,8 +62,9 @@ int segmenter_classes(const Graph& model);
 using OnClasses = std::function<void(const Sample& sample, const Tensor& truth, const Tensor& predicted)>;
 
 /// Runs a segmenter over the images; each pixel of a mask is compared with the class of the largest score there.
-SegmentationEvaluation evaluate_segmentation(const Graph& model, const InputRule& rule, const Dataset& data, const DeviceOptions& device,
-                                             Progress& progress, const OnClasses& on_image = {});
+SegmentationEvaluation evaluate_segmentation(const Graph& model, const InputRule& rule, const Dataset& data,
+                                             const DeviceOptions& device, Progress& progress,
+                                             const OnClasses& on_image = {});
 Json to_json(const SegmentationEvaluation& evaluation, const Dataset& data);
 std::string to_text(const SegmentationEvaluation& evaluation, const Dataset& data);
 

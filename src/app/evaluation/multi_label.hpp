@@ -25,9 +25,10 @@ struct MultiLabelEvaluation {
   double seconds = 0;
 };
 
-/// Classifies all images; a class is in the answer when its probability is at least `threshold`. `classifier` was made with
-/// ClassifierOptions::multi_label. Throws Error when no image can be read, or a label is not a class.
-MultiLabelEvaluation evaluate_multi_label(Classifier& classifier, const Dataset& data, double threshold, Progress& progress);
+/// Classifies all images; a class is in the answer when its probability is at least `threshold`. `classifier` was made
+/// with ClassifierOptions::multi_label. Throws Error when no image can be read, or a label is not a class.
+MultiLabelEvaluation evaluate_multi_label(Classifier& classifier, const Dataset& data, double threshold,
+                                          Progress& progress);
 
 Json to_json(const MultiLabelEvaluation& evaluation, const Classifier& classifier);
 std::string to_text(const MultiLabelEvaluation& evaluation, const Classifier& classifier);

@@ -38,33 +38,42 @@ void remove_older(const fs::path& folder) {
 }
 
 std::string figure_of(const WorstCase& one, size_t index) {
-  return fmt::format("<figure class=\"case\"><a href=\"{0}\"><img loading=\"lazy\" alt=\"{1}\" src=\"{0}\"></a><figcaption><span class=\"wrong\">{2:.3g}</span>"
-                     "<div><b>truth</b> {3}</div><div><b>answer</b> {4}</div><div class=\"file\">{1}</div></figcaption></figure>\n",
-                     picture_name(index), escape_html(one.file.string()), one.wrong, escape_html(one.truth), escape_html(one.answer));
+  return fmt::format(
+      "<figure class=\"case\"><a href=\"{0}\"><img loading=\"lazy\" alt=\"{1}\" src=\"{0}\"></a><figcaption><span "
+      "class=\"wrong\">{2:.3g}</span>"
+      "<div><b>truth</b> {3}</div><div><b>answer</b> {4}</div><div class=\"file\">{1}</div></figcaption></figure>\n",
+      picture_name(index), escape_html(one.file.string()), one.wrong, escape_html(one.truth), escape_html(one.answer));
 }
 
 }  // namespace
 
 void WorstCases::add(WorstCase one) {
   if (!takes(one.wrong)) return;
-  auto place = std::upper_bound(cases_.begin(), cases_.end(), one, [](const WorstCase& a, const WorstCase& b) { return a.wrong > b.wrong; });
+  auto place = std::upper_bound(cases_.begin(), cases_.end(), one,
+                                [](const WorstCase& a, const WorstCase& b) { return a.wrong > b.wrong; });
   cases_.insert(place, std::move(one));
   if (cases_.size() > most_) cases_.pop_back();
 }
 
-Json write_worst(const WorstCases& worst, const fs::path& folder, const std::string& title, const std::string& measure) {
+Json write_worst(const WorstCases& worst, const fs::path& folder, const std::string& title,
+                 const std::string& measure) {
   make_writable_folder(folder);
   remove_older(folder);
   Json json = Json::array();
-  std::string html = fmt::format("<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">"
-                                 "<title>{0}</title><style>{1}{2}</style><main><h1>{0}</h1><p class=\"soft\">{3} images, the most wrong first; the figure of "
-                                 "each is {4}.</p><div class=\"cases\">",
-                                 escape_html(title), report_style, page_style, worst.list().size(), escape_html(measure));
+  std::string html = fmt::format(
+      "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">"
+      "<title>{0}</title><style>{1}{2}</style><main><h1>{0}</h1><p class=\"soft\">{3} images, the most wrong first; "
+      "the figure of "
+      "each is {4}.</p><div class=\"cases\">",
+      escape_html(title), report_style, page_style, worst.list().size(), escape_html(measure));
   for (size_t i = 0; i < worst.list().size(); ++i) {
     const WorstCase& one = worst.list()[i];
     write_file(folder / picture_name(i), encode_jpeg(one.draw(), 88));
     html += figure_of(one, i);
-    json.push_back({{"picture", (folder / picture_name(i)).string()}, {"file", one.file.string()}, {"wrong", one.wrong}, {"truth", one.truth},
+    json.push_back({{"picture", (folder / picture_name(i)).string()},
+                    {"file", one.file.string()},
+                    {"wrong", one.wrong},
+                    {"truth", one.truth},
                     {"answer", one.answer}});
   }
   if (worst.list().empty()) html += "<p>Nothing is wrong.</p>";
@@ -87,8 +96,8 @@ Tensor joined(const std::vector<Tensor>& pictures) {
   for (const Tensor& picture : pictures) {
     auto from = picture.data<uint8_t>();
     for (int64_t y = 0; y < picture.dim(0); ++y)
-      std::memcpy(&to[static_cast<size_t>(((top + y) * width + left) * 3)], &from[static_cast<size_t>(y * picture.dim(1) * 3)],
-                  static_cast<size_t>(picture.dim(1) * 3));
+      std::memcpy(&to[static_cast<size_t>(((top + y) * width + left) * 3)],
+                  &from[static_cast<size_t>(y * picture.dim(1) * 3)], static_cast<size_t>(picture.dim(1) * 3));
     (stacked ? top : left) += (stacked ? picture.dim(0) : picture.dim(1)) + gap;
   }
   return all;
@@ -97,7 +106,9 @@ Tensor joined(const std::vector<Tensor>& pictures) {
 Tensor shrunk(const Tensor& image, int longest, double& scale) {
   scale = std::min(1.0, static_cast<double>(longest) / static_cast<double>(std::max(image.dim(0), image.dim(1))));
   if (scale == 1) return image;
-  auto side = [&](int64_t pixels) { return std::max(1, static_cast<int>(std::lround(static_cast<double>(pixels) * scale))); };
+  auto side = [&](int64_t pixels) {
+    return std::max(1, static_cast<int>(std::lround(static_cast<double>(pixels) * scale)));
+  };
   return resize_image(image, side(image.dim(0)), side(image.dim(1)));
 }
 

@@ -19,7 +19,8 @@ constexpr Color right_color{46, 160, 67}, missed_color{255, 150, 20}, wrong_colo
 constexpr double least_iou = 0.5;
 
 std::string name_of_class(const std::vector<std::string>& classes, int label) {
-  return label >= 0 && label < static_cast<int>(classes.size()) ? classes[static_cast<size_t>(label)] : fmt::format("class {}", label);
+  return label >= 0 && label < static_cast<int>(classes.size()) ? classes[static_cast<size_t>(label)]
+                                                                : fmt::format("class {}", label);
 }
 
 Tensor with_lines(const Sample& sample, std::vector<std::pair<int, std::string>> lines) {
@@ -29,7 +30,9 @@ Tensor with_lines(const Sample& sample, std::vector<std::pair<int, std::string>>
   return draw_marks(shrunk(image_of(sample), longest_side, scale), marks);
 }
 
-std::string joined_words(const std::vector<std::string>& words) { return words.empty() ? "none" : fmt::format("{}", fmt::join(words, ", ")); }
+std::string joined_words(const std::vector<std::string>& words) {
+  return words.empty() ? "none" : fmt::format("{}", fmt::join(words, ", "));
+}
 
 }  // namespace
 
@@ -52,7 +55,8 @@ WorstCases worst_of(const Evaluation& evaluation, const Classifier& classifier, 
   return worst;
 }
 
-WorstCases worst_of(const MultiLabelEvaluation& evaluation, const Dataset& data, const Classifier& classifier, size_t most) {
+WorstCases worst_of(const MultiLabelEvaluation& evaluation, const Dataset& data, const Classifier& classifier,
+                    size_t most) {
   WorstCases worst(most);
   for (const LabelPrediction& one : evaluation.predictions) {
     const Sample& sample = data.samples[one.sample];
@@ -66,11 +70,13 @@ WorstCases worst_of(const MultiLabelEvaluation& evaluation, const Dataset& data,
       std::string text = fmt::format("{} {}", classifier.label(c), format_percent(p));
       if (holds) truth.push_back(classifier.label(c));
       if (answered) answer.push_back(text);
-      if (holds || answered) lines.emplace_back(c, (holds == answered ? "right: " : holds ? "missing: " : "too many: ") + text);
+      if (holds || answered)
+        lines.emplace_back(c, (holds == answered ? "right: " : holds ? "missing: " : "too many: ") + text);
       if (holds != answered) wrong += holds ? 1 - p : p;
     }
     if (worst.takes(wrong))
-      worst.add({wrong, sample.path, joined_words(truth), joined_words(answer), [&sample, lines = std::move(lines)] { return with_lines(sample, lines); }});
+      worst.add({wrong, sample.path, joined_words(truth), joined_words(answer),
+                 [&sample, lines = std::move(lines)] { return with_lines(sample, lines); }});
   }
   return worst;
 }
@@ -83,7 +89,8 @@ DetectionErrors compare_objects(const Sample& sample, const std::vector<Detectio
   std::vector<size_t> order;
   for (size_t i = 0; i < detections.size(); ++i)
     if (detections[i].score >= least_score) order.push_back(i);
-  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return detections[a].score > detections[b].score; });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return detections[a].score > detections[b].score; });
   for (size_t i : order) {
     const Detection& one = detections[i];
     int best = -1;
@@ -93,7 +100,9 @@ DetectionErrors compare_objects(const Sample& sample, const std::vector<Detectio
       const Annotation& object = sample.objects[j];
       if (object.label != one.label) continue;
       double here = iou(one.box, object.box);
-      if (!counted(object)) on_uncounted |= here >= least_iou || (object.crowd && intersection(one.box, object.box) >= least_iou * one.box.area());
+      if (!counted(object))
+        on_uncounted |=
+            here >= least_iou || (object.crowd && intersection(one.box, object.box) >= least_iou * one.box.area());
       else if (!errors.found[j] && here >= overlap) overlap = here, best = static_cast<int>(j);
     }
     errors.match[i] = best >= 0 ? best : on_uncounted ? -2 : -1;
@@ -106,8 +115,8 @@ DetectionErrors compare_objects(const Sample& sample, const std::vector<Detectio
 
 namespace {
 
-Tensor draw_detection_errors(const Sample& sample, const std::vector<Detection>& detections, const DetectionErrors& errors,
-                             const std::vector<std::string>& classes) {
+Tensor draw_detection_errors(const Sample& sample, const std::vector<Detection>& detections,
+                             const DetectionErrors& errors, const std::vector<std::string>& classes) {
   double scale = 1;
   Tensor image = shrunk(image_of(sample), longest_side, scale);
   auto scaled = [&](const Box& b) { return Box{b.x * scale, b.y * scale, b.w * scale, b.h * scale}; };
@@ -117,12 +126,14 @@ Tensor draw_detection_errors(const Sample& sample, const std::vector<Detection>&
     const Annotation& object = sample.objects[i];
     if (object.crowd || object.difficult) continue;
     std::string name = name_of_class(classes, object.label);
-    truth.objects.push_back({scaled(object.box), object.label, errors.found[i] ? name : "missed: " + name, name, errors.found[i] ? right_color : missed_color});
+    truth.objects.push_back({scaled(object.box), object.label, errors.found[i] ? name : "missed: " + name, name,
+                             errors.found[i] ? right_color : missed_color});
   }
   for (size_t i = 0; i < detections.size(); ++i) {
     if (errors.match[i] == -2) continue;
     std::string name = name_of_class(classes, detections[i].label);
-    answer.objects.push_back({scaled(detections[i].box), detections[i].label, fmt::format("{} {:.0f}%", name, 100 * detections[i].score), name,
+    answer.objects.push_back({scaled(detections[i].box), detections[i].label,
+                              fmt::format("{} {:.0f}%", name, 100 * detections[i].score), name,
                               errors.match[i] >= 0 ? right_color : wrong_color});
   }
   return joined({draw_marks(image, truth), draw_marks(image, answer)});
@@ -140,7 +151,8 @@ Tensor draw_differences(const Tensor& image, const Tensor& truth, const Tensor& 
   return picture;
 }
 
-Tensor draw_segmentation_errors(const Sample& sample, const Tensor& truth, const Tensor& predicted, const std::vector<std::string>& classes) {
+Tensor draw_segmentation_errors(const Sample& sample, const Tensor& truth, const Tensor& predicted,
+                                const std::vector<std::string>& classes) {
   double scale = 1;
   Tensor image = shrunk(image_of(sample), longest_side, scale);
   auto height = static_cast<int>(image.dim(0)), width = static_cast<int>(image.dim(1));
@@ -154,14 +166,16 @@ Tensor draw_segmentation_errors(const Sample& sample, const Tensor& truth, const
   Marks left = marks, right = marks, differences;
   left.lines = {{-1, "truth"}}, right.lines = {{-1, "answer"}}, differences.lines = {{-1, "different"}};
   left.classes = small_truth, right.classes = small_answer;
-  return joined({draw_marks(image, left), draw_marks(image, right), draw_marks(draw_differences(image, small_truth, small_answer), differences)});
+  return joined({draw_marks(image, left), draw_marks(image, right),
+                 draw_marks(draw_differences(image, small_truth, small_answer), differences)});
 }
 
 std::string counted(int64_t count, const char* what) { return fmt::format("{} {}", count, what); }
 
 }  // namespace
 
-void add_worst(WorstCases& worst, const Sample& sample, const std::vector<Detection>& detections, const std::vector<std::string>& classes, double least_score) {
+void add_worst(WorstCases& worst, const Sample& sample, const std::vector<Detection>& detections,
+               const std::vector<std::string>& classes, double least_score) {
   DetectionErrors errors = compare_objects(sample, detections, least_score);
   if (!worst.takes(errors.wrong)) return;
   auto right = std::count_if(errors.match.begin(), errors.match.end(), [](int match) { return match >= 0; });
@@ -173,10 +187,13 @@ void add_worst(WorstCases& worst, const Sample& sample, const std::vector<Detect
     if (errors.match[i] != -2) shown.push_back(detections[i]), kept.match.push_back(errors.match[i]);
   worst.add({errors.wrong, sample.path, counted(right + missed, "objects"),
              counted(right, "found, ") + counted(missed, "missed, ") + counted(wrong, "wrong"),
-             [&sample, shown = std::move(shown), kept = std::move(kept), &classes] { return draw_detection_errors(sample, shown, kept, classes); }});
+             [&sample, shown = std::move(shown), kept = std::move(kept), &classes] {
+               return draw_detection_errors(sample, shown, kept, classes);
+             }});
 }
 
-void add_worst(WorstCases& worst, const Sample& sample, const Tensor& truth, const Tensor& predicted, const std::vector<std::string>& classes) {
+void add_worst(WorstCases& worst, const Sample& sample, const Tensor& truth, const Tensor& predicted,
+               const std::vector<std::string>& classes) {
   SegmentationMatrix matrix(256);
   matrix.add(truth.data<uint8_t>(), predicted.data<uint8_t>());
   if (matrix.confusion().total() == 0) return;
@@ -185,9 +202,12 @@ void add_worst(WorstCases& worst, const Sample& sample, const Tensor& truth, con
   std::vector<std::string> present;
   std::vector<SegmentationScore> scores = matrix.per_class();
   for (size_t c = 0; c < scores.size(); ++c)
-    if (scores[c].pixels > 0) present.push_back(fmt::format("{} (IoU {})", name_of_class(classes, static_cast<int>(c)), format_percent(scores[c].iou)));
-  worst.add({wrong, sample.path, joined_words(present), format_percent(matrix.pixel_accuracy()) + " of the pixels are right",
-             [&sample, truth, predicted, &classes] { return draw_segmentation_errors(sample, truth, predicted, classes); }});
+    if (scores[c].pixels > 0)
+      present.push_back(
+          fmt::format("{} (IoU {})", name_of_class(classes, static_cast<int>(c)), format_percent(scores[c].iou)));
+  worst.add(
+      {wrong, sample.path, joined_words(present), format_percent(matrix.pixel_accuracy()) + " of the pixels are right",
+       [&sample, truth, predicted, &classes] { return draw_segmentation_errors(sample, truth, predicted, classes); }});
 }
 
 }  // namespace hone::app

@@ -16,7 +16,8 @@ namespace hone::app {
 
 namespace {
 
-constexpr SaliencyMethod all_methods[] = {SaliencyMethod::activation, SaliencyMethod::eigen_cam, SaliencyMethod::recipro_cam};
+constexpr SaliencyMethod all_methods[] = {SaliencyMethod::activation, SaliencyMethod::eigen_cam,
+                                          SaliencyMethod::recipro_cam};
 constexpr size_t batch_bytes = 32 << 20;  // of masked feature maps at a time
 
 bool is_feature_map(const Value* value) {
@@ -82,16 +83,21 @@ Tensor score_map(const std::vector<Level>& levels, const std::vector<float>& sco
     auto anchors = static_cast<size_t>(level.anchors), cells = static_cast<size_t>(level.height * level.width);
     if (first + cells * anchors > scores.size()) break;
     std::vector<float> best(cells);
-    for (size_t i = 0; i < cells; ++i) best[i] = *std::max_element(&scores[first + i * anchors], &scores[first + i * anchors] + anchors);
+    for (size_t i = 0; i < cells; ++i)
+      best[i] = *std::max_element(&scores[first + i * anchors], &scores[first + i * anchors] + anchors);
     auto cell = [&](double y, double x) {
-      auto row = std::clamp<int64_t>(static_cast<int64_t>(y), 0, level.height - 1), column = std::clamp<int64_t>(static_cast<int64_t>(x), 0, level.width - 1);
+      auto row = std::clamp<int64_t>(static_cast<int64_t>(y), 0, level.height - 1),
+           column = std::clamp<int64_t>(static_cast<int64_t>(x), 0, level.width - 1);
       return best[static_cast<size_t>(row * level.width + column)];
     };
     for (int y = 0; y < map_side; ++y)
       for (int x = 0; x < map_side; ++x) {
-        double cy = std::max(0.0, (y + 0.5) * static_cast<double>(level.height) / map_side - 0.5), fy = cy - std::floor(cy);
-        double cx = std::max(0.0, (x + 0.5) * static_cast<double>(level.width) / map_side - 0.5), fx = cx - std::floor(cx);
-        double value = (1 - fy) * ((1 - fx) * cell(cy, cx) + fx * cell(cy, cx + 1)) + fy * ((1 - fx) * cell(cy + 1, cx) + fx * cell(cy + 1, cx + 1));
+        double cy = std::max(0.0, (y + 0.5) * static_cast<double>(level.height) / map_side - 0.5),
+               fy = cy - std::floor(cy);
+        double cx = std::max(0.0, (x + 0.5) * static_cast<double>(level.width) / map_side - 0.5),
+               fx = cx - std::floor(cx);
+        double value = (1 - fy) * ((1 - fx) * cell(cy, cx) + fx * cell(cy, cx + 1)) +
+                       fy * ((1 - fx) * cell(cy + 1, cx) + fx * cell(cy + 1, cx + 1));
         float& most = out[static_cast<size_t>(y * map_side + x)];
         most = std::max(most, static_cast<float>(value));
       }
@@ -135,7 +141,9 @@ Tensor class_probability(const Tensor& scores, int label) {
 }  // namespace
 
 const char* name_of(SaliencyMethod method) {
-  return method == SaliencyMethod::activation ? "activation" : method == SaliencyMethod::eigen_cam ? "eigen-cam" : "recipro-cam";
+  return method == SaliencyMethod::activation  ? "activation"
+         : method == SaliencyMethod::eigen_cam ? "eigen-cam"
+                                               : "recipro-cam";
 }
 
 SaliencyMethod parse_saliency_method(const std::string& name) {
@@ -145,11 +153,17 @@ SaliencyMethod parse_saliency_method(const std::string& name) {
     names.emplace_back(name_of(method));
   }
   std::vector<std::string> near = nearest_words(name, names, 1);
-  throw Error("method", fmt::format("'{}' is none of {}", name, fmt::join(names, ", ")), near.empty() ? "" : fmt::format("did you mean '{}'?", near[0]));
+  throw Error("method", fmt::format("'{}' is none of {}", name, fmt::join(names, ", ")),
+              near.empty() ? "" : fmt::format("did you mean '{}'?", near[0]));
 }
 
-Saliency::Saliency(const ImageModel& model, SaliencyMethod method, const std::string& layer, const PredictorOptions& options)
-    : task_(model.task), method_(method), decoder_(model.decoder), predictor_(model, options), model_outputs_(model.graph.outputs().size()) {
+Saliency::Saliency(const ImageModel& model, SaliencyMethod method, const std::string& layer,
+                   const PredictorOptions& options)
+    : task_(model.task),
+      method_(method),
+      decoder_(model.decoder),
+      predictor_(model, options),
+      model_outputs_(model.graph.outputs().size()) {
   bool classifies = task_ == Task::classification || task_ == Task::multi_label;
   if (method == SaliencyMethod::recipro_cam && task_ == Task::detection) {
     objects_.emplace(model, layer, options);
@@ -157,12 +171,18 @@ Saliency::Saliency(const ImageModel& model, SaliencyMethod method, const std::st
     return;
   }
   if (method == SaliencyMethod::recipro_cam && !classifies)
-    throw Error("recipro-cam", fmt::format("asks for the score of the whole image, which a model for {} does not give", name_of(task_)),
-                "use --method activation or eigen-cam");
+    throw Error(
+        "recipro-cam",
+        fmt::format("asks for the score of the whole image, which a model for {} does not give", name_of(task_)),
+        "use --method activation or eigen-cam");
   Graph graph = model.graph.clone();
-  auto add_output = [&](const Value* value, const std::string& name) { graph.add_output(name, graph.find_value(value->name)); };
+  auto add_output = [&](const Value* value, const std::string& name) {
+    graph.add_output(name, graph.find_value(value->name));
+  };
   if (method == SaliencyMethod::activation && !classifies) {
-    if (!layer.empty()) throw Error("--layer", fmt::format("has no meaning for the activation map of a model for {}", name_of(task_)), "use --method eigen-cam");
+    if (!layer.empty())
+      throw Error("--layer", fmt::format("has no meaning for the activation map of a model for {}", name_of(task_)),
+                  "use --method eigen-cam");
     std::vector<const Value*> raw = raw_outputs(model.graph);
     auto layout = model.graph.metadata.find("hone.head");
     if (task_ == Task::detection && raw.size() >= 2 && layout != model.graph.metadata.end()) {
@@ -178,10 +198,12 @@ Saliency::Saliency(const ImageModel& model, SaliencyMethod method, const std::st
     if (method == SaliencyMethod::recipro_cam) {
       Graph head = subgraph(model.graph, std::span(&feature, 1), std::span(model.graph.outputs()).first(1));
       if (head.inputs().size() != 1)
-        throw Error("layer '" + layer_ + "'", "is not the only way from the image to the result (it lies in a branch)", "choose another with --layer, or another --method");
+        throw Error("layer '" + layer_ + "'", "is not the only way from the image to the result (it lies in a branch)",
+                    "choose another with --layer, or another --method");
       if (!feature->shape()[0].known())
-        head_batch_ = std::max<int64_t>(1, static_cast<int64_t>(batch_bytes / 4) / (feature->shape()[1].value * feature->shape()[2].value *
-                                                                                    feature->shape()[3].value));
+        head_batch_ = std::max<int64_t>(
+            1, static_cast<int64_t>(batch_bytes / 4) /
+                   (feature->shape()[1].value * feature->shape()[2].value * feature->shape()[3].value));
       head_.emplace(load(std::move(head), options.device));
     }
   }
@@ -202,7 +224,9 @@ const Value* Saliency::choose_layer(const Graph& graph, const std::string& layer
     throw Error("--layer", fmt::format("'{}' is no value or node with a feature map f32 [N, C, H, W]", layer),
                 near.empty() ? "see hone inspect --text" : fmt::format("near: {}", fmt::join(near, ", ")));
   }
-  if (maps.empty()) throw Error("graph '" + graph.name + "'", "has no feature map f32 [N, C, H, W] of known size", "this needs a convolutional network");
+  if (maps.empty())
+    throw Error("graph '" + graph.name + "'", "has no feature map f32 [N, C, H, W] of known size",
+                "this needs a convolutional network");
   if (task_ == Task::classification || task_ == Task::multi_label) {
     for (size_t i = maps.size(); i-- > 0 && i + 64 > maps.size();)
       if (only_way(graph, maps[i])) return maps[i];
@@ -217,7 +241,9 @@ const Value* Saliency::choose_layer(const Graph& graph, const std::string& layer
   }
   const Value* best = nullptr;
   for (const Value* value : maps) {  // not where maps are put side by side: what is pooled wide says little of places
-    if (std::min(value->shape()[2].value, value->shape()[3].value) != wanted || (best && value->producer()->is("Concat"))) continue;
+    if (std::min(value->shape()[2].value, value->shape()[3].value) != wanted ||
+        (best && value->producer()->is("Concat")))
+      continue;
     if (!best || best->producer()->is("Concat") || value->shape()[1].value >= best->shape()[1].value) best = value;
   }
   return best;
@@ -227,7 +253,8 @@ Findings Saliency::see(const Tensor& image) {
   image_ = {static_cast<int>(image.dim(0)), static_cast<int>(image.dim(1))};
   if (objects_) return objects_->see(image);
   outputs_ = runner_->run(image, placement_);
-  return predictor_.read({outputs_.begin(), outputs_.begin() + static_cast<std::ptrdiff_t>(model_outputs_)}, placement_, image);
+  return predictor_.read({outputs_.begin(), outputs_.begin() + static_cast<std::ptrdiff_t>(model_outputs_)}, placement_,
+                         image);
 }
 
 std::optional<int> Saliency::first_class(const Findings& found) const {
@@ -241,17 +268,21 @@ std::optional<int> Saliency::first_class(const Findings& found) const {
 Tensor Saliency::activation(int label) {
   if (task_ == Task::segmentation) return class_probability(outputs_[0], label);
   if (!head_layout_.empty())
-    return score_map(levels_of(head_layout_), anchor_scores(head_layout_, std::span(outputs_).subspan(model_outputs_), label));
+    return score_map(levels_of(head_layout_),
+                     anchor_scores(head_layout_, std::span(outputs_).subspan(model_outputs_), label));
   if (task_ == Task::detection) {
     Outputs named;
     for (size_t i = 0; i < model_outputs_; ++i) named.emplace_back("output", outputs_[i]);
     if (!decoder_) return box_map(find_decoder("hone", {})->decode(named, {}, 0), label, image_.width, image_.height);
     ImageSize size = runner_->input_size();
-    return cut_to_image(box_map(decoder_->decode(named, size, 0.001), label, size.width, size.height), *decoder_, size, placement_, image_);
+    return cut_to_image(box_map(decoder_->decode(named, size, 0.001), label, size.width, size.height), *decoder_, size,
+                        placement_, image_);
   }
   auto channels = weights_.defined() ? static_cast<size_t>(weights_.dim(1)) : 0;
   bool known = weights_.defined() && label < weights_.dim(0);
-  return weighted_channels(outputs_.back(), known ? weights_.data<float>().subspan(static_cast<size_t>(label) * channels, channels) : std::span<const float>());
+  return weighted_channels(outputs_.back(),
+                           known ? weights_.data<float>().subspan(static_cast<size_t>(label) * channels, channels)
+                                 : std::span<const float>());
 }
 
 Tensor Saliency::recipro_cam(int label) {
@@ -277,7 +308,8 @@ Tensor Saliency::recipro_cam(int label) {
     Tensor scores = head_->run(std::span(&masked, 1)).at(0);
     auto classes = static_cast<size_t>(scores.size() / count);
     for (int64_t n = 0; n < count; ++n)
-      map.mutable_data<float>()[static_cast<size_t>(first + n)] = scores.data<float>()[static_cast<size_t>(n) * classes + static_cast<size_t>(label)];
+      map.mutable_data<float>()[static_cast<size_t>(first + n)] =
+          scores.data<float>()[static_cast<size_t>(n) * classes + static_cast<size_t>(label)];
   }
   return map;
 }
@@ -293,6 +325,8 @@ Tensor Saliency::map(int label) {
   return normalized(activation(label), false);
 }
 
-Tensor Saliency::map(const Detection& object) { return objects_ ? objects_->map(object) : limited_to(map(object.label), object.box, image_); }
+Tensor Saliency::map(const Detection& object) {
+  return objects_ ? objects_->map(object) : limited_to(map(object.label), object.box, image_);
+}
 
 }  // namespace hone::app

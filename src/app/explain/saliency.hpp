@@ -9,13 +9,16 @@ namespace hone::app {
 
 /// How the places in an image that matter are found; all from the graph as it ships.
 enum class SaliencyMethod {
-  /// Class activation map (Zhou et al. 2016): channels of the feature map weighted with the classifier's weights of the class,
-  /// where the head is global pooling and one linear layer; their mean otherwise. Detectors: the class's largest score at each
+  /// Class activation map (Zhou et al. 2016): channels of the feature map weighted with the classifier's weights of the
+  /// class,
+  /// where the head is global pooling and one linear layer; their mean otherwise. Detectors: the class's largest score
+  /// at each
   /// place of the head. Segmenters: the class's probability.
   activation,
   /// Eigen-CAM (Muhammad and Yeasin 2020): the feature map's first principal component (no class is asked).
   eigen_cam,
-  /// Recipro-CAM (Byun and Lee 2022): the score of the class when all but one place (with soft edges) of the feature map is 0.
+  /// Recipro-CAM (Byun and Lee 2022): the score of the class when all but one place (with soft edges) of the feature
+  /// map is 0.
   /// Detectors: how much of an object's score is lost when a place is 0.
   recipro_cam
 };
@@ -26,14 +29,15 @@ SaliencyMethod parse_saliency_method(const std::string& name);
 /// Maps of a model with one method.
 class Saliency {
  public:
-  /// `layer` names a value or node whose output f32 [N, C, H, W] is the feature map; empty: the last one in front of the global
-  /// pooling, for detectors the one with the most channels at the coarsest usual stride. Throws Error when there is none such,
-  /// or the method does not work for the task.
+  /// `layer` names a value or node whose output f32 [N, C, H, W] is the feature map; empty: the last one in front of
+  /// the global pooling, for detectors the one with the most channels at the coarsest usual stride. Throws Error when
+  /// there is none such, or the method does not work for the task.
   Saliency(const ImageModel& model, SaliencyMethod method, const std::string& layer, const PredictorOptions& options);
 
   /// What the model says of the image; map() is about the last image seen.
   Findings see(const Tensor& image);
-  /// The class that see() found first: the most probable one, that of the surest object, of the largest part; nullopt: none.
+  /// The class that see() found first: the most probable one, that of the surest object, of the largest part; nullopt:
+  /// none.
   std::optional<int> first_class(const Findings& findings) const;
   /// f32 [h, w], 0..1, over the whole image: how much each place speaks for the class.
   Tensor map(int label);
@@ -69,10 +73,11 @@ class Saliency {
 Tensor weighted_channels(const Tensor& feature, std::span<const float> weights);
 /// First principal component of f32 [1, C, H, W], not centered, its sum not negative: f32 [H, W].
 Tensor principal_map(const Tensor& feature);
-/// Divided by the largest value, negative ones 0; `shift`: the smallest value becomes 0 first. All 0 when nothing stands out.
+/// Divided by the largest value, negative ones 0; `shift`: the smallest value becomes 0 first. All 0 when nothing
+/// stands out.
 Tensor normalized(const Tensor& map, bool shift);
-/// Weights f32 [classes, C] when nodes from the value on are a global pooling, reshaping and one linear layer at most; not
-/// defined for any other head.
+/// Weights f32 [classes, C] when nodes from the value on are a global pooling, reshaping and one linear layer at most;
+/// not defined for any other head.
 Tensor linear_head(const Graph& graph, const Value* feature);
 
 }  // namespace hone::app

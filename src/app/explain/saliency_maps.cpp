@@ -28,7 +28,8 @@ bool pooled(const Value* value) {
 }
 
 bool passes_through(const Node& node) {
-  static const std::set<std::string> kinds = {"Flatten", "Reshape", "Squeeze", "Unsqueeze", "Identity", "Dropout", "Cast", "QuantizeLinear", "DequantizeLinear"};
+  static const std::set<std::string> kinds = {"Flatten", "Reshape", "Squeeze",        "Unsqueeze",       "Identity",
+                                              "Dropout", "Cast",    "QuantizeLinear", "DequantizeLinear"};
   return kinds.count(node.op().type()) > 0;
 }
 
@@ -116,7 +117,8 @@ Tensor linear_head(const Graph& graph, const Value* feature) {
     const Node* node = end ? nullptr : value->uses()[0].node;
     if (is_pooled && (end ? graph.is_output(value) : node->is("Softmax"))) return identity(feature->shape()[1].value);
     if (end) return {};
-    if (node->is("GlobalAveragePool") || node->is("AveragePool") || node->is("ReduceMean") || node->is("GlobalMaxPool")) {
+    if (node->is("GlobalAveragePool") || node->is("AveragePool") || node->is("ReduceMean") ||
+        node->is("GlobalMaxPool")) {
       if (is_pooled || !pooled(node->output())) return {};
       is_pooled = true;
     } else if (is_pooled && node->is("Gemm")) {
@@ -126,7 +128,8 @@ Tensor linear_head(const Graph& graph, const Value* feature) {
     } else if (is_pooled && node->is("Conv")) {
       // Linear only when nothing but reshaping and softmax follows.
       const Value* after = node->output();
-      while (after->uses().size() == 1 && passes_through(*after->uses()[0].node)) after = after->uses()[0].node->output();
+      while (after->uses().size() == 1 && passes_through(*after->uses()[0].node))
+        after = after->uses()[0].node->output();
       bool last = graph.is_output(after) || (after->uses().size() == 1 && after->uses()[0].node->is("Softmax"));
       return last && integer(*node, "group", 1) == 1 ? class_rows(constant_value(node->input(1)), false) : Tensor();
     } else if (!passes_through(*node)) {

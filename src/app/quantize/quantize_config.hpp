@@ -18,10 +18,10 @@ struct QuantizeSettings {
   std::optional<CompressOptions> weights;   ///< weights only
 };
 
-/// Reads a JSON file with our own field names, those of NNCF (preset, subset_size, ignored_scope {names, patterns, types},
-/// advanced_parameters {overflow_fix, ...}, max_drop ...) or those of POT (compression.algorithms[].params with
-/// stat_subset_size, ignored.scope, activations.range_estimator, saturation_fix, maximal_drop ...). Throws Error naming the
-/// field for unknown fields, with those that look like it, and for values of the wrong kind.
+/// Reads a JSON file with our own field names, those of NNCF (preset, subset_size, ignored_scope {names, patterns,
+/// types}, advanced_parameters {overflow_fix, ...}, max_drop ...) or those of POT (compression.algorithms[].params with
+/// stat_subset_size, ignored.scope, activations.range_estimator, saturation_fix, maximal_drop ...). Throws Error naming
+/// the field for unknown fields, with those that look like it, and for values of the wrong kind.
 void read_quantize_config(const std::filesystem::path& path, QuantizeSettings& settings);
 void apply_quantize_config(const Json& json, const std::string& place, QuantizeSettings& settings);
 

@@ -32,26 +32,37 @@ void add_int8(Json& json, const QuantizeReport& report) {
   json["batch_norms_measured"] = report.batch_norms_measured;
   json["fp32"] = Json::array();
   for (const NodeReport& node : report.nodes)
-    if (!node.quantized) json["fp32"].push_back({{"name", node.name}, {"op", node.op}, {"reason", node.reason}, {"macs", node.macs}});
+    if (!node.quantized)
+      json["fp32"].push_back({{"name", node.name}, {"op", node.op}, {"reason", node.reason}, {"macs", node.macs}});
   json["values"] = Json::array();
   for (const ValueReport& value : report.values)
-    json["values"].push_back({{"name", value.name}, {"min", value.min}, {"max", value.max}, {"low", value.range.low},
-                              {"high", value.range.high}, {"type", name_of(value.quant.dtype)}, {"scale", value.quant.scale},
+    json["values"].push_back({{"name", value.name},
+                              {"min", value.min},
+                              {"max", value.max},
+                              {"low", value.range.low},
+                              {"high", value.range.high},
+                              {"type", name_of(value.quant.dtype)},
+                              {"scale", value.quant.scale},
                               {"zero_point", value.quant.zero_point}});
 }
 
 void add_weights(Json& json, const CompressReport& report) {
   json["weights"] = Json::array();
   for (const CompressedWeight& weight : report.weights)
-    json["weights"].push_back({{"node", weight.node}, {"op", weight.op}, {"format", weight.format}, {"elements", weight.elements},
+    json["weights"].push_back({{"node", weight.node},
+                               {"op", weight.op},
+                               {"format", weight.format},
+                               {"elements", weight.elements},
                                {"relative_error", weight.error}});
   json["kept"] = Json::array();
-  for (const NodeReport& node : report.kept) json["kept"].push_back({{"name", node.name}, {"op", node.op}, {"reason", node.reason}});
+  for (const NodeReport& node : report.kept)
+    json["kept"].push_back({{"name", node.name}, {"op", node.op}, {"reason", node.reason}});
 }
 
 std::string describe(const QuantizeReport& report) {
-  std::string text = fmt::format("{} of {} nodes in INT8, {} of the multiplications, {} samples, {}\n", quantized_count(report),
-                                 report.nodes.size(), format_percent(report.int8_share()), report.samples, format_duration(report.seconds));
+  std::string text = fmt::format("{} of {} nodes in INT8, {} of the multiplications, {} samples, {}\n",
+                                 quantized_count(report), report.nodes.size(), format_percent(report.int8_share()),
+                                 report.samples, format_duration(report.seconds));
   if (report.seven_bits) text += "weights in 7 bits: the target has no VNNI\n";
   size_t kept = 0;
   for (const NodeReport& node : report.nodes) {
@@ -71,7 +82,8 @@ std::string describe(const CompressReport& report) {
   }
   std::string text;
   for (auto& [format, count] : formats)
-    text += fmt::format("{}: {} weights of {} nodes\n", format, format_count(static_cast<double>(count.second)), count.first);
+    text += fmt::format("{}: {} weights of {} nodes\n", format, format_count(static_cast<double>(count.second)),
+                        count.first);
   if (!report.kept.empty()) text += fmt::format("{} nodes keep their weights (--json says why)\n", report.kept.size());
   return text;
 }
@@ -79,21 +91,30 @@ std::string describe(const CompressReport& report) {
 }  // namespace
 
 Json to_json(const QuantizeOutcome& outcome) {
-  Json json{{"model", outcome.model.string()}, {"output", outcome.output.string()},
-            {"model_bytes", std::filesystem::file_size(outcome.model)}, {"output_bytes", std::filesystem::file_size(outcome.output)}};
+  Json json{{"model", outcome.model.string()},
+            {"output", outcome.output.string()},
+            {"model_bytes", std::filesystem::file_size(outcome.model)},
+            {"output_bytes", std::filesystem::file_size(outcome.output)}};
   if (outcome.int8) add_int8(json, *outcome.int8);
   if (outcome.weights) add_weights(json, *outcome.weights);
   if (outcome.accuracy) {
     const AccuracyReport& report = *outcome.accuracy;
-    json["accuracy"] = {{"fp32", report.fp32}, {"int8", report.int8}, {"result", report.accuracy}, {"met", report.met}, {"sampling_error", report.sampling_error},
-                        {"reverted", report.reverted}, {"restored", report.restored}, {"validations", report.validations}};
+    json["accuracy"] = {{"fp32", report.fp32},
+                        {"int8", report.int8},
+                        {"result", report.accuracy},
+                        {"met", report.met},
+                        {"sampling_error", report.sampling_error},
+                        {"reverted", report.reverted},
+                        {"restored", report.restored},
+                        {"validations", report.validations}};
   }
   if (!outcome.metric.empty()) json["metric"] = outcome.metric;
   if (outcome.before) json["metric_before"] = *outcome.before;
   if (outcome.after) json["metric_after"] = *outcome.after;
   if (!outcome.not_measured.empty()) json["not_measured"] = outcome.not_measured;
   json["skipped"] = Json::array();
-  for (const Skipped& file : outcome.skipped) json["skipped"].push_back({{"file", file.path.string()}, {"reason", file.reason}});
+  for (const Skipped& file : outcome.skipped)
+    json["skipped"].push_back({{"file", file.path.string()}, {"reason", file.reason}});
   return json;
 }
 
@@ -105,9 +126,11 @@ std::string to_text(const QuantizeOutcome& outcome) {
   if (outcome.weights) text += describe(*outcome.weights);
   text += fmt::format("size  {} -> {} ({:.1f}x smaller)\n", format_bytes(before), format_bytes(after), before / after);
   if (outcome.before && outcome.after)
-    text += fmt::format("{} {} -> {} ({} images)\n", outcome.metric, format_percent(*outcome.before), format_percent(*outcome.after), outcome.images);
+    text += fmt::format("{} {} -> {} ({} images)\n", outcome.metric, format_percent(*outcome.before),
+                        format_percent(*outcome.after), outcome.images);
   if (!outcome.not_measured.empty()) text += "accuracy not measured: " + outcome.not_measured + "\n";
-  if (outcome.accuracy && !outcome.accuracy->met) text += "the allowed drop was not met; this is the most accurate model that was found\n";
+  if (outcome.accuracy && !outcome.accuracy->met)
+    text += "the allowed drop was not met; this is the most accurate model that was found\n";
   return text + describe_skipped(outcome.skipped);
 }
 

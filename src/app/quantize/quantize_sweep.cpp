@@ -61,7 +61,8 @@ std::string svg(const Sweep& sweep, const std::string& title) {
   for (const SweepPoint& point : sweep.points)
     if (!point.fp32 || sweep.quality_name == "top-1") points.push_back(point);
   auto range = [&](auto key) {
-    auto [low, high] = std::minmax_element(points.begin(), points.end(), [&](auto& a, auto& b) { return key(a) < key(b); });
+    auto [low, high] =
+        std::minmax_element(points.begin(), points.end(), [&](auto& a, auto& b) { return key(a) < key(b); });
     double a = key(*low), b = key(*high), margin = b > a ? 0.08 * (b - a) : std::max(0.05 * std::fabs(a), 0.01);
     return std::pair{a - margin, b + margin};
   };
@@ -76,10 +77,14 @@ std::string svg(const Sweep& sweep, const std::string& title) {
       "<text x=\"{2}\" y=\"22\" font-size=\"15\">{3}</text>\n", width, height, left, title);
   for (int i = 0; i <= 4; ++i) {
     double u = x0 + (x1 - x0) * i / 4, v = y0 + (y1 - y0) * i / 4;
-    s += fmt::format("<line x1=\"{0:.1f}\" y1=\"{1}\" x2=\"{0:.1f}\" y2=\"{2}\" stroke=\"#ddd\"/><text x=\"{0:.1f}\" y=\"{3}\" "
-                     "text-anchor=\"middle\">{4:.2f}</text>\n", x(u), top, height - bottom, height - bottom + 18, u);
-    s += fmt::format("<line x1=\"{0}\" y1=\"{1:.1f}\" x2=\"{2}\" y2=\"{1:.1f}\" stroke=\"#ddd\"/><text x=\"{3}\" y=\"{1:.1f}\" "
-                     "text-anchor=\"end\">{4}</text>\n", left, y(v), width - right, left - 6, percent ? format_percent(v) : fmt::format("{:.1f}", v));
+    s += fmt::format(
+        "<line x1=\"{0:.1f}\" y1=\"{1}\" x2=\"{0:.1f}\" y2=\"{2}\" stroke=\"#ddd\"/><text x=\"{0:.1f}\" y=\"{3}\" "
+        "text-anchor=\"middle\">{4:.2f}</text>\n",
+        x(u), top, height - bottom, height - bottom + 18, u);
+    s += fmt::format(
+        "<line x1=\"{0}\" y1=\"{1:.1f}\" x2=\"{2}\" y2=\"{1:.1f}\" stroke=\"#ddd\"/><text x=\"{3}\" y=\"{1:.1f}\" "
+        "text-anchor=\"end\">{4}</text>\n",
+        left, y(v), width - right, left - 6, percent ? format_percent(v) : fmt::format("{:.1f}", v));
   }
   s += fmt::format("<text x=\"{}\" y=\"{}\" text-anchor=\"middle\">latency, ms</text>\n<text x=\"16\" y=\"{}\" "
                    "transform=\"rotate(-90 16 {})\" text-anchor=\"middle\">{}</text>\n",
@@ -92,9 +97,11 @@ std::string svg(const Sweep& sweep, const std::string& title) {
   s += fmt::format("<polyline points=\"{}\" fill=\"none\" stroke=\"#06c\"/>\n", line);
   for (const SweepPoint& p : points) {
     const char* color = p.fp32 ? "#888" : p.preset == "mixed" ? "#c30" : "#06c";
-    s += fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"{}\" fill=\"{}\"/><text x=\"{:.1f}\" y=\"{:.1f}\" font-size=\"10\">{}</text>\n",
-                     x(p.latency_ms), y(p.quality), p.front ? 5 : 3, color, x(p.latency_ms) + 7, y(p.quality) - 4,
-                     p.fp32 ? "fp32" : p.preset.substr(0, 4) + " " + p.range);
+    s += fmt::format(
+        "<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"{}\" fill=\"{}\"/><text x=\"{:.1f}\" y=\"{:.1f}\" "
+        "font-size=\"10\">{}</text>\n",
+        x(p.latency_ms), y(p.quality), p.front ? 5 : 3, color, x(p.latency_ms) + 7, y(p.quality) - 4,
+        p.fp32 ? "fp32" : p.preset.substr(0, 4) + " " + p.range);
   }
   return s + "</svg>\n";
 }
@@ -115,8 +122,8 @@ void mark_front(std::vector<SweepPoint>& points) {
     });
 }
 
-Sweep run_sweep(Quantizer& quantizer, const QuantizeOptions& options, const std::function<double(const Graph&)>& validate,
-                Progress& progress) {
+Sweep run_sweep(Quantizer& quantizer, const QuantizeOptions& options,
+                const std::function<double(const Graph&)>& validate, Progress& progress) {
   Sweep sweep;
   sweep.quality_name = validate ? "top-1" : "SQNR dB";
   const auto& samples = quantizer.samples().kept();
@@ -126,7 +133,8 @@ Sweep run_sweep(Quantizer& quantizer, const QuantizeOptions& options, const std:
   double best = -1e30;
   int64_t done = 0;
   progress.begin("sweep", 2 * static_cast<int64_t>(range_methods().size()));
-  for (auto [preset, scheme] : {std::pair{"performance", ActivationScheme::symmetric}, {"mixed", ActivationScheme::asymmetric}})
+  for (auto [preset, scheme] :
+       {std::pair{"performance", ActivationScheme::symmetric}, {"mixed", ActivationScheme::asymmetric}})
     for (RangeMethod method : range_methods()) {
       check_interrupt("sweep");
       QuantizeOptions tried = options;
@@ -153,16 +161,20 @@ Sweep run_sweep(Quantizer& quantizer, const QuantizeOptions& options, const std:
 std::string sweep_table(const Sweep& sweep) {
   Table table({"preset", "range", sweep.quality_name, "ms", "front"}, {1, 4});
   for (const SweepPoint& point : sweep.points)
-    table.add({point.preset, point.range, quality_text(sweep, point), fmt::format("{:.2f}", point.latency_ms), point.front ? "*" : ""});
+    table.add({point.preset, point.range, quality_text(sweep, point), fmt::format("{:.2f}", point.latency_ms),
+               point.front ? "*" : ""});
   return table.text();
 }
 
 void write_sweep_plot(const std::filesystem::path& path, const Sweep& sweep, const std::string& title) {
   std::string picture = svg(sweep, escaped(title));
   if (path.extension() == ".svg") return write_file(path, picture);
-  write_file(path, fmt::format("<!DOCTYPE html>\n<html><head><meta charset=\"utf-8\"><title>{0}</title></head>\n<body>\n{1}<pre>\n{2}</pre>\n"
-                               "<p>Points of the front are large: no other one is both better and faster.</p>\n</body></html>\n",
-                               escaped(title), picture, escaped(sweep_table(sweep))));
+  write_file(
+      path,
+      fmt::format("<!DOCTYPE html>\n<html><head><meta "
+                  "charset=\"utf-8\"><title>{0}</title></head>\n<body>\n{1}<pre>\n{2}</pre>\n"
+                  "<p>Points of the front are large: no other one is both better and faster.</p>\n</body></html>\n",
+                  escaped(title), picture, escaped(sweep_table(sweep))));
 }
 
 }  // namespace hone::app

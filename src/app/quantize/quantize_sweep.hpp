@@ -24,10 +24,10 @@ struct Sweep {
   QuantizeReport report;     ///< of it
 };
 
-/// Quantizes with both presets and all range estimators and measures each: with `validate`, or, when that is empty, by the
-/// signal-to-noise ratio of the outputs on calibration samples.
-Sweep run_sweep(Quantizer& quantizer, const QuantizeOptions& options, const std::function<double(const Graph&)>& validate,
-                Progress& progress);
+/// Quantizes with both presets and all range estimators and measures each: with `validate`, or, when that is empty, by
+/// the signal-to-noise ratio of the outputs on calibration samples.
+Sweep run_sweep(Quantizer& quantizer, const QuantizeOptions& options,
+                const std::function<double(const Graph&)>& validate, Progress& progress);
 /// Marks the points that no other one beats.
 void mark_front(std::vector<SweepPoint>& points);
 std::string sweep_table(const Sweep& sweep);

@@ -18,8 +18,8 @@ namespace {
 
 class ClassifierValidation : public Validation {
  public:
-  ClassifierValidation(const Graph& model, const std::filesystem::path& data, const DataFlags& images, const ImageFlags& flags,
-                       const DeviceOptions& device)
+  ClassifierValidation(const Graph& model, const std::filesystem::path& data, const DataFlags& images,
+                       const ImageFlags& flags, const DeviceOptions& device)
       : flags_(flags), device_(device), labels_(flags.class_names(model)) {
     Classifier classifier(for_images(model), labels_, {device_});
     std::error_code ignored;
@@ -27,7 +27,8 @@ class ClassifierValidation : public Validation {
     bool has_own = !images.given() && std::filesystem::is_directory(own, ignored);
     data_ = read_labelled_images(has_own ? own : data, classifier.labels(), images, no_progress());
     if (labels_.empty() && !data_.classes.empty())
-      throw Error("'" + data.string() + "'", fmt::format("the model has no class names to match '{}' with", data_.classes.front()),
+      throw Error("'" + data.string() + "'",
+                  fmt::format("the model has no class names to match '{}' with", data_.classes.front()),
                   "give the labels of the model, or class numbers in the data");
     for (const Sample& sample : data_.samples)
       if (sample.label < 0 || sample.label >= classifier.classes())
@@ -75,8 +76,8 @@ Dataset read_annotated(const std::filesystem::path& data, const DataFlags& image
 
 class DetectorValidation : public Validation {
  public:
-  DetectorValidation(const Graph& model, const Decoder& decoder, const std::filesystem::path& data, const DataFlags& images,
-                     const ImageFlags& flags, const DeviceOptions& device)
+  DetectorValidation(const Graph& model, const Decoder& decoder, const std::filesystem::path& data,
+                     const DataFlags& images, const ImageFlags& flags, const DeviceOptions& device)
       : decoder_(decoder), device_(device), data_(read_annotated(data, images, Task::detection)) {
     map_detector_classes(data_, flags.class_names(model), decoder);
   }
@@ -97,8 +98,8 @@ class DetectorValidation : public Validation {
 
 class SegmenterValidation : public Validation {
  public:
-  SegmenterValidation(const Graph& model, const std::filesystem::path& data, const DataFlags& images, const ImageFlags& flags,
-                      const DeviceOptions& device)
+  SegmenterValidation(const Graph& model, const std::filesystem::path& data, const DataFlags& images,
+                      const ImageFlags& flags, const DeviceOptions& device)
       : rule_(segmenter_input(model, flags)), device_(device), data_(read_annotated(data, images, Task::segmentation)) {
     std::vector<std::string> names = flags.class_names(model);
     if (!names.empty())
@@ -142,8 +143,9 @@ double Validation::sampling_error() const {
   return std::sqrt(std::max(0.0, squares - sum * sum / n) / (n - 1) / n);
 }
 
-std::unique_ptr<Validation> make_validation(const Graph& model, const std::filesystem::path& data, const DataFlags& images,
-                                            const ImageFlags& flags, const DeviceOptions& device) {
+std::unique_ptr<Validation> make_validation(const Graph& model, const std::filesystem::path& data,
+                                            const DataFlags& images, const ImageFlags& flags,
+                                            const DeviceOptions& device) {
   if (const Decoder* decoder = find_decoder("", model))
     return std::make_unique<DetectorValidation>(model, *decoder, data, images, flags, device);
   if (segmenter_classes(model) > 0) return std::make_unique<SegmenterValidation>(model, data, images, flags, device);

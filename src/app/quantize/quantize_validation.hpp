@@ -16,8 +16,8 @@ class Validation {
   virtual ~Validation() = default;
   /// The metric, 0..1, of a graph with the inputs and outputs of the model.
   double measure(const Graph& graph, Progress& progress);
-  /// The standard error of the difference of the last two graphs measured, from how it varies between shares of the images; 0
-  /// when there are too few images.
+  /// The standard error of the difference of the last two graphs measured, from how it varies between shares of the
+  /// images; 0 when there are too few images.
   double sampling_error() const;
   /// "top-1", "mAP" (COCO, IoU 0.50 to 0.95) or "mIoU".
   virtual const char* metric() const = 0;
@@ -35,10 +35,11 @@ class Validation {
   Measured last_, before_;
 };
 
-/// For a classifier, a detector whose head is known or a segmenter. `data` is a folder of class folders (or one that has such a
-/// folder val/), a CSV file, or a data set of any format annotated for the task, of which `images` chooses. Throws Error when it
-/// is not labelled, the model is none of these, or the labels do not fit its classes.
-std::unique_ptr<Validation> make_validation(const Graph& model, const std::filesystem::path& data, const DataFlags& images,
-                                            const ImageFlags& flags, const DeviceOptions& device);
+/// For a classifier, a detector whose head is known or a segmenter. `data` is a folder of class folders (or one that
+/// has such a folder val/), a CSV file, or a data set of any format annotated for the task, of which `images` chooses.
+/// Throws Error when it is not labelled, the model is none of these, or the labels do not fit its classes.
+std::unique_ptr<Validation> make_validation(const Graph& model, const std::filesystem::path& data,
+                                            const DataFlags& images, const ImageFlags& flags,
+                                            const DeviceOptions& device);
 
 }  // namespace hone::app

@@ -31,14 +31,19 @@ std::string lower(std::string text) {
 
 void set_preset(const std::string& place, const std::string& word, QuantizeSettings& settings) {
   auto scheme = [](ActivationScheme value) { return [value](QuantizeSettings& s) { s.quantize.activations = value; }; };
-  choose(place, word, {{"performance", scheme(ActivationScheme::symmetric)}, {"mixed", scheme(ActivationScheme::asymmetric)},
-                       // NNCF's "accuracy" and POT's "default" mean these.
-                       {"accuracy", scheme(ActivationScheme::asymmetric)}, {"default", scheme(ActivationScheme::symmetric)}}, settings);
+  choose(place, word,
+         {{"performance", scheme(ActivationScheme::symmetric)},
+          {"mixed", scheme(ActivationScheme::asymmetric)},
+          // NNCF's "accuracy" and POT's "default" mean these.
+          {"accuracy", scheme(ActivationScheme::asymmetric)},
+          {"default", scheme(ActivationScheme::symmetric)}},
+         settings);
 }
 
 void set_range(const std::string& place, const std::string& word, QuantizeSettings& settings) {
   Words words;
-  for (RangeMethod method : range_methods()) words[name_of(method)] = [method](QuantizeSettings& s) { s.quantize.range = method; };
+  for (RangeMethod method : range_methods())
+    words[name_of(method)] = [method](QuantizeSettings& s) { s.quantize.range = method; };
   words["minmax"] = words["min_max"];
   words["mean"] = words["mean_min_max"];
   words["kl"] = words["entropy"];
@@ -46,15 +51,24 @@ void set_range(const std::string& place, const std::string& word, QuantizeSettin
 }
 
 void set_model_type(const std::string& place, const std::string& word, QuantizeSettings& settings) {
-  choose(place, lower(word), {{"transformer", [](QuantizeSettings& s) { s.quantize.model_type = ModelType::transformer; }},
-                              {"general", [](QuantizeSettings& s) { s.quantize.model_type = ModelType::general; }}}, settings);
+  choose(place, lower(word),
+         {{"transformer", [](QuantizeSettings& s) { s.quantize.model_type = ModelType::transformer; }},
+          {"general", [](QuantizeSettings& s) { s.quantize.model_type = ModelType::general; }}},
+         settings);
 }
 
 void set_saturation_fix(const std::string& place, const std::string& word, QuantizeSettings& settings) {
   auto fix = [](SaturationFix value) { return [value](QuantizeSettings& s) { s.quantize.saturation_fix = value; }; };
-  choose(place, word, {{"auto", fix(SaturationFix::automatic)}, {"all", fix(SaturationFix::all)}, {"enable", fix(SaturationFix::all)},
-                       {"no", fix(SaturationFix::none)}, {"none", fix(SaturationFix::none)}, {"disable", fix(SaturationFix::none)},
-                       {"first_layer", fix(SaturationFix::first_layer)}, {"first_layer_only", fix(SaturationFix::first_layer)}}, settings);
+  choose(place, word,
+         {{"auto", fix(SaturationFix::automatic)},
+          {"all", fix(SaturationFix::all)},
+          {"enable", fix(SaturationFix::all)},
+          {"no", fix(SaturationFix::none)},
+          {"none", fix(SaturationFix::none)},
+          {"disable", fix(SaturationFix::none)},
+          {"first_layer", fix(SaturationFix::first_layer)},
+          {"first_layer_only", fix(SaturationFix::first_layer)}},
+         settings);
 }
 
 void set_target_device(const std::string& place, const std::string& word, QuantizeSettings& settings) {
@@ -70,8 +84,10 @@ void set_target_device(const std::string& place, const std::string& word, Quanti
 }
 
 void set_drop_type(const std::string& place, const std::string& word, QuantizeSettings& settings) {
-  choose(place, lower(word), {{"absolute", [](QuantizeSettings& s) { s.accuracy.drop_type = DropType::absolute; }},
-                              {"relative", [](QuantizeSettings& s) { s.accuracy.drop_type = DropType::relative; }}}, settings);
+  choose(place, lower(word),
+         {{"absolute", [](QuantizeSettings& s) { s.accuracy.drop_type = DropType::absolute; }},
+          {"relative", [](QuantizeSettings& s) { s.accuracy.drop_type = DropType::relative; }}},
+         settings);
 }
 
 void set_weights(const std::string& place, const std::string& word, QuantizeSettings& settings) {
@@ -83,10 +99,16 @@ void set_weights(const std::string& place, const std::string& word, QuantizeSett
       if (value == WeightFormat::int4 && s.weights->group_size == -1) s.weights->group_size = 128;
     };
   };
-  choose(place, lower(word), {{"int8", format(WeightFormat::int8, {})}, {"int8_sym", format(WeightFormat::int8, true)},
-                              {"int8_asym", format(WeightFormat::int8, false)}, {"int4", format(WeightFormat::int4, {})},
-                              {"int4_sym", format(WeightFormat::int4, true)}, {"int4_asym", format(WeightFormat::int4, false)},
-                              {"fp16", format(WeightFormat::fp16, {})}, {"bf16", format(WeightFormat::bf16, {})}}, settings);
+  choose(place, lower(word),
+         {{"int8", format(WeightFormat::int8, {})},
+          {"int8_sym", format(WeightFormat::int8, true)},
+          {"int8_asym", format(WeightFormat::int8, false)},
+          {"int4", format(WeightFormat::int4, {})},
+          {"int4_sym", format(WeightFormat::int4, true)},
+          {"int4_asym", format(WeightFormat::int4, false)},
+          {"fp16", format(WeightFormat::fp16, {})},
+          {"bf16", format(WeightFormat::bf16, {})}},
+         settings);
 }
 
 }  // namespace hone::app

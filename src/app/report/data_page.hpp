@@ -5,7 +5,8 @@
 
 namespace hone::app {
 
-/// One HTML page about a data set, all in one file: figures, classes, problems, and pictures with their annotation drawn.
+/// One HTML page about a data set, all in one file: figures, classes, problems, and pictures with their annotation
+/// drawn.
 std::string data_page(const std::string& name, const Dataset& data, const DatasetStatistics& statistics);
 
 }  // namespace hone::app

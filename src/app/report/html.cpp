@@ -52,9 +52,10 @@ Axis value_axis(const Chart& chart) {
 std::string grid(const Chart& chart, const Axis& x, const Axis& y) {
   std::string svg;
   for (double value = y.low; value <= y.high + y.step / 2; value += y.step)
-    svg += fmt::format("<line class=\"grid\" x1=\"{}\" x2=\"{}\" y1=\"{:.1f}\" y2=\"{:.1f}\"/>"
-                       "<text class=\"tick\" x=\"{}\" y=\"{:.1f}\" text-anchor=\"end\">{}</text>",
-                       left, width - right, y.at(value), y.at(value), left - 8, y.at(value) + 4, format_tick(value, chart.percent));
+    svg += fmt::format(
+        "<line class=\"grid\" x1=\"{}\" x2=\"{}\" y1=\"{:.1f}\" y2=\"{:.1f}\"/>"
+        "<text class=\"tick\" x=\"{}\" y=\"{:.1f}\" text-anchor=\"end\">{}</text>",
+        left, width - right, y.at(value), y.at(value), left - 8, y.at(value) + 4, format_tick(value, chart.percent));
   for (double value = std::ceil(x.low / x.step) * x.step; value <= x.high + 1e-9; value += x.step)
     svg += fmt::format("<text class=\"tick\" x=\"{:.1f}\" y=\"{}\" text-anchor=\"middle\">{:g}</text>", x.at(value),
                        height - bottom + 18, value);
@@ -69,9 +70,11 @@ std::string curve(const Chart& chart, const Series& series, const Axis& x, const
     if (!std::isfinite(series.values[i])) continue;
     double px = x.at(chart.x[i]), py = y.at(series.values[i]);
     points += fmt::format("{:.1f},{:.1f} ", px, py);
-    std::string value = chart.percent ? fmt::format("{:.1f}%", 100 * series.values[i]) : fmt::format("{:.3f}", series.values[i]);
-    dots += fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"7\" class=\"hit\"><title>{} {:g}: {} {}</title></circle>", px, py,
-                        escape_html(chart.x_name), chart.x[i], escape_html(series.name), value);
+    std::string value =
+        chart.percent ? fmt::format("{:.1f}%", 100 * series.values[i]) : fmt::format("{:.3f}", series.values[i]);
+    dots +=
+        fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"7\" class=\"hit\"><title>{} {:g}: {} {}</title></circle>",
+                    px, py, escape_html(chart.x_name), chart.x[i], escape_html(series.name), value);
   }
   return fmt::format("<polyline class=\"curve\" stroke=\"{}\" points=\"{}\"/>{}", series.color, points, dots);
 }
@@ -80,14 +83,15 @@ std::string curve(const Chart& chart, const Series& series, const Axis& x, const
 std::string end_labels(const Chart& chart, const Axis& y) {
   std::vector<std::pair<double, const Series*>> labels;
   for (const Series& series : chart.series)
-    if (!series.values.empty() && std::isfinite(series.values.back())) labels.emplace_back(y.at(series.values.back()), &series);
+    if (!series.values.empty() && std::isfinite(series.values.back()))
+      labels.emplace_back(y.at(series.values.back()), &series);
   std::sort(labels.begin(), labels.end());
   std::string svg;
   double last = -100;
   for (auto [at, series] : labels) {
     last = std::max(at, last + 16);
-    svg += fmt::format("<text class=\"name\" x=\"{}\" y=\"{:.1f}\" fill=\"{}\">{}</text>", width - right + 8, last + 4, series->color,
-                       escape_html(series->name));
+    svg += fmt::format("<text class=\"name\" x=\"{}\" y=\"{:.1f}\" fill=\"{}\">{}</text>", width - right + 8, last + 4,
+                       series->color, escape_html(series->name));
   }
   return svg;
 }
@@ -127,8 +131,9 @@ std::string line_chart(const Chart& chart) {
   Axis y = value_axis(chart);
   double first = chart.x.front(), last = std::max(chart.x.back(), first + 1);
   Axis x{first, last, std::max(1.0, tick_step(last - first, 6)), left, width - right};
-  std::string svg = fmt::format("<figure class=\"chart\"><figcaption>{}</figcaption><svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\">",
-                                escape_html(chart.title), width, height, escape_html(chart.title));
+  std::string svg = fmt::format(
+      "<figure class=\"chart\"><figcaption>{}</figcaption><svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\">",
+      escape_html(chart.title), width, height, escape_html(chart.title));
   svg += grid(chart, x, y);
   for (const Series& series : chart.series) svg += curve(chart, series, x, y);
   return svg + end_labels(chart, y) + "</svg></figure>\n";

@@ -28,12 +28,14 @@ std::string thumbnail(const Prediction& prediction) {
 std::string card(const Prediction& prediction, const std::vector<std::string>& classes) {
   bool right = prediction.label == prediction.predicted;
   const std::string& answer = classes[static_cast<size_t>(prediction.predicted)];
-  std::string truth = right ? "" : fmt::format("<br>is {}", escape_html(classes[static_cast<size_t>(prediction.label)]));
+  std::string truth =
+      right ? "" : fmt::format("<br>is {}", escape_html(classes[static_cast<size_t>(prediction.label)]));
   return fmt::format(
-      "<figure class=\"photo{}\"><img alt=\"{}\" title=\"{}\" src=\"data:image/jpeg;base64,{}\"><div><span class=\"sure\">{}</span>"
+      "<figure class=\"photo{}\"><img alt=\"{}\" title=\"{}\" src=\"data:image/jpeg;base64,{}\"><div><span "
+      "class=\"sure\">{}</span>"
       "<b>{}</b>{}</div></figure>\n",
-      right ? "" : " wrong", escape_html(answer), escape_html(prediction.path.filename().string()), thumbnail(prediction),
-      format_percent(prediction.probability), escape_html(answer), truth);
+      right ? "" : " wrong", escape_html(answer), escape_html(prediction.path.filename().string()),
+      thumbnail(prediction), format_percent(prediction.probability), escape_html(answer), truth);
 }
 
 std::vector<const Prediction*> mistakes(const Evaluation& evaluation) {
@@ -49,15 +51,18 @@ std::vector<const Prediction*> mistakes(const Evaluation& evaluation) {
 std::vector<const Prediction*> right_answers(const Evaluation& evaluation, size_t classes) {
   std::vector<std::vector<const Prediction*>> by_class(classes);
   for (const Prediction& prediction : evaluation.predictions)
-    if (prediction.label == prediction.predicted) by_class[static_cast<size_t>(prediction.label)].push_back(&prediction);
+    if (prediction.label == prediction.predicted)
+      by_class[static_cast<size_t>(prediction.label)].push_back(&prediction);
   std::vector<const Prediction*> list;
   for (size_t round = 0; round < shown && list.size() < shown; ++round)
     for (const auto& items : by_class)
-      if (round < items.size() && list.size() < shown) list.push_back(items[items.size() > shown ? round * items.size() / shown : round]);
+      if (round < items.size() && list.size() < shown)
+        list.push_back(items[items.size() > shown ? round * items.size() / shown : round]);
   return list;
 }
 
-std::string grid(const std::string& title, const std::vector<const Prediction*>& list, const std::vector<std::string>& classes) {
+std::string grid(const std::string& title, const std::vector<const Prediction*>& list,
+                 const std::vector<std::string>& classes) {
   if (list.empty()) return "";
   std::string html = fmt::format("<h2>{}</h2><div class=\"photos\">", title);
   for (const Prediction* prediction : list) html += card(*prediction, classes);

@@ -24,12 +24,14 @@ namespace {
 constexpr int random_sets = 8;
 
 /// The images of a data set whatever they are annotated for; nothing that is asked for: those of its training part.
-std::vector<Sample> read_samples(const std::filesystem::path& data, const DataFlags& images, const std::string& format) {
+std::vector<Sample> read_samples(const std::filesystem::path& data, const DataFlags& images,
+                                 const std::string& format) {
   DatasetOptions read;
   read.format = format;
   Dataset dataset = read_dataset(data, read);
   print_problems(dataset);
-  bool has_train = std::any_of(dataset.samples.begin(), dataset.samples.end(), [](const Sample& s) { return s.part == Part::train; });
+  bool has_train = std::any_of(dataset.samples.begin(), dataset.samples.end(),
+                               [](const Sample& s) { return s.part == Part::train; });
   DataFlags chosen = images;
   if (images.part.empty()) chosen.part = has_train ? "train" : "all";
   choose_samples(dataset, data, chosen);
@@ -49,7 +51,8 @@ std::vector<Sample> find_images(const std::filesystem::path& data, const DataFla
   } else {
     std::vector<FoundAnnotation> found = find_annotations(data);
     if (!found.empty() && found[0].embedded) return read_samples(data, images, found[0].format);
-    if (std::filesystem::is_regular_file(data, ignored)) return found.empty() ? read_csv_labels(data).samples : read_samples(data, images, "");
+    if (std::filesystem::is_regular_file(data, ignored))
+      return found.empty() ? read_csv_labels(data).samples : read_samples(data, images, "");
     files = list_images(data);
   }
   std::vector<Sample> samples(files.size());
@@ -65,8 +68,10 @@ Tensor stack(const std::vector<Tensor>& items) {
   Tensor batch(items[0].dtype(), dims);
   for (size_t i = 0; i < items.size(); ++i) {
     if (items[i].dims() != items[0].dims())
-      throw Error("calibration", fmt::format("images of sizes {} and {} do not go into one batch", to_string(items[0].dims()),
-                                             to_string(items[i].dims())), "use images of one size for a model with a fixed batch");
+      throw Error("calibration",
+                  fmt::format("images of sizes {} and {} do not go into one batch", to_string(items[0].dims()),
+                              to_string(items[i].dims())),
+                  "use images of one size for a model with a fixed batch");
     std::memcpy(static_cast<char*>(batch.mutable_raw()) + i * items[i].bytes(), items[i].raw(), items[i].bytes());
   }
   return batch;
@@ -77,8 +82,8 @@ using Prepare = std::function<Tensor(const Tensor& image)>;
 
 Tensor with_batch(const Tensor& image) { return image.reshaped({1, image.dim(0), image.dim(1), 3}); }
 
-/// As the model is used: images as they are for one with its own preprocessing, the rule of a known detector or segmenter,
-/// else what the options say.
+/// As the model is used: images as they are for one with its own preprocessing, the rule of a known detector or
+/// segmenter, else what the options say.
 Prepare prepare_for(const Graph& model, const ImageFlags& flags) {
   if (flags.ready_for_images(model)) return with_batch;
   const Decoder* decoder = find_decoder("", model);
@@ -136,7 +141,8 @@ class RandomCalibration : public Calibration {
   explicit RandomCalibration(const Graph& model) : model_(model.clone()) {}
 
   bool next(std::vector<Tensor>& inputs) override {
-    if (made_++ == random_sets) return false;
+    if (made_ == random_sets) return false;
+    ++made_;
     inputs.clear();
     for (const Value* input : model_.inputs())
       inputs.push_back(random_tensor(input->dtype(), concrete_dims(model_, *input, 1, std::nullopt),
@@ -151,8 +157,8 @@ class RandomCalibration : public Calibration {
 
 }  // namespace
 
-std::unique_ptr<Calibration> image_calibration(const Graph& model, const std::filesystem::path& data, const DataFlags& images,
-                                               const ImageFlags& flags, int subset) {
+std::unique_ptr<Calibration> image_calibration(const Graph& model, const std::filesystem::path& data,
+                                               const DataFlags& images, const ImageFlags& flags, int subset) {
   std::vector<Sample> samples = find_images(data, images);
   std::sort(samples.begin(), samples.end(), [](const Sample& a, const Sample& b) { return a.path < b.path; });
   Rng rng(1);
@@ -164,6 +170,8 @@ std::unique_ptr<Calibration> image_calibration(const Graph& model, const std::fi
                                             batch.known() ? static_cast<size_t>(std::max<int64_t>(1, batch.value)) : 1);
 }
 
-std::unique_ptr<Calibration> random_calibration(const Graph& model) { return std::make_unique<RandomCalibration>(model); }
+std::unique_ptr<Calibration> random_calibration(const Graph& model) {
+  return std::make_unique<RandomCalibration>(model);
+}
 
 }  // namespace hone::app

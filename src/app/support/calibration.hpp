@@ -25,10 +25,11 @@ class Calibration {
 
 /// Images in an order that is random but always the same. `data` is a CSV file, or a folder, whose sub-folder train/ is
 /// used when it has one; with `images`, or when no file is one image, a data set of any format and task, of which the
-/// training part is used when it has one and nothing else is asked for. A model that takes images gets them as they are, a
-/// known detector or segmenter what it was trained with, any other tensors made with `flags`. Throws Error when there are no images, or the model is none for images.
-std::unique_ptr<Calibration> image_calibration(const Graph& model, const std::filesystem::path& data, const DataFlags& images,
-                                               const ImageFlags& flags, int subset);
+/// training part is used when it has one and nothing else is asked for. A model that takes images gets them as they
+/// are, a known detector or segmenter what it was trained with, any other tensors made with `flags`. Throws Error when
+/// there are no images, or the model is none for images.
+std::unique_ptr<Calibration> image_calibration(const Graph& model, const std::filesystem::path& data,
+                                               const DataFlags& images, const ImageFlags& flags, int subset);
 
 /// A few sets of random tensors.
 std::unique_ptr<Calibration> random_calibration(const Graph& model);

@@ -144,7 +144,8 @@ std::string Classifier::label(int index) const {
   return labels_.empty() ? fmt::format("class {}", index) : labels_[static_cast<size_t>(index)];
 }
 
-void Classifier::classify(size_t count, const LoadImage& load_image, const OnScores& on_scores, const OnUnreadable& on_unreadable) {
+void Classifier::classify(size_t count, const LoadImage& load_image, const OnScores& on_scores,
+                          const OnUnreadable& on_unreadable) {
   size_t ahead = static_cast<size_t>(4 * workers_ + batch_);
   int workers = std::min<int>(workers_, static_cast<int>(std::max<size_t>(1, count)));
   Pipeline pipeline(count, load_image, prepare_, workers, ahead);
@@ -175,8 +176,9 @@ void Classifier::flush(std::span<const size_t> indices, const OnScores& on_score
   network_->run(std::span(&input_, 1), outputs_);
   std::span<const float> scores = outputs_[0].data<float>();
   if (scores.size() != static_cast<size_t>(batch_ * classes_))
-    throw Error("output '" + network_->outputs()[0].name + "'",
-                fmt::format("is {} for {} images, expected a row of scores an image", to_string(outputs_[0].dims()), batch_));
+    throw Error(
+        "output '" + network_->outputs()[0].name + "'",
+        fmt::format("is {} for {} images, expected a row of scores an image", to_string(outputs_[0].dims()), batch_));
   for (size_t row = 0; row < indices.size(); ++row) {
     std::span<const float> own = scores.subspan(row * static_cast<size_t>(classes_), static_cast<size_t>(classes_));
     if (!multi_label_) on_scores(indices[row], to_probabilities(own));
@@ -191,7 +193,9 @@ LoadedModel load_image_model(const std::filesystem::path& path, const ImageFlags
   model.labels = flags.class_names(model.graph);
   if (!flags.ready_for_images(model.graph)) {
     if (flags.given().empty())
-      warn("the model has no preprocessing inside and none was given: it gets RGB pixels 0..255 (see --mean, --std, --channels)");
+      warn(
+          "the model has no preprocessing inside and none was given: it gets RGB pixels 0..255 (see --mean, --std, "
+          "--channels)");
     attach_preprocess(model.graph, flags.preprocess(model.graph));
   }
   return model;

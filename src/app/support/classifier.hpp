@@ -41,7 +41,8 @@ class Classifier {
   using LoadImage = std::function<Tensor(size_t index)>;
   /// Loads `count` images on worker threads while earlier ones are classified, and calls back in their order. Throws
   /// Interrupted on Ctrl-C.
-  void classify(size_t count, const LoadImage& load_image, const OnScores& on_scores, const OnUnreadable& on_unreadable);
+  void classify(size_t count, const LoadImage& load_image, const OnScores& on_scores,
+                const OnUnreadable& on_unreadable);
 
  private:
   class Pipeline;

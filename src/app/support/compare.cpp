@@ -28,14 +28,17 @@ std::vector<Pair> match(const std::vector<Watch>& a, const std::vector<Watch>& b
   std::set<size_t> taken;
   for (size_t i = 0; i < a.size(); ++i) {
     auto it = named.find(a[i].name);
-    if (it != named.end() && a[i].dims == b[it->second].dims && taken.insert(it->second).second) pairs.push_back({i, it->second});
+    if (it != named.end() && a[i].dims == b[it->second].dims && taken.insert(it->second).second)
+      pairs.push_back({i, it->second});
     else if (it == named.end()) rest_a.push_back(i);
   }
   std::set<std::string> names_a;
   for (const Watch& watch : a) names_a.insert(watch.name);
   for (size_t k = 0; k < b.size(); ++k)
     if (!names_a.count(b[k].name)) rest_b.push_back(k);
-  auto same = [&](size_t i, size_t k) { return a[rest_a[i]].op == b[rest_b[k]].op && a[rest_a[i]].dims == b[rest_b[k]].dims; };
+  auto same = [&](size_t i, size_t k) {
+    return a[rest_a[i]].op == b[rest_b[k]].op && a[rest_a[i]].dims == b[rest_b[k]].dims;
+  };
   size_t width = rest_b.size() + 1;
   std::vector<uint32_t> best((rest_a.size() + 1) * width, 0);
   for (size_t i = rest_a.size(); i-- > 0;)
@@ -53,7 +56,8 @@ std::vector<Pair> match(const std::vector<Watch>& a, const std::vector<Watch>& b
 
 /// One side: the model specialized for the sizes of the inputs, as it is and with its steps watched.
 struct Side {
-  Side(Graph specialized, const DeviceOptions& device) : graph(std::move(specialized)), device(device), plain(load(graph, device)) {}
+  Side(Graph specialized, const DeviceOptions& device)
+      : graph(std::move(specialized)), device(device), plain(load(graph, device)) {}
   void watch(std::vector<Watch> list) {
     watches = std::move(list);
     watched = std::make_unique<WatchedModel>(graph, device, watches);
@@ -100,14 +104,16 @@ struct Comparer::State {
     if (b) fresh = match(side_a->watches, side_b->watches);
     else for (size_t i = 0; i < side_a->watches.size(); ++i) fresh.push_back({i, i});
     if (result.nodes.empty()) describe(fresh);
-    else if (fresh.size() != pairs.size()) throw Error("compare", "the plans for these input sizes differ", "give images of one size");
+    else if (fresh.size() != pairs.size())
+      throw Error("compare", "the plans for these input sizes differ", "give images of one size");
     pairs = std::move(fresh);
   }
 
   void describe(const std::vector<Pair>& fresh) {
     for (const Pair& pair : fresh) {
       const Watch& watch = side_a->watches[pair.a];
-      result.nodes.push_back({watch.name, side_b->watches[pair.b].name, watch.node, watch.kernel, watch.type, {}, false, {}});
+      result.nodes.push_back(
+          {watch.name, side_b->watches[pair.b].name, watch.node, watch.kernel, watch.type, {}, false, {}});
     }
     for (size_t i = 0; i < side_a->graph.outputs().size(); ++i) {
       const GraphOutput& output = side_a->graph.outputs()[i];
@@ -210,7 +216,8 @@ Comparer::Comparer(const Graph& a, const Graph* b, const CompareOptions& options
   size_t inputs_b = b ? b->inputs().size() : a.inputs().size();
   bool fit = a.inputs().size() == inputs_b;
   for (size_t i = 0; fit && b && i < inputs_b; ++i) fit = a.inputs()[i]->dtype() == b->inputs()[i]->dtype();
-  if (!fit) throw Error("compare", "the two models do not take the same inputs", "compare a model with one made from it");
+  if (!fit)
+    throw Error("compare", "the two models do not take the same inputs", "compare a model with one made from it");
 }
 
 Comparer::~Comparer() = default;
@@ -227,7 +234,8 @@ Comparison Comparer::finish() {
     if (value.parts && !state.b && alone++ < max_own) value.own = state.own_error(i);
   }
   for (ComparedValue& output : result.outputs) output.parts = state.parts(output.error);
-  if (!state.b && result.outputs_part() && result.first() < 0 && !result.optimization_parts) result.first_by_cutting = state.bisect();
+  if (!state.b && result.outputs_part() && result.first() < 0 && !result.optimization_parts)
+    result.first_by_cutting = state.bisect();
   return std::move(result);
 }
 

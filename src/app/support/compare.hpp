@@ -44,10 +44,10 @@ struct Comparison {
 
 /// Runs two models, or one on two devices, on the same inputs and measures how far their inner values are apart.
 ///
-/// What can be watched is the result of each step of the compiled plan: fused kernels stay fused, and an error in one shows
-/// at its step. A node that only passes on an error is told from one that makes it by running it alone on b's values. If the
-/// outputs part while nothing watched does, watching itself changed the kernels; then the graph is cut off behind one value
-/// after another, by bisection. Values match by name, others by op and sizes in order.
+/// What can be watched is the result of each step of the compiled plan: fused kernels stay fused, and an error in one
+/// shows at its step. A node that only passes on an error is told from one that makes it by running it alone on b's
+/// values. If the outputs part while nothing watched does, watching itself changed the kernels; then the graph is cut
+/// off behind one value after another, by bisection. Values match by name, others by op and sizes in order.
 class Comparer {
  public:
   /// `b` nullptr: `a` on both devices.

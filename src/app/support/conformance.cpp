@@ -67,7 +67,8 @@ ConformanceCase read_case(const fs::path& model) {
 
 Tensor read_tensor_file(const fs::path& path) {
   onnx::ExternalFiles external(path);
-  return onnx::read_tensor(onnx::WireReader(MappedFile::open(path)), external, fmt::format("'{}'", path.string())).tensor;
+  return onnx::read_tensor(onnx::WireReader(MappedFile::open(path)), external, fmt::format("'{}'", path.string()))
+      .tensor;
 }
 
 /// Older suites hold bfloat16 as the uint16 of the same bits, for want of a numpy type, and compare these numbers.
@@ -133,7 +134,8 @@ std::string run_model(const ConformanceCase& test, const DeviceOptions& options)
     Graph graph = import_for(test);
     Session session(load(graph, options));
     for (const auto& data : test.data)
-      if (std::string problem = run_data(session, read_inputs(graph, data), test, data); !problem.empty()) return problem;
+      if (std::string problem = run_data(session, read_inputs(graph, data), test, data); !problem.empty())
+        return problem;
     return {};
   } catch (const std::exception& error) {
     return error.what();
@@ -158,7 +160,9 @@ std::string first_difference(const Tensor& got, const Tensor& expected, Same sam
 
 }  // namespace
 
-bool matches_glob(const std::string& text, const std::string& glob) { return ::fnmatch(glob.c_str(), text.c_str(), 0) == 0; }
+bool matches_glob(const std::string& text, const std::string& glob) {
+  return ::fnmatch(glob.c_str(), text.c_str(), 0) == 0;
+}
 
 std::string difference(const Tensor& got, const Tensor& expected, double rtol, double atol) {
   if (got.dtype() != expected.dtype() || got.dims() != expected.dims())
@@ -231,7 +235,8 @@ const char* verdict_name(Verdict verdict) {
   return verdict == Verdict::passed ? "passed" : verdict == Verdict::failed ? "failed" : "ignored";
 }
 
-ConformanceResult run_conformance_case(const ConformanceCase& test, const DeviceOptions& options, const IgnoreList& ignored) {
+ConformanceResult run_conformance_case(const ConformanceCase& test, const DeviceOptions& options,
+                                       const IgnoreList& ignored) {
   std::string problem = run_model(test, options), reason = ignored.by_name(test.name);
   if (problem.empty()) return {Verdict::passed, reason, !reason.empty()};
   if (!reason.empty()) return {Verdict::ignored, reason};

@@ -26,8 +26,8 @@ struct Marks {
   std::string status;                              ///< in the right top corner ("24 FPS  11.3 ms")
 };
 
-/// "dog 93%" above each box, the `top` most probable classes as lines, classes of pixels with a legend. A class named background
-/// keeps the look of the image.
+/// "dog 93%" above each box, the `top` most probable classes as lines, classes of pixels with a legend. A class named
+/// background keeps the look of the image.
 Marks marks_of(const Findings& findings, const Predictor& predictor, int top);
 
 /// How many times a picture is enlarged so that text can be read on it; 1 from 400 pixels on.

@@ -20,7 +20,8 @@ namespace fs = std::filesystem;
 
 void DataFlags::add(CLI::App& app) {
   app.add_option("--format", format, "format of the data set; default: found from what lies in the folder");
-  app.add_option("--part", part, "train, val, test or all; default: val, else test, else all")->check(CLI::IsMember({"", "train", "val", "test", "all"}));
+  app.add_option("--part", part, "train, val, test or all; default: val, else test, else all")
+      ->check(CLI::IsMember({"", "train", "val", "test", "all"}));
   app.add_option("--list", list, "file that names the images to use, such as the validation.txt of hone train");
 }
 
@@ -29,7 +30,8 @@ void choose_samples(Dataset& dataset, const fs::path& data, const DataFlags& fla
   for (Sample& sample : dataset.samples) sample.part = Part::none;
   apply_list(flags.list, dataset, Part::validation, list_base(data));
   std::erase_if(dataset.samples, [](const Sample& sample) { return sample.part != Part::validation; });
-  if (dataset.samples.empty()) throw Error(quoted(fs::path(flags.list)), "names no image", "expected one name a line, as hone train writes them");
+  if (dataset.samples.empty())
+    throw Error(quoted(fs::path(flags.list)), "names no image", "expected one name a line, as hone train writes them");
 }
 
 fs::path list_base(const fs::path& data) {
@@ -43,8 +45,11 @@ bool is_class_folder(const fs::path& data, const std::string& user) {
   if (found.empty()) return true;
   const FoundAnnotation& best = found[0];
   if (!best.serves(Task::classification))
-    throw Error(quoted(data), fmt::format("is a data set for {} ({}: {}), but {}", name_of(best.tasks[0]), best.format, best.why, user),
-                "give images with one label each (docs/data.md has the formats), or say which annotation to read with --format");
+    throw Error(
+        quoted(data),
+        fmt::format("is a data set for {} ({}: {}), but {}", name_of(best.tasks[0]), best.format, best.why, user),
+        "give images with one label each (docs/data.md has the formats), or say which annotation to read with "
+        "--format");
   return best.format == "folders";
 }
 
@@ -80,13 +85,16 @@ void label_by_folders(Dataset& dataset, const fs::path& root) {
                     "in a hierarchy only the lowest folders have images");
 }
 
-Dataset read_labelled_images(const fs::path& data, const std::vector<std::string>& classes, const DataFlags& flags, Progress& progress) {
+Dataset read_labelled_images(const fs::path& data, const std::vector<std::string>& classes, const DataFlags& flags,
+                             Progress& progress) {
   std::error_code ignored;
   if (!fs::exists(data, ignored))
-    throw Error(quoted(data), "no such file or folder", "expected a folder of class folders, a CSV file, or another data set");
+    throw Error(quoted(data), "no such file or folder",
+                "expected a folder of class folders, a CSV file, or another data set");
   if (!flags.given()) {
     if (!fs::is_directory(data, ignored)) {
-      if (to_lower(data.extension().string()) != ".json" && has_label_columns(data)) return read_csv_labels(data, classes);
+      if (to_lower(data.extension().string()) != ".json" && has_label_columns(data))
+        return read_csv_labels(data, classes);
     } else if (is_class_folder(data, "the model is a classifier")) {
       if (levels_of_classes(classes).empty()) return read_evaluation_folder(data, classes);
       Dataset tree = read_classification(data, "folders", progress);

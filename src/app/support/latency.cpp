@@ -69,10 +69,12 @@ Dims concrete_dims(const Graph& model, const Value& input, int64_t batch, const 
     if (image && i == (pixels ? 2 : 3)) wanted = width;
     bool asked = (i == 0 && batch != 1) || (i > 0 && wanted > 0 && size);
     if (dim.known() && asked && dim.value != wanted)
-      throw Error("input '" + input.name + "'", fmt::format("is {}, asked for size {} on axis {}", to_string(input.type), wanted, i),
+      throw Error("input '" + input.name + "'",
+                  fmt::format("is {}, asked for size {} on axis {}", to_string(input.type), wanted, i),
                   i == 0 ? "leave --batch out" : "leave --size out");
     if (!dim.known() && wanted < 0)
-      throw Error("input '" + input.name + "'", fmt::format("is {}: axis {} has no known size", to_string(input.type), i),
+      throw Error("input '" + input.name + "'",
+                  fmt::format("is {}: axis {} has no known size", to_string(input.type), i),
                   "only batch and image sizes can be chosen");
     dims.push_back(dim.known() ? dim.value : wanted);
   }
@@ -85,7 +87,8 @@ Tensor random_tensor(DType dtype, const Dims& dims, uint64_t seed) {
   dispatch(dtype, [&]<class T>(T) {
     for (T& value : tensor.mutable_data<T>()) {
       if (is_float(dtype)) value = static_cast<T>(static_cast<float>(rng.uniform(-1, 1)));
-      else if (size_of(dtype) == 1 && dtype != DType::boolean) value = static_cast<T>(static_cast<float>(rng.below(256)));
+      else if (size_of(dtype) == 1 && dtype != DType::boolean)
+        value = static_cast<T>(static_cast<float>(rng.below(256)));
       else value = static_cast<T>(static_cast<float>(rng.below(2)));
     }
   });

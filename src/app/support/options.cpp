@@ -38,7 +38,8 @@ std::array<float, 3> parse_channels(const std::string& option, const std::string
   std::vector<std::string> parts = split(text, ',');
   if (parts.size() == 1) parts.resize(3, parts[0]);
   if (parts.size() != 3)
-    throw UsageError(fmt::format("{}: '{}' has {} numbers, expected one or three with commas", option, text, parts.size()));
+    throw UsageError(
+        fmt::format("{}: '{}' has {} numbers, expected one or three with commas", option, text, parts.size()));
   return {parse_number(option, parts[0]), parse_number(option, parts[1]), parse_number(option, parts[2])};
 }
 
@@ -65,7 +66,8 @@ void DeviceFlags::add(CLI::App& app) {
   app.add_option("--threads", threads, "threads of an inference; 0: one per processor")->check(in_range(0, 1024));
   app.add_option("--device", device, "cpu or reference (see hone devices)");
   app.add_option("--disable-pass", disabled_passes, "leave out a graph pass by name")->default_str("");
-  app.add_option("--disable-kernel", disabled_kernels, "leave out a kernel by name (see hone bench --explain)")->default_str("");
+  app.add_option("--disable-kernel", disabled_kernels, "leave out a kernel by name (see hone bench --explain)")
+      ->default_str("");
   app.add_option("--autotune", autotune, "measure rival kernels of a layer at load, or go by estimates")
       ->check(CLI::IsMember({"on", "off"}));
   app.add_option("--cache-dir", cache_dir, "folder that keeps compiled plans for the next start");
@@ -120,7 +122,8 @@ Preprocess ImageFlags::preprocess(const Graph& model) const {
     result.height = input->shape()[2].value;
     result.width = input->shape()[3].value;
     if (result.height <= 0 || result.width <= 0)
-      throw Error("input '" + input->name + "'", "is " + to_string(input->type) + ": the model leaves the image size open",
+      throw Error("input '" + input->name + "'",
+                  "is " + to_string(input->type) + ": the model leaves the image size open",
                   "give it with --resize HxW");
   }
   return result;  // attach_preprocess() says what is wrong with any other input
@@ -129,7 +132,8 @@ Preprocess ImageFlags::preprocess(const Graph& model) const {
 bool ImageFlags::ready_for_images(const Graph& model) const {
   if (!takes_images(model)) return false;
   if (std::string option = given(); !option.empty())
-    throw UsageError(option + ": this model has its own preprocessing and takes images as they are; leave the option out");
+    throw UsageError(option +
+                     ": this model has its own preprocessing and takes images as they are; leave the option out");
   return true;
 }
 

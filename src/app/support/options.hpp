@@ -34,8 +34,8 @@ struct ImageFlags {
   void add(CLI::App& app);
   /// The name of the first preprocessing option that was given, or empty.
   std::string given() const;
-  /// The preprocessing for `model`, whose fixed input size is used unless --resize gives one: y = (x - mean) / std with x
-  /// in 0..255, channels counted after a swap to BGR, --scale s being --std 1/s. No low-pass filter when shrinking.
+  /// The preprocessing for `model`, whose fixed input size is used unless --resize gives one: y = (x - mean) / std with
+  /// x in 0..255, channels counted after a swap to BGR, --scale s being --std 1/s. No low-pass filter when shrinking.
   Preprocess preprocess(const Graph& model) const;
   /// True when `model` takes u8 images. Throws UsageError when options were given for such a model.
   bool ready_for_images(const Graph& model) const;

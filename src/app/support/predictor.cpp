@@ -20,25 +20,28 @@ namespace hone::app {
 namespace {
 
 const std::vector<std::string>& voc_classes() {
-  static const std::vector<std::string> names = {"background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
-                                                 "dining table", "dog", "horse", "motorbike", "person", "potted plant", "sheep", "sofa", "train", "tv"};
+  static const std::vector<std::string> names = {
+      "background", "aeroplane", "bicycle",      "bird",  "boat",         "bottle", "bus",
+      "car",        "cat",       "chair",        "cow",   "dining table", "dog",    "horse",
+      "motorbike",  "person",    "potted plant", "sheep", "sofa",         "train",  "tv"};
   return names;
 }
 
 const std::vector<std::string>& camvid_classes() {
-  static const std::vector<std::string> names = {"sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian",
-                                                 "bicyclist", "unlabelled"};
+  static const std::vector<std::string> names = {"sky",  "building", "pole", "road",       "pavement",  "tree",
+                                                 "sign", "fence",    "car",  "pedestrian", "bicyclist", "unlabelled"};
   return names;
 }
 
 bool has_detections(const Graph& model) {
   if (model.outputs().size() != 1) return false;
   const Value* value = model.outputs()[0].value;
-  return value->dtype() == DType::f32 && value->shape().rank() == 2 && value->shape()[1] == Dim(7) && !value->shape()[0].known();
+  return value->dtype() == DType::f32 && value->shape().rank() == 2 && value->shape()[1] == Dim(7) &&
+         !value->shape()[0].known();
 }
 
-/// The node that takes the value alone, with nothing else but constants; nullptr when it has other uses or is an output. What Shape
-/// makes of an input does not count and is added to `shapes`.
+/// The node that takes the value alone, with nothing else but constants; nullptr when it has other uses or is an
+/// output. What Shape makes of an input does not count and is added to `shapes`.
 const Node* only_user(const Graph& model, const Value* value, std::vector<const Value*>& shapes) {
   const Node* only = nullptr;
   for (const Use& use : value->uses()) {
@@ -52,9 +55,9 @@ const Node* only_user(const Graph& model, const Value* value, std::vector<const 
   return only;
 }
 
-/// The end of the preprocessing: the first Resize that the image reaches through a chain of single uses, and what follows it element
-/// by element, so that it is computed by the same kernels as in the whole model (a last bit that differs can grow in an INT8
-/// network); nullptr when there is none. `shapes` gets what Shape makes of the image.
+/// The end of the preprocessing: the first Resize that the image reaches through a chain of single uses, and what
+/// follows it element by element, so that it is computed by the same kernels as in the whole model (a last bit that
+/// differs can grow in an INT8 network); nullptr when there is none. `shapes` gets what Shape makes of the image.
 const Value* prepared_image(const Graph& model, std::vector<const Value*>& shapes) {
   const Value* value = model.inputs()[0];
   bool resized = false;
@@ -81,23 +84,32 @@ ImageModel open_image_model(const std::filesystem::path& file, const ImageFlags&
   model.labels = flags.class_names(model.graph);
   if (!decoder.empty()) model.task = Task::detection;
   if (model.task == Task::anomaly || model.task == Task::instance_segmentation)
-    throw Error("'" + file.string() + "'", fmt::format("is a model for {}, which this command does not know", name_of(model.task)));
+    throw Error("'" + file.string() + "'",
+                fmt::format("is a model for {}, which this command does not know", name_of(model.task)));
   if (flags.ready_for_images(model.graph)) return model;
   if (model.task == Task::detection) {
     model.decoder = find_decoder(decoder, model.graph);
     if (!model.decoder || model.decoder->finished)
-      throw Error("'" + file.string() + "'", "is a detector that takes no images and whose raw outputs are not known", "name them with --decoder");
+      throw Error("'" + file.string() + "'", "is a detector that takes no images and whose raw outputs are not known",
+                  "name them with --decoder");
     if (model.labels.empty()) model.labels = model.decoder->classes();
     return model;
   }
   Preprocess preprocess;
   if (std::optional<InputRule> rule = flags.given().empty() ? segmenter_rule(model.graph) : std::nullopt) {
     const Shape& shape = model.graph.inputs()[0]->shape();
-    preprocess = {.height = shape[2].value, .width = shape[3].value, .mean = rule->mean, .std = rule->std, .bgr = rule->bgr, .antialias = false};
+    preprocess = {.height = shape[2].value,
+                  .width = shape[3].value,
+                  .mean = rule->mean,
+                  .std = rule->std,
+                  .bgr = rule->bgr,
+                  .antialias = false};
     if (model.labels.empty()) model.labels = segmenter_classes(model.graph) == 21 ? voc_classes() : camvid_classes();
   } else {
     if (flags.given().empty())
-      warn("the model has no preprocessing inside and none was given: it gets RGB pixels 0..255 (see --mean, --std, --channels)");
+      warn(
+          "the model has no preprocessing inside and none was given: it gets RGB pixels 0..255 (see --mean, --std, "
+          "--channels)");
     preprocess = flags.preprocess(model.graph);
   }
   attach_preprocess(model.graph, preprocess);
@@ -109,20 +121,24 @@ std::vector<std::pair<int, double>> class_shares(const Tensor& classes) {
   for (uint8_t value : classes.data<uint8_t>()) ++count[value];
   std::vector<std::pair<int, double>> shares;
   for (int c = 0; c < 256; ++c)
-    if (int64_t n = count[static_cast<size_t>(c)]) shares.emplace_back(c, static_cast<double>(n) / static_cast<double>(classes.size()));
+    if (int64_t n = count[static_cast<size_t>(c)])
+      shares.emplace_back(c, static_cast<double>(n) / static_cast<double>(classes.size()));
   std::stable_sort(shares.begin(), shares.end(), [](auto& a, auto& b) { return a.second > b.second; });
   return shares;
 }
 
 ImageRunner::ImageRunner(const Graph& graph, const Decoder* decoder, const DeviceOptions& device) : decoder_(decoder) {
   if (graph.outputs().empty() || graph.inputs().size() != 1)
-    throw Error("graph '" + graph.name + "'", fmt::format("has {} inputs and {} outputs, expected one image", graph.inputs().size(), graph.outputs().size()));
+    throw Error("graph '" + graph.name + "'", fmt::format("has {} inputs and {} outputs, expected one image",
+                                                          graph.inputs().size(), graph.outputs().size()));
   const Shape& input = graph.inputs()[0]->shape();
   std::string place = "input '" + graph.inputs()[0]->name + "'";
   if (input.rank() == 4 && input[0].known() && input[0].value != 1)
-    throw Error(place, fmt::format("takes {} images at a time", input[0].value), "make it one with hone convert --batch 1");
+    throw Error(place, fmt::format("takes {} images at a time", input[0].value),
+                "make it one with hone convert --batch 1");
   if (decoder) {
-    if (input.rank() != 4 || !input[2].known() || !input[3].known()) throw Error(place, "leaves the image size open", "fix it in the model");
+    if (input.rank() != 4 || !input[2].known() || !input[3].known())
+      throw Error(place, "leaves the image size open", "fix it in the model");
     size_ = {static_cast<int>(input[2].value), static_cast<int>(input[3].value)};
   }
   if (decoder || !load_split(graph, device)) network_.emplace(load(graph, device));
@@ -159,7 +175,10 @@ std::vector<Tensor> ImageRunner::run(const Tensor& image, Placement& placement) 
 }
 
 Predictor::Predictor(const ImageModel& model, const PredictorOptions& options)
-    : task_(model.task), labels_(model.labels), decoder_(model.decoder), runner_(model.graph, model.decoder, options.device),
+    : task_(model.task),
+      labels_(model.labels),
+      decoder_(model.decoder),
+      runner_(model.graph, model.decoder, options.device),
       score_(options.score.value_or(model.task == Task::detection ? 0.3 : 0.5)) {
   const Graph& graph = model.graph;
   for (const GraphOutput& output : graph.outputs()) output_names_.push_back(output.name);
@@ -169,16 +188,20 @@ Predictor::Predictor(const ImageModel& model, const PredictorOptions& options)
   else if (task_ == Task::segmentation)
     classes = segmenter_classes(graph);
   else if (!decoder_ && !has_detections(graph))
-    throw Error("output '" + output_names_[0] + "'", "is " + to_string(graph.outputs()[0].value->type) + ", expected the detections f32 [M, 7] of a detector");
+    throw Error("output '" + output_names_[0] + "'", "is " + to_string(graph.outputs()[0].value->type) +
+                                                         ", expected the detections f32 [M, 7] of a detector");
   if (classes > 0 && !labels_.empty() && static_cast<int>(labels_.size()) != classes)
-    throw Error("labels", fmt::format("{} class names for a model with {} classes", labels_.size(), classes), "give a file with one name a class to --labels");
+    throw Error("labels", fmt::format("{} class names for a model with {} classes", labels_.size(), classes),
+                "give a file with one name a class to --labels");
 }
 
 std::string Predictor::label(int index) const {
-  return index >= 0 && index < static_cast<int>(labels_.size()) ? labels_[static_cast<size_t>(index)] : fmt::format("class {}", index);
+  return index >= 0 && index < static_cast<int>(labels_.size()) ? labels_[static_cast<size_t>(index)]
+                                                                : fmt::format("class {}", index);
 }
 
-std::vector<Detection> Predictor::objects_of(const std::vector<Tensor>& outputs, const Placement& placement, const Tensor& image) const {
+std::vector<Detection> Predictor::objects_of(const std::vector<Tensor>& outputs, const Placement& placement,
+                                             const Tensor& image) const {
   std::vector<Detection> objects;
   auto width = static_cast<double>(image.dim(1)), height = static_cast<double>(image.dim(0));
   if (decoder_) {
@@ -190,8 +213,13 @@ std::vector<Detection> Predictor::objects_of(const std::vector<Tensor>& outputs,
     auto rows = outputs.at(0).data<float>();
     for (size_t i = 0; i + 7 <= rows.size(); i += 7)
       if (rows[i + 2] >= score_)
-        objects.push_back({0, static_cast<int>(rows[i + 1]), rows[i + 2], {rows[i + 3], rows[i + 4], rows[i + 5] - rows[i + 3], rows[i + 6] - rows[i + 4]}, {}});
-    std::stable_sort(objects.begin(), objects.end(), [](const Detection& a, const Detection& b) { return a.score > b.score; });
+        objects.push_back({0,
+                           static_cast<int>(rows[i + 1]),
+                           rows[i + 2],
+                           {rows[i + 3], rows[i + 4], rows[i + 5] - rows[i + 3], rows[i + 6] - rows[i + 4]},
+                           {}});
+    std::stable_sort(objects.begin(), objects.end(),
+                     [](const Detection& a, const Detection& b) { return a.score > b.score; });
   }
   for (Detection& one : objects) one.box = clipped(one.box, width, height);
   return objects;
@@ -210,7 +238,8 @@ Findings Predictor::read(const std::vector<Tensor>& outputs, const Placement& pl
   if (task_ == Task::detection) {
     findings.objects = objects_of(outputs, placement, image);
   } else if (task_ == Task::segmentation) {
-    findings.classes = resize_mask(best_classes(outputs.at(0)), static_cast<int>(image.dim(0)), static_cast<int>(image.dim(1)));
+    findings.classes =
+        resize_mask(best_classes(outputs.at(0)), static_cast<int>(image.dim(0)), static_cast<int>(image.dim(1)));
   } else if (task_ == Task::classification) {
     findings.probabilities = to_probabilities(outputs.at(0).data<float>());
   } else {

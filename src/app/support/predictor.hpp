@@ -13,8 +13,8 @@
 
 namespace hone::app {
 
-/// What a model file is for, by `hone.task` in its metadata, else by its outputs: `detections` f32 [M, 7] or a raw head that is
-/// known is a detector, f32 [N, C, H, W] a segmenter, all others classifiers.
+/// What a model file is for, by `hone.task` in its metadata, else by its outputs: `detections` f32 [M, 7] or a raw head
+/// that is known is a detector, f32 [N, C, H, W] a segmenter, all others classifiers.
 Task task_of(const Graph& model);
 
 /// A model that is ready for decoded images.
@@ -25,9 +25,10 @@ struct ImageModel {
   const Decoder* decoder = nullptr;  ///< of a raw head; its graph takes network_input()
 };
 
-/// Reads a model of any task. A plain classifier or segmenter gets its preprocessing in front: that of `flags`, or what the
-/// known segmenter was trained with. `decoder` names the reading of a raw head; empty: known by the outputs.
-ImageModel open_image_model(const std::filesystem::path& file, const ImageFlags& flags, const std::string& decoder = {});
+/// Reads a model of any task. A plain classifier or segmenter gets its preprocessing in front: that of `flags`, or what
+/// the known segmenter was trained with. `decoder` names the reading of a raw head; empty: known by the outputs.
+ImageModel open_image_model(const std::filesystem::path& file, const ImageFlags& flags,
+                            const std::string& decoder = {});
 
 /// What a model says of one image. Only the field of its task is filled.
 struct Findings {
@@ -39,8 +40,8 @@ struct Findings {
 /// The number of pixels of each class, by falling share of the image; those that do not occur are left out.
 std::vector<std::pair<int, double>> class_shares(const Tensor& classes);
 
-/// Runs a model on images of any size, one at a time. The model is cut behind its preprocessing where it can be, so that nearly all
-/// of it is compiled once, whatever sizes come.
+/// Runs a model on images of any size, one at a time. The model is cut behind its preprocessing where it can be, so
+/// that nearly all of it is compiled once, whatever sizes come.
 class ImageRunner {
  public:
   /// `decoder`: of a raw head, whose input rule is used; else nullptr. Throws Error when the batch is fixed and not 1.
@@ -81,7 +82,8 @@ class Predictor {
   double seconds() const { return seconds_; }
 
  private:
-  std::vector<Detection> objects_of(const std::vector<Tensor>& outputs, const Placement& placement, const Tensor& image) const;
+  std::vector<Detection> objects_of(const std::vector<Tensor>& outputs, const Placement& placement,
+                                    const Tensor& image) const;
 
   Task task_;
   std::vector<std::string> labels_, output_names_;

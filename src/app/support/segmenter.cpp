@@ -17,7 +17,8 @@ int known(const Dim& dim) { return dim.known() ? static_cast<int>(dim.value) : 0
 
 Tensor best_classes(const Tensor& scores) {
   if (scores.rank() != 4 || scores.dim(0) != 1)
-    throw Error("output", "is " + to_string(scores.dims()) + ", expected the scores [1, classes, height, width] of a segmenter");
+    throw Error("output",
+                "is " + to_string(scores.dims()) + ", expected the scores [1, classes, height, width] of a segmenter");
   Tensor best = Tensor::zeros(DType::u8, {scores.dim(2), scores.dim(3)});
   auto in = scores.data<float>();
   auto out = best.mutable_data<uint8_t>();

@@ -27,7 +27,8 @@ struct Stream {
   std::exception_ptr error;
 
   Stream(const std::shared_ptr<PlanSource>& source, const std::vector<Port>& ports, uint64_t seed) : session(source) {
-    for (const Port& port : ports) inputs.push_back(random_tensor(port.dtype, port.shape.concrete(), seed + inputs.size()));
+    for (const Port& port : ports)
+      inputs.push_back(random_tensor(port.dtype, port.shape.concrete(), seed + inputs.size()));
     outputs = session.run(inputs);
   }
   void run(double seconds, std::latch& start) {
@@ -103,7 +104,8 @@ Throughput measure_best_throughput(const std::filesystem::path& path, const Late
   brief.seconds = std::min(0.5, options.seconds);
   for (int streams = 1; streams <= threads; streams = streams < threads ? std::min(2 * streams, threads) : threads + 1)
     tried.push_back({streams, std::max(1, threads / streams), measure_throughput(path, brief, streams).rate});
-  auto best = std::max_element(tried.begin(), tried.end(), [](const auto& a, const auto& b) { return a.rate < b.rate; });
+  auto best =
+      std::max_element(tried.begin(), tried.end(), [](const auto& a, const auto& b) { return a.rate < b.rate; });
   Throughput result = measure_throughput(path, options, best->streams);
   result.tried = std::move(tried);
   return result;

@@ -13,8 +13,15 @@ void write_trace(const std::filesystem::path& path, const Latency& latency) {
     const StepInfo& step = steps[i];
     double runs = static_cast<double>(latency.times.runs);
     double microseconds = runs > 0 ? static_cast<double>(latency.times.nanoseconds[i]) * 1e-3 / runs : 0;
-    Json details = {{"op", step.op}, {"kernel", step.kernel}, {"output", step.shape}, {"flops", step.flops}, {"bytes", step.bytes}};
-    events.push_back({{"name", step.node}, {"cat", step.op}, {"ph", "X"}, {"pid", 1}, {"tid", 1}, {"ts", at}, {"dur", microseconds},
+    Json details = {
+        {"op", step.op}, {"kernel", step.kernel}, {"output", step.shape}, {"flops", step.flops}, {"bytes", step.bytes}};
+    events.push_back({{"name", step.node},
+                      {"cat", step.op},
+                      {"ph", "X"},
+                      {"pid", 1},
+                      {"tid", 1},
+                      {"ts", at},
+                      {"dur", microseconds},
                       {"args", details}});
     at += microseconds;
   }

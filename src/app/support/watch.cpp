@@ -18,8 +18,8 @@ std::vector<Dims> input_dims(const Graph& graph) {
 
 bool numeric(const Value& value) { return value.dtype() != DType::string && value.dtype() != DType::undefined; }
 
-/// The node that a step begins with. Lowering names what it makes after that node; nullptr for what it adds itself, such
-/// as layout changes.
+/// The node that a step begins with. Lowering names what it makes after that node; nullptr for what it adds itself,
+/// such as layout changes.
 const Node* first_node(const Graph& graph, const StepInfo& step) {
   std::string name = step.node;
   for (bool found = true; found;) {
@@ -58,7 +58,8 @@ std::vector<std::vector<const Node*>> step_nodes(const Graph& graph, const std::
     }
   }
   for (size_t i = 0; i < chains.size(); ++i) {
-    auto lost = std::find_if(chains[i].begin(), chains[i].end(), [&](const Node* node) { return owner[node] != i + 1; });
+    auto lost =
+        std::find_if(chains[i].begin(), chains[i].end(), [&](const Node* node) { return owner[node] != i + 1; });
     chains[i].erase(lost, chains[i].end());
     // A DequantizeLinear that nothing follows is part of the step that reads it.
     while (chains[i].size() > 1 && chains[i].back()->is("DequantizeLinear")) chains[i].pop_back();
@@ -123,7 +124,8 @@ std::vector<float> watched_floats(const Watch& watch, const Tensor& value) {
   return outputs[0].to_floats();
 }
 
-Graph cut_out(const Graph& graph, const std::string& target, const std::vector<std::string>& stops, std::vector<std::string>& inputs) {
+Graph cut_out(const Graph& graph, const std::string& target, const std::vector<std::string>& stops,
+              std::vector<std::string>& inputs) {
   Graph cut;
   std::map<const Value*, Value*> made;
   std::set<std::string> stop(stops.begin(), stops.end());

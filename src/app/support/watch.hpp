@@ -46,6 +46,7 @@ std::vector<float> watched_floats(const Watch& watch, const Tensor& value);
 
 /// The nodes between `target` and the values named in `stops` (or the graph's inputs), as a model of its own; `inputs`
 /// receives the names of the values that it takes.
-Graph cut_out(const Graph& graph, const std::string& target, const std::vector<std::string>& stops, std::vector<std::string>& inputs);
+Graph cut_out(const Graph& graph, const std::string& target, const std::vector<std::string>& stops,
+              std::vector<std::string>& inputs);
 
 }  // namespace hone::app

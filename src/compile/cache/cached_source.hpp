@@ -16,8 +16,8 @@ class KeptPlan {
   virtual std::optional<Hash> cache_key() const = 0;
 };
 
-/// A model file whose plans are in the cache: neither the file nor its graph is read until sizes are asked for that have no
-/// plan yet.
+/// A model file whose plans are in the cache: neither the file nor its graph is read until sizes are asked for that
+/// have no plan yet.
 class CachedSource : public PlanSource {
  public:
   struct Opened {

@@ -16,27 +16,34 @@ Node* single_producer(const Graph& graph, const Node* node, const char* type) {
   return producer && producer->is(type) && single_user(graph, input) == node ? producer : nullptr;
 }
 
-/// x [N, C, H, W] -> Reshape [N C / g, g, H W] -> Transpose [1, 0, 2] -> Reshape [g, N, C / g, H, W] -> Gather i  =>  Slice of the
-/// channels i, i + g, i + 2 g ...; how ShuffleNet V2's authors split channels. The chain may serve several Gathers.
+/// x [N, C, H, W] -> Reshape [N C / g, g, H W] -> Transpose [1, 0, 2] -> Reshape [g, N, C / g, H, W] -> Gather i  =>
+/// Slice of the channels i, i + g, i + 2 g ...; how ShuffleNet V2's authors split channels. The chain may serve several
+/// Gathers.
 bool gather_to_slice(Graph& graph, Node* node) {
   const auto* gather = node->as<ops::Gather>();
-  if (!gather || gather->axis != 0 || !node->input(1)->is_constant() || node->input(1)->constant().rank() != 0) return false;
+  if (!gather || gather->axis != 0 || !node->input(1)->is_constant() || node->input(1)->constant().rank() != 0)
+    return false;
   Node* parts = node->input(0)->producer();
   if (!parts || !parts->is("Reshape")) return false;
   Node* turn = single_producer(graph, parts, "Transpose");
   Node* groups = turn ? single_producer(graph, turn, "Reshape") : nullptr;
-  if (!groups || !is_static(groups->input(0)) || turn->as<ops::Transpose>()->perm != std::vector<int64_t>{1, 0, 2}) return false;
-  Dims x = groups->input(0)->shape().concrete(), cut = groups->output()->shape().concrete(), y = parts->output()->shape().concrete();
+  if (!groups || !is_static(groups->input(0)) || turn->as<ops::Transpose>()->perm != std::vector<int64_t>{1, 0, 2})
+    return false;
+  Dims x = groups->input(0)->shape().concrete(), cut = groups->output()->shape().concrete(),
+       y = parts->output()->shape().concrete();
   if (x.size() != 4 || cut.size() != 3) return false;
   int64_t g = cut[1];
-  if (cut != Dims{x[0] * x[1] / g, g, x[2] * x[3]} || x[1] % g != 0 || y != Dims{g, x[0], x[1] / g, x[2], x[3]}) return false;
+  if (cut != Dims{x[0] * x[1] / g, g, x[2] * x[3]} || x[1] % g != 0 || y != Dims{g, x[0], x[1] / g, x[2], x[3]})
+    return false;
   int64_t index = node->input(1)->constant().to_ints()[0];
   if (index < 0) index += g;
   auto number = [&](const char* what, int64_t value) {
     return graph.add_constant(node->name + what, Tensor::of<int64_t>({1}, {value}));
   };
-  Node* slice = graph.insert_before(node, new_op("Slice"), {groups->input(0), number("/start", index), number("/end", x[1]),
-                                    number("/axis", 1), number("/step", g)}, node->name + "/slice");
+  Node* slice = graph.insert_before(
+      node, new_op("Slice"),
+      {groups->input(0), number("/start", index), number("/end", x[1]), number("/axis", 1), number("/step", g)},
+      node->name + "/slice");
   graph.replace_uses(node->output(), slice->output());
   return true;
 }
@@ -48,7 +55,8 @@ std::optional<Shuffle> match_shuffle(const Graph& graph, const Node* first) {
   Node* turn = single_user(graph, first->output());
   const auto* op = turn ? turn->as<ops::Transpose>() : nullptr;
   Node* back = op ? single_user(graph, turn->output()) : nullptr;
-  if (!back || !back->is("Reshape") || back->input(0) != turn->output() || !is_static(back->output())) return std::nullopt;
+  if (!back || !back->is("Reshape") || back->input(0) != turn->output() || !is_static(back->output()))
+    return std::nullopt;
   Dims x = first->input(0)->shape().concrete(), cut = first->output()->shape().concrete();
   if (x.size() != 4 || cut.size() < 4 || back->output()->shape().concrete() != x) return std::nullopt;
   if (cut[0] != x[0] || cut[1] * cut[2] != x[1] || x[1] == 0) return std::nullopt;

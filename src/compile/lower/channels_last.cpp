@@ -22,9 +22,18 @@ bool rank_4(const Value* value) { return value && value->shape().ranked && value
 
 /// Ops whose kernels want NHWC (rank 4).
 bool wants_channels_last(const Node& node) {
-  static const char* const types[] = {"Conv",          "ConvTranspose",    "MaxPool",      "AveragePool", "GlobalAveragePool",
-                                      "GlobalMaxPool", "BatchNormalization", "DepthToSpace", "SpaceToDepth", "LRN",
-                                      "InstanceNormalization", "IntegerConv"};
+  static const char* const types[] = {"Conv",
+                                      "ConvTranspose",
+                                      "MaxPool",
+                                      "AveragePool",
+                                      "GlobalAveragePool",
+                                      "GlobalMaxPool",
+                                      "BatchNormalization",
+                                      "DepthToSpace",
+                                      "SpaceToDepth",
+                                      "LRN",
+                                      "InstanceNormalization",
+                                      "IntegerConv"};
   const auto* fused = node.as<Fused>();
   std::string_view type = fused ? fused->inner->type() : node.op().type();
   if (!rank_4(node.input(0)) || !rank_4(node.output()) || node.outputs().size() != 1) return false;
@@ -173,7 +182,8 @@ class Rewriter {
     inputs[0] = last(inputs[0], node);
     if (!axes.empty()) {
       inputs.resize(std::max(inputs.size(), place + 1), nullptr);
-      inputs[place] = graph_.add_constant(node->name + "/axes", Tensor::of<int64_t>({static_cast<int64_t>(axes.size())}, axes));
+      inputs[place] =
+          graph_.add_constant(node->name + "/axes", Tensor::of<int64_t>({static_cast<int64_t>(axes.size())}, axes));
     }
     replace(node, graph_.insert_before(node, node->op().clone(), inputs, node->name + "/nhwc"));
     return true;
@@ -201,10 +211,12 @@ class Rewriter {
     if (!found) return false;
     Dims x = node->input(0)->shape().concrete();
     auto reshape = [&](Value* value, const Dims& dims) {
-      Value* sizes = graph_.add_constant(node->name + "/sizes", Tensor::of<int64_t>({static_cast<int64_t>(dims.size())}, dims));
+      Value* sizes =
+          graph_.add_constant(node->name + "/sizes", Tensor::of<int64_t>({static_cast<int64_t>(dims.size())}, dims));
       return graph_.insert_before(found->last, new_op("Reshape"), {value, sizes}, node->name + "/nhwc");
     };
-    Value* value = reshape(last(node->input(0), node), {x[0], x[2], x[3], found->groups, x[1] / found->groups})->output();
+    Value* value =
+        reshape(last(node->input(0), node), {x[0], x[2], x[3], found->groups, x[1] / found->groups})->output();
     value = transpose(value, {0, 1, 2, 4, 3}, found->last, node->name + "/shuffle");
     replace(found->last, reshape(value, {x[0], x[2], x[3], x[1]}));
     return true;
@@ -212,7 +224,8 @@ class Rewriter {
 
   bool resize(Node* node) {
     const auto* fused = node->as<Fused>();
-    if (std::string_view(fused ? fused->inner->type() : node->op().type()) != "Resize" || !rank_4(node->output())) return false;
+    if (std::string_view(fused ? fused->inner->type() : node->op().type()) != "Resize" || !rank_4(node->output()))
+      return false;
     // What the caller gets is NCHW: transposing the input, which is smaller, costs less.
     bool grows = element_count(node->output()->shape().concrete()) > element_count(node->input(0)->shape().concrete());
     if (graph_.is_output(node->output()) && node->output()->uses().empty() && grows) return false;
@@ -246,7 +259,8 @@ class Rewriter {
     const Shape& in = node->input(0)->shape();
     if (!(in[2] == Dim(1) && in[3] == Dim(1)) && !(in[1] == Dim(1))) return false;
     Dims dims = node->output()->shape().concrete();
-    Value* sizes = graph_.add_constant(node->name + "/sizes", Tensor::of<int64_t>({static_cast<int64_t>(dims.size())}, dims));
+    Value* sizes =
+        graph_.add_constant(node->name + "/sizes", Tensor::of<int64_t>({static_cast<int64_t>(dims.size())}, dims));
     for (int64_t dim : dims)
       if (dim == 0) return false;
     Node* made = graph_.insert_before(node, new_op("Reshape"), {twin_.at(node->input(0)), sizes}, node->name + "/nhwc");

@@ -4,9 +4,9 @@
 #include "compile/lower/patterns.hpp"
 #include "graph/ops/nn/conv_transpose.hpp"
 
-// conv_transpose(x, w, stride s) => crop(depth_to_space(conv(x, w'), s)): the output pixels of each of the s * s phases are an
-// ordinary convolution of x with every s-th tap of w, so that all phases are one convolution with s * s times the channels
-// (Shi et al., "Is the deconvolution layer the same as a convolutional layer?", 2016).
+// conv_transpose(x, w, stride s) => crop(depth_to_space(conv(x, w'), s)): the output pixels of each of the s * s phases
+// are an ordinary convolution of x with every s-th tap of w, so that all phases are one convolution with s * s times
+// the channels (Shi et al., "Is the deconvolution layer the same as a convolutional layer?", 2016).
 namespace hone {
 
 namespace {
@@ -54,7 +54,8 @@ std::optional<Phases> resolve_phases(int64_t stride, int64_t pad, int64_t kernel
   return best;
 }
 
-int64_t begin_pad(const ops::ConvTranspose& op, size_t axis, int64_t input, int64_t output, int64_t kernel, int64_t stride) {
+int64_t begin_pad(const ops::ConvTranspose& op, size_t axis, int64_t input, int64_t output, int64_t kernel,
+                  int64_t stride) {
   bool same = op.auto_pad == "SAME_UPPER" || op.auto_pad == "SAME_LOWER";
   if (op.output_shape.empty() && !same) return op.pads.empty() || op.auto_pad == "VALID" ? 0 : op.pads[axis];
   int64_t extra = op.output_padding.empty() ? 0 : op.output_padding[axis];
@@ -86,7 +87,8 @@ Tensor phase_weights(const Plan& plan, const Tensor& w) {
           for (int64_t tx = 0; tx < columns.taps; ++tx) {
             int64_t ky = rows.position(p / s, ty), kx = columns.position(p % s, tx);
             if (ky < 0 || kx < 0) continue;
-            int64_t source = ((m / outs * each + c) * outs + m % outs) * rows.kernel * columns.kernel + ky * columns.kernel + kx;
+            int64_t source =
+                ((m / outs * each + c) * outs + m % outs) * rows.kernel * columns.kernel + ky * columns.kernel + kx;
             to[((plan.channel(p, m) * each + c) * rows.taps + ty) * columns.taps + tx] = from[source];
           }
   return result;
@@ -110,7 +112,8 @@ std::optional<Plan> make_plan(const Node& node, const ops::ConvTranspose& op) {
   plan.group = op.group;
   plan.in = x[1].value, plan.out = y[1].value;
   for (size_t i = 0; i < 2; ++i) {
-    int64_t stride = op.strides.empty() ? 1 : op.strides[i], kernel = w[i + 2].value, in = x[i + 2].value, out = y[i + 2].value;
+    int64_t stride = op.strides.empty() ? 1 : op.strides[i], kernel = w[i + 2].value, in = x[i + 2].value,
+            out = y[i + 2].value;
     auto phases = resolve_phases(stride, begin_pad(op, i, in, out, kernel, stride), kernel, in, out);
     if (!phases) return std::nullopt;
     plan.axis[i] = *phases;
@@ -125,7 +128,8 @@ Value* make_weights(Graph& graph, Node* node, const Plan& plan) {
   if (auto quantized = plan.group == 1 ? dequantized_weights(old, 1) : std::nullopt) {
     std::vector<float> scales = quantized->scales;
     if (scales.size() == 1) scales.assign(static_cast<size_t>(plan.out), scales[0]);
-    Value* integers = graph.add_constant(node->name + "/phases", phase_weights<int8_t>(plan, quantized->value->constant()));
+    Value* integers =
+        graph.add_constant(node->name + "/phases", phase_weights<int8_t>(plan, quantized->value->constant()));
     Value* scale = graph.add_constant(node->name + "/phase_scales", phase_vector(plan, scales));
     return graph.insert_before(node, new_op("DequantizeLinear", {{"axis", int64_t{0}}}), {integers, scale})->output();
   }
@@ -147,7 +151,9 @@ Value* crop(Graph& graph, Node* before, const Plan& plan, Value* value, const Sh
   auto list = [&](const char* what, const std::vector<int64_t>& numbers) {
     return graph.add_constant(before->name + what, Tensor::of<int64_t>({2}, numbers));
   };
-  return graph.insert_before(before, new_op("Slice"), {value, list("/starts", starts), list("/ends", ends), list("/axes", {2, 3})})
+  return graph
+      .insert_before(before, new_op("Slice"),
+                     {value, list("/starts", starts), list("/ends", ends), list("/axes", {2, 3})})
       ->output();
 }
 
@@ -160,15 +166,17 @@ void rewrite(Graph& graph, Node* node, const Plan& plan) {
     inputs.push_back(graph.add_constant(node->name + "/phase_bias", phase_vector(plan, bias->to_floats())));
   }
   const auto& [rows, columns] = plan.axis;
-  Attributes attributes{{"group", plan.group},
-                        {"pads", std::vector<int64_t>{rows.pad_begin, columns.pad_begin, rows.pad_end, columns.pad_end}}};
+  Attributes attributes{
+      {"group", plan.group},
+      {"pads", std::vector<int64_t>{rows.pad_begin, columns.pad_begin, rows.pad_end, columns.pad_end}}};
   Shape y = node->output()->shape();
   Value* value = graph.insert_before(node, new_op("Conv", attributes), inputs, node->name + "/conv")->output();
   // What works on single elements comes before the move, where the convolution can take it in.
   Node* last = node;
   while (Node* next = single_user(graph, last->output())) {
     ops::FusedActivation activation;
-    bool moves = next->input(0) == last->output() && (ops::fusable_activation(*next, activation) || quantize_params(*next));
+    bool moves =
+        next->input(0) == last->output() && (ops::fusable_activation(*next, activation) || quantize_params(*next));
     if (!moves) break;
     std::vector<Value*> arguments = next->inputs();
     arguments[0] = value;

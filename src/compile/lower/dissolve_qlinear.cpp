@@ -2,7 +2,8 @@
 #include "compile/lower/patterns.hpp"
 #include "graph/ops/quant/qlinear_conv.hpp"
 
-// QLinearConv and QLinearMatMul => QuantizeLinear(Conv(DequantizeLinear ...)): the one form that everything after it knows.
+// QLinearConv and QLinearMatMul => QuantizeLinear(Conv(DequantizeLinear ...)): the one form that everything after it
+// knows.
 namespace hone {
 
 namespace {
@@ -10,10 +11,12 @@ namespace {
 /// A constant scale or zero point per channel needs an axis; one number needs none.
 Value* dequantize(Graph& graph, Node* node, size_t data, size_t scale, size_t zero, int64_t axis) {
   Attributes attributes;
-  if (node->input(scale)->shape().is_static() && element_count(node->input(scale)->shape().concrete()) > 1) attributes["axis"] = axis;
+  if (node->input(scale)->shape().is_static() && element_count(node->input(scale)->shape().concrete()) > 1)
+    attributes["axis"] = axis;
   std::vector<Value*> inputs{node->input(data), node->input(scale)};
   if (node->input(zero)) inputs.push_back(node->input(zero));
-  return graph.insert_before(node, new_op("DequantizeLinear", attributes), inputs, node->name + "/dequantize")->output();
+  return graph.insert_before(node, new_op("DequantizeLinear", attributes), inputs, node->name + "/dequantize")
+      ->output();
 }
 
 /// The i32 bias has the scale x_scale * w_scale.
@@ -26,8 +29,8 @@ Value* dequantize_bias(Graph& graph, Node* node) {
 }
 
 void finish(Graph& graph, Node* node, Node* computed) {
-  Node* quantize = graph.insert_before(node, new_op("QuantizeLinear"), {computed->output(), node->input(6), node->input(7)},
-                                       node->name + "/quantize");
+  Node* quantize = graph.insert_before(node, new_op("QuantizeLinear"),
+                                       {computed->output(), node->input(6), node->input(7)}, node->name + "/quantize");
   graph.replace_uses(node->output(), quantize->output());
 }
 
@@ -52,7 +55,8 @@ void dissolve(Graph& graph, Node* node) {
   if (!constants(*node, {8})) return;
   std::vector<Value*> inputs{dequantize(graph, node, 0, 1, 2, 1), dequantize(graph, node, 3, 4, 5, 0)};
   if (node->input(8)) inputs.push_back(dequantize_bias(graph, node));
-  finish(graph, node, graph.insert_before(node, new_op("Conv", get_attributes(node->op())), inputs, node->name + "/conv"));
+  finish(graph, node,
+         graph.insert_before(node, new_op("Conv", get_attributes(node->op())), inputs, node->name + "/conv"));
 }
 
 /// Constant u8 with zero points 128 is i8 with zero points 0, which the integer kernels take as weights.

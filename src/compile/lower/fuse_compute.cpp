@@ -20,7 +20,8 @@ bool is_compute(const Node& node) {
   if (!node.as<ops::MatMul>()) return false;
   // Products of two tensors that are made while running have a kernel of their own.
   const Node* weights = node.input(1)->producer();
-  return node.input(1)->is_constant() || (weights && weights->is("DequantizeLinear") && weights->input(0)->is_constant());
+  return node.input(1)->is_constant() ||
+         (weights && weights->is("DequantizeLinear") && weights->input(0)->is_constant());
 }
 
 /// Where output channels lie in the weights.
@@ -30,14 +31,16 @@ int64_t weight_axis(const Node& node) {
   return 1;  // ConvTranspose [C, M / group, ...]; MatMul [K, N]
 }
 
-/// Inputs and quantization of the compute node itself; false when its inputs cannot be understood as integers or floats.
+/// Inputs and quantization of the compute node itself; false when its inputs cannot be understood as integers or
+/// floats.
 void take_inputs(Graph& graph, Node& node, Fused& fused, std::vector<Value*>& inputs) {
   inputs = node.inputs();
   auto x = dequantized_from(node.input(0));
   auto w = dequantized_weights(node.input(1), weight_axis(node));
   // The integer kernels have no grouped transposed convolution, and Gemm's factors only in their simple form.
   const auto* gemm = node.as<ops::Gemm>();
-  bool integer_form = !node.as<ops::ConvTranspose>() && (!gemm || (gemm->alpha == 1 && gemm->beta == 1 && !gemm->transA));
+  bool integer_form =
+      !node.as<ops::ConvTranspose>() && (!gemm || (gemm->alpha == 1 && gemm->beta == 1 && !gemm->transA));
   if (x && w && integer_form) {
     inputs[0] = x->value;
     inputs[1] = w->value;
@@ -50,22 +53,27 @@ void take_inputs(Graph& graph, Node& node, Fused& fused, std::vector<Value*>& in
     if (auto floats = constant_floats(inputs[2])) inputs[2] = graph.add_constant(node.name + "/bias", *floats);
 }
 
-/// A product of floats with weights that are stored as integers computes with them as they are. False: it is no such product.
+/// A product of floats with weights that are stored as integers computes with them as they are. False: it is no such
+/// product.
 bool take_packed_weights(const Node& node, Fused& fused, std::vector<Value*>& inputs) {
   const auto* gemm = node.as<ops::Gemm>();
   const Node* stored = node.input(1)->producer();
   const auto* op = stored ? stored->as<ops::DequantizeLinear>() : nullptr;
-  if (!op || node.as<ops::Conv>() || node.as<ops::ConvTranspose>() || stored->output()->dtype() != DType::f32) return false;
+  if (!op || node.as<ops::Conv>() || node.as<ops::ConvTranspose>() || stored->output()->dtype() != DType::f32)
+    return false;
   if (gemm && (gemm->alpha != 1 || gemm->beta != 1 || gemm->transA)) return false;
   const Value *w = stored->input(0), *scale = stored->input(1), *zero = stored->input(2);
-  if (!w->is_constant() || !scale->is_constant() || (zero && !zero->is_constant()) || w->shape().rank() != 2) return false;
+  if (!w->is_constant() || !scale->is_constant() || (zero && !zero->is_constant()) || w->shape().rank() != 2)
+    return false;
   if (w->dtype() != DType::i8 && w->dtype() != DType::u8 && !is_4_bit(w->dtype())) return false;
   const bool transposed = gemm && gemm->transB;
   const int64_t axis = op->axis < 0 ? op->axis + 2 : op->axis, depth_axis = transposed ? 1 : 0;
   if (op->block_size > 0 ? axis != depth_axis : scale->constant().size() != 1 && axis == depth_axis) return false;
   const int64_t channels = w->constant().dim(static_cast<int>(1 - depth_axis));
   const Value* bias = node.input(2);
-  if (bias && (!bias->is_constant() || (bias->constant().size() != 1 && bias->constant().dim(-1) != bias->constant().size()))) return false;
+  if (bias &&
+      (!bias->is_constant() || (bias->constant().size() != 1 && bias->constant().dim(-1) != bias->constant().size())))
+    return false;
   if (bias && bias->constant().size() != 1 && bias->constant().size() != channels) return false;
   auto inner = std::make_shared<ops::PackedMatMul>();
   inner->transposed = transposed, inner->axis = axis, inner->block_size = op->block_size;
@@ -125,7 +133,9 @@ class Epilogue {
     Dims dims = other->constant().dims();
     while (dims.size() < 4) dims.insert(dims.begin(), 1);
     Node* next = single_user(graph_, mul.output());
-    if (dims != Dims{1, shape[1].value, 1, 1} || fused_.weight_scales.empty() || residual_ || !next || !quantize_params(*next)) return false;
+    if (dims != Dims{1, shape[1].value, 1, 1} || fused_.weight_scales.empty() || residual_ || !next ||
+        !quantize_params(*next))
+      return false;
     fused_.out_factors = other->constant().to_floats();
     last_ = &mul;
     return true;
@@ -145,8 +155,8 @@ class Epilogue {
     return true;
   }
 
-  /// conv -> Quantize -> Dequantize -> Add, each used once: the sum is of the rounded result, as the file says. (Runtimes that
-  /// leave the rounding out differ in the class of one photo in twenty.)
+  /// conv -> Quantize -> Dequantize -> Add, each used once: the sum is of the rounded result, as the file says.
+  /// (Runtimes that leave the rounding out differ in the class of one photo in twenty.)
   bool take_add_behind_quantization(Node& quantize) {
     if (residual_) return false;
     Node* dequantize = single_user(graph_, quantize.output());

@@ -17,8 +17,8 @@ bool is_binary(const Node& node) {
 
 /// Ops that have integer kernels when all inputs and the output are quantized.
 bool has_integer_form(const Node& node) {
-  static const char* const types[] = {"Add", "Sub", "Mul", "Div", "Max", "Min", "Concat", "AveragePool", "GlobalAveragePool",
-                                      "Resize", "PRelu"};
+  static const char* const types[] = {
+      "Add", "Sub", "Mul", "Div", "Max", "Min", "Concat", "AveragePool", "GlobalAveragePool", "Resize", "PRelu"};
   for (const char* type : types)
     if (node.is(type)) return true;
   ops::FusedActivation activation;
@@ -28,7 +28,8 @@ bool has_integer_form(const Node& node) {
 /// op(dq(x)) => dq(op(x)) for ops that only move values.
 bool move_quantized(Graph& graph, Node* node) {
   // Padding adds a value of its own, which would have to be quantized; several data inputs need one scale.
-  if (!node->has(Trait::scale_preserving) || node->is("Pad") || node->is("Concat") || node->outputs().size() != 1) return false;
+  if (!node->has(Trait::scale_preserving) || node->is("Pad") || node->is("Concat") || node->outputs().size() != 1)
+    return false;
   auto x = dequantized_from(node->input(0));
   if (!x) return false;
   std::vector<Value*> inputs = node->inputs();
@@ -127,11 +128,14 @@ bool fuse_affine(Graph& graph, Node* node) {
     last = next;
   }
   int64_t channels = scale->size();
-  auto list = [&](const Tensor& values) { return graph.add_constant(node->name + "/affine", values.reshaped({channels})); };
+  auto list = [&](const Tensor& values) {
+    return graph.add_constant(node->name + "/affine", values.reshaped({channels}));
+  };
   std::vector<float> ones(static_cast<size_t>(channels), 1.0f);
   Value* variance = graph.add_constant(node->name + "/variance", Tensor::of<float>({channels}, ones));
   Value* mean = graph.add_constant(node->name + "/mean", Tensor::zeros(DType::f32, {channels}));
-  Node* made = graph.insert_before(last, std::move(fused), {x, list(*scale), list(*shift), mean, variance}, node->name + "/affine");
+  Node* made = graph.insert_before(last, std::move(fused), {x, list(*scale), list(*shift), mean, variance},
+                                   node->name + "/affine");
   graph.replace_uses(last->output(), made->output());
   return true;
 }
@@ -156,7 +160,8 @@ bool fuse_float(Graph& graph, Node* node) {
 void fuse_others(Graph& graph) {
   for (Node* node : graph.node_list()) {
     if (node->outputs().empty() || graph.use_count(node->output()) == 0) continue;
-    move_quantized(graph, node) || drop_requantization(graph, node) || fuse_affine(graph, node) || fuse_integer(graph, node) || fuse_float(graph, node);
+    move_quantized(graph, node) || drop_requantization(graph, node) || fuse_affine(graph, node) ||
+        fuse_integer(graph, node) || fuse_float(graph, node);
   }
   // Moving a dequantization down can meet a quantization that was passed already.
   for (Node* node : graph.node_list()) drop_requantization(graph, node);

@@ -73,8 +73,8 @@ class Chain {
 
   bool take_resize(const Node& node, const ops::Resize& resize) {
     const Shape& out = node.output()->shape();
-    bool linear = resize.mode == "linear" && resize.coordinate_transformation_mode == "half_pixel" && !resize.exclude_outside &&
-                  resize.keep_aspect_ratio_policy == "stretch";
+    bool linear = resize.mode == "linear" && resize.coordinate_transformation_mode == "half_pixel" &&
+                  !resize.exclude_outside && resize.keep_aspect_ratio_policy == "stretch";
     // Scales that do not give the sizes exactly sample elsewhere than sizes do.
     bool by_sizes = node.input(3) != nullptr;
     size_t channel_axis = transposed_ ? 1 : 3, first = transposed_ ? 2 : 1;
@@ -121,7 +121,9 @@ class Chain {
 void fuse_image_input(Graph& graph) {
   for (Value* image : graph.inputs()) {
     const Shape& shape = image->shape();
-    if (image->dtype() != DType::u8 || !shape.is_static() || shape.rank() != 4 || shape[3].value < 1 || shape[3].value > 4) continue;
+    if (image->dtype() != DType::u8 || !shape.is_static() || shape.rank() != 4 || shape[3].value < 1 ||
+        shape[3].value > 4)
+      continue;
     Chain chain(graph, image);
     if (!chain.collect()) continue;
     Node* made = graph.insert_before(chain.last_, std::make_unique<ops::ImageInput>(chain.op_), {image}, "image_input");

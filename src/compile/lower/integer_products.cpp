@@ -36,7 +36,8 @@ void multiply(std::vector<float>& a, const std::vector<float>& b) {
 /// Follows the single-use chain behind a product.
 class Chain {
  public:
-  Chain(Graph& graph, Node* product, size_t axis) : graph_(graph), shape_(product->output()->shape()), axis_(axis), last_(product) {
+  Chain(Graph& graph, Node* product, size_t axis)
+      : graph_(graph), shape_(product->output()->shape()), axis_(axis), last_(product) {
     Node* cast = single_user(graph, product->output());
     if (!cast || !cast->as<ops::Cast>() || cast->output()->dtype() != DType::f32) {
       end.integers = true;
@@ -76,7 +77,8 @@ class Chain {
     if (product && product->is("Mul") && product->inputs().size() == 2)
       for (size_t i = 0; i < 2; ++i) {
         Value *runtime = product->input(1 - i), *fixed = product->input(i);
-        auto numbers = one_number(runtime) && runtime->dtype() == DType::f32 ? along(fixed, shape_, axis_) : std::nullopt;
+        auto numbers =
+            one_number(runtime) && runtime->dtype() == DType::f32 ? along(fixed, shape_, axis_) : std::nullopt;
         if (!numbers) continue;
         scale = runtime;
         return multiply(end.factors, *numbers), true;

@@ -8,8 +8,8 @@ namespace hone {
 /// All of the steps below, in order.
 void lower(Graph& graph);
 
-/// The chain from a u8 [N, H, W, C] image input to the first layer: Cast, channel Gather, Transpose to NCHW, linear Resize,
-/// per-channel arithmetic, QuantizeLinear  =>  hone.ImageInput.
+/// The chain from a u8 [N, H, W, C] image input to the first layer: Cast, channel Gather, Transpose to NCHW, linear
+/// Resize, per-channel arithmetic, QuantizeLinear  =>  hone.ImageInput.
 void fuse_image_input(Graph& graph);
 /// QLinearConv and QLinearMatMul  =>  the same between DequantizeLinear and QuantizeLinear.
 void dissolve_qlinear(Graph& graph);
@@ -19,10 +19,11 @@ void add_second_dimension(Graph& graph);
 void trim_padding_taps(Graph& graph);
 /// ConvTranspose with constant weights  =>  Conv, DepthToSpace and a crop.
 void unfold_transposed(Graph& graph);
-/// Channel selections that exporters write as reshapes and transposes become Slice or a transposition of channels alone.
+/// Channel selections that exporters write as reshapes and transposes become Slice or a transposition of channels
+/// alone.
 void find_channel_moves(Graph& graph);
-/// Conv, ConvTranspose, Gemm and MatMul take in the dequantization of their inputs, the activation, the residual Add and the
-/// quantization that follow: q(act2(act(conv(dq(x), dq(w)) + b) + dq(r)))  =>  hone.Fused.
+/// Conv, ConvTranspose, Gemm and MatMul take in the dequantization of their inputs, the activation, the residual Add
+/// and the quantization that follow: q(act2(act(conv(dq(x), dq(w)) + b) + dq(r)))  =>  hone.Fused.
 void fuse_compute(Graph& graph);
 /// ConvInteger and MatMulInteger take in the Cast, the scales and the bias that dynamic quantizers put behind them.
 void fuse_integer_products(Graph& graph);

@@ -1,7 +1,8 @@
 #include "compile/lower/lower.hpp"
 #include "compile/lower/patterns.hpp"
 
-// conv(x [N, C, L]) => squeeze(conv(unsqueeze(x) [N, C, 1, L])): convolutions and pools over one dimension run on the kernels for two.
+// conv(x [N, C, L]) => squeeze(conv(unsqueeze(x) [N, C, 1, L])): convolutions and pools over one dimension run on the
+// kernels for two.
 namespace hone {
 
 namespace {
@@ -18,7 +19,9 @@ void widen(Attributes& attributes, const char* name, int64_t fill) {
   else if (list->size() == 2) *list = {fill, (*list)[0], fill, (*list)[1]};
 }
 
-Value* axis_of(Graph& graph, Node* node) { return graph.add_constant(node->name + "/axis", Tensor::of<int64_t>({1}, {2})); }
+Value* axis_of(Graph& graph, Node* node) {
+  return graph.add_constant(node->name + "/axis", Tensor::of<int64_t>({1}, {2}));
+}
 
 Value* with_row(Graph& graph, Node* node, Value* x) {
   if (x->is_constant()) {
@@ -52,7 +55,8 @@ void rewrite(Graph& graph, Node* node) {
   inputs[0] = with_row(graph, node, inputs[0]);
   if (weights) inputs[1] = with_row(graph, node, inputs[1]);
   Node* made = graph.insert_before(node, new_op(node->op().type(), attributes), inputs, node->name + "/2d");
-  Node* back = graph.insert_before(node, new_op("Squeeze"), {made->output(), axis_of(graph, node)}, node->name + squeezed);
+  Node* back =
+      graph.insert_before(node, new_op("Squeeze"), {made->output(), axis_of(graph, node)}, node->name + squeezed);
   graph.replace_uses(node->output(), back->output());
 }
 

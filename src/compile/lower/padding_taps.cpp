@@ -5,8 +5,9 @@
 #include "graph/ops/nn/conv.hpp"
 #include "graph/ops/nn/window.hpp"
 
-// conv(x, w) whose outer taps read nothing but padding, at every output  =>  conv(x, w without them). With the dilations of
-// atrous spatial pyramids on small maps (Chen et al. 2017, section 3.3) a 3x3 kernel is often no more than its center.
+// conv(x, w) whose outer taps read nothing but padding, at every output  =>  conv(x, w without them). With the
+// dilations of atrous spatial pyramids on small maps (Chen et al. 2017, section 3.3) a 3x3 kernel is often no more than
+// its center.
 namespace hone {
 
 namespace {
@@ -26,7 +27,8 @@ std::optional<Taps> live_taps(const ops::Window& window, size_t axis, int64_t in
   int64_t first = 0, last = kernel - 1;
   while (first < last && !reads_input(first)) ++first;
   while (last > first && !reads_input(last)) --last;
-  Taps taps{first, last - first + 1, window.pads_begin[axis] - first * step, window.pads_end[axis] - (kernel - 1 - last) * step};
+  Taps taps{first, last - first + 1, window.pads_begin[axis] - first * step,
+            window.pads_end[axis] - (kernel - 1 - last) * step};
   if (taps.count == kernel || taps.pad_begin < 0 || taps.pad_end < 0) return std::nullopt;
   return taps;
 }
@@ -55,8 +57,11 @@ void trim(Graph& graph, Node* node) {
   if (dequantize && dequantize->input(1)->shape().rank() > 1) return;  // scales a block of taps
   Dims x = node->input(0)->shape().concrete(), y = node->output()->shape().concrete();
   const Dims& kernel = stored->constant().dims();
-  ops::Window window = ops::resolve_window(node->place(), ops::window_attributes(*conv), {x[2], x[3]}, {kernel[2], kernel[3]});
-  auto whole = [&](size_t axis) { return Taps{0, window.kernel[axis], window.pads_begin[axis], window.pads_end[axis]}; };
+  ops::Window window =
+      ops::resolve_window(node->place(), ops::window_attributes(*conv), {x[2], x[3]}, {kernel[2], kernel[3]});
+  auto whole = [&](size_t axis) {
+    return Taps{0, window.kernel[axis], window.pads_begin[axis], window.pads_end[axis]};
+  };
   std::optional<Taps> rows = live_taps(window, 0, x[2], y[2]), columns = live_taps(window, 1, x[3], y[3]);
   if (!rows && !columns) return;
   Taps r = rows.value_or(whole(0)), c = columns.value_or(whole(1));

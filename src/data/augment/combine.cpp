@@ -17,15 +17,19 @@ struct Quadrant {
 void insert(const Scene& from, const Quadrant& q, const SceneOptions& options, Scene& into) {
   cv::Range rows(q.y0, q.y1), columns(q.x0, q.x1);
   view_of(from.image)(rows, columns).copyTo(view_of(into.image)(rows, columns));
-  auto gray = [](const Tensor& t) { return cv::Mat(static_cast<int>(t.dim(0)), static_cast<int>(t.dim(1)), CV_8U, const_cast<void*>(t.raw())); };
+  auto gray = [](const Tensor& t) {
+    return cv::Mat(static_cast<int>(t.dim(0)), static_cast<int>(t.dim(1)), CV_8U, const_cast<void*>(t.raw()));
+  };
   if (from.mask.defined() && into.mask.defined()) gray(from.mask)(rows, columns).copyTo(gray(into.mask)(rows, columns));
   for (Annotation object : from.objects) {
     Box box = object.box;
     box.x -= q.x0, box.y -= q.y0;
     Box inside = clipped(box, q.x1 - q.x0, q.y1 - q.y0);
-    if (inside.w < options.min_side || inside.h < options.min_side || inside.area() < options.min_visible * box.area()) continue;
+    if (inside.w < options.min_side || inside.h < options.min_side || inside.area() < options.min_visible * box.area())
+      continue;
     if (object.has_mask()) {
-      Tensor whole = decode_rle(mask_of(object, static_cast<int>(into.image.dim(0)), static_cast<int>(into.image.dim(1))));
+      Tensor whole =
+          decode_rle(mask_of(object, static_cast<int>(into.image.dim(0)), static_cast<int>(into.image.dim(1))));
       Tensor cut = Tensor::zeros(DType::u8, whole.dims());
       gray(whole)(rows, columns).copyTo(gray(cut)(rows, columns));
       object.polygons.clear();
@@ -50,7 +54,8 @@ Scene mosaic(const std::vector<Scene>& scenes, const ImageSize& output, const Sc
     result.mask = Tensor(DType::u8, {output.height, output.width});
     std::fill_n(result.mask.mutable_data<uint8_t>().data(), result.mask.size(), mask_ignore);
   }
-  const Quadrant quadrants[4] = {{0, 0, cx, cy}, {cx, 0, output.width, cy}, {0, cy, cx, output.height}, {cx, cy, output.width, output.height}};
+  const Quadrant quadrants[4] = {
+      {0, 0, cx, cy}, {cx, 0, output.width, cy}, {0, cy, cx, output.height}, {cx, cy, output.width, output.height}};
   for (size_t i = 0; i < 4 && i < scenes.size(); ++i) {
     const Quadrant& q = quadrants[i];
     if (q.x1 <= q.x0 || q.y1 <= q.y0) continue;
@@ -84,7 +89,8 @@ Scene mix_up(const Scene& a, const Scene& b) {
   return result;
 }
 
-/// Ghiasi et al. 2021: about half of the other image's objects are pasted where they were; what they hide almost wholly goes.
+/// Ghiasi et al. 2021: about half of the other image's objects are pasted where they were; what they hide almost wholly
+/// goes.
 Scene copy_paste(const Scene& base, const Scene& source, Rng& rng) {
   Scene result = base;
   result.image = base.image.clone();

@@ -61,16 +61,18 @@ SceneOptions SceneOptions::for_segmentation() {
 }
 
 void validate(const SceneOptions& options) {
-  for (auto [name, value] : {std::pair("flip", options.flip), std::pair("crop", options.crop), std::pair("expand", options.expand),
-                             std::pair("mosaic", options.mosaic), std::pair("mix_up", options.mix_up),
-                             std::pair("copy_paste", options.copy_paste), std::pair("min_visible", options.min_visible)})
+  for (auto [name, value] :
+       {std::pair("flip", options.flip), std::pair("crop", options.crop), std::pair("expand", options.expand),
+        std::pair("mosaic", options.mosaic), std::pair("mix_up", options.mix_up),
+        std::pair("copy_paste", options.copy_paste), std::pair("min_visible", options.min_visible)})
     require_range(name, value, 0, 1);
   require_range("fill", options.fill, 0, 255);
   require_range("max_expand", options.max_expand, 1, 16);
   require_range("min_scale", options.min_scale, 0.05, 20);
   require_range("max_scale", options.max_scale, options.min_scale, 20);
   require_range("min_side", options.min_side, 0, 1000);
-  for (double strength : {options.brightness, options.contrast, options.saturation}) require_range("color strength", strength, 0, 10);
+  for (double strength : {options.brightness, options.contrast, options.saturation})
+    require_range("color strength", strength, 0, 10);
   require_range("hue", options.hue, 0, 0.5);
   for (const ImageSize& size : options.sizes)
     if (size.height < 1 || size.width < 1 || size.height > 1 << 15 || size.width > 1 << 15)

@@ -16,19 +16,26 @@ cv::Mat gray_view(const Tensor& mask) {
 
 /// The output pixels that show the source, and the part of the source that they show.
 void render(const cv::Mat& source, const Placement& p, cv::Mat& out, bool nearest) {
-  double left = p.offset_x, top = p.offset_y, right = left + source.cols * p.scale_x, bottom = top + source.rows * p.scale_y;
-  int x0 = std::clamp(static_cast<int>(std::lround(left)), 0, out.cols), x1 = std::clamp(static_cast<int>(std::lround(right)), 0, out.cols);
-  int y0 = std::clamp(static_cast<int>(std::lround(top)), 0, out.rows), y1 = std::clamp(static_cast<int>(std::lround(bottom)), 0, out.rows);
+  double left = p.offset_x, top = p.offset_y, right = left + source.cols * p.scale_x,
+         bottom = top + source.rows * p.scale_y;
+  int x0 = std::clamp(static_cast<int>(std::lround(left)), 0, out.cols),
+      x1 = std::clamp(static_cast<int>(std::lround(right)), 0, out.cols);
+  int y0 = std::clamp(static_cast<int>(std::lround(top)), 0, out.rows),
+      y1 = std::clamp(static_cast<int>(std::lround(bottom)), 0, out.rows);
   if (x1 <= x0 || y1 <= y0) return;
   auto source_range = [](int low, int high, double offset, double scale, int size) {
     int from = std::clamp(static_cast<int>(std::lround((low - offset) / scale)), 0, size - 1);
     int to = std::clamp(static_cast<int>(std::lround((high - offset) / scale)), from + 1, size);
     return cv::Range(from, to);
   };
-  cv::Mat part = source(source_range(y0, y1, p.offset_y, p.scale_y, source.rows), source_range(x0, x1, p.offset_x, p.scale_x, source.cols));
+  cv::Mat part = source(source_range(y0, y1, p.offset_y, p.scale_y, source.rows),
+                        source_range(x0, x1, p.offset_x, p.scale_x, source.cols));
   cv::Mat target = out(cv::Range(y0, y1), cv::Range(x0, x1));
   bool shrinks = part.cols >= target.cols && part.rows >= target.rows;
-  cv::resize(part, target, target.size(), 0, 0, nearest ? cv::INTER_NEAREST : shrinks ? cv::INTER_AREA : cv::INTER_LINEAR);
+  cv::resize(part, target, target.size(), 0, 0,
+             nearest   ? cv::INTER_NEAREST
+             : shrinks ? cv::INTER_AREA
+                       : cv::INTER_LINEAR);
 }
 
 void place_mask(Annotation& object, const Placement& p, const ImageSize& output) {
@@ -63,7 +70,8 @@ Box random_window(const Scene& scene, const SceneOptions& options, Rng& rng) {
   double zoom = std::exp(rng.uniform(std::log(options.min_scale), std::log(options.max_scale)));
   if (expand) {
     double ratio = rng.uniform(1, options.max_expand);
-    window = {-rng.uniform(0, (ratio - 1) * width), -rng.uniform(0, (ratio - 1) * height), width * ratio, height * ratio};
+    window = {-rng.uniform(0, (ratio - 1) * width), -rng.uniform(0, (ratio - 1) * height), width * ratio,
+              height * ratio};
   } else if (crop) {
     window = overlap_crop(scene, rng);
   } else if (options.min_scale != 1 || options.max_scale != 1) {
@@ -92,7 +100,8 @@ Scene place(const Scene& scene, const Placement& p, const ImageSize& output, con
   }
   for (const Annotation& object : scene.objects) {
     Box whole = p.apply(object.box), box = clipped(whole, output.width, output.height);
-    if (box.w < options.min_side || box.h < options.min_side || box.area() < options.min_visible * whole.area()) continue;
+    if (box.w < options.min_side || box.h < options.min_side || box.area() < options.min_visible * whole.area())
+      continue;
     Annotation moved = object;
     moved.box = box;
     moved.area = object.area * p.scale_x * p.scale_y;
@@ -134,8 +143,8 @@ Box overlap_crop(const Scene& scene, Rng& rng) {
   return {0, 0, width, height};
 }
 
-Scene vary(const Scene& scene, int count, const LoadScene& load, const ImageSize& output, const SceneOptions& options, Rng& rng,
-           std::optional<Placement>* used) {
+Scene vary(const Scene& scene, int count, const LoadScene& load, const ImageSize& output, const SceneOptions& options,
+           Rng& rng, std::optional<Placement>* used) {
   Scene result;
   bool tile = rng.chance(options.mosaic);
   if (tile) {
@@ -148,7 +157,8 @@ Scene vary(const Scene& scene, int count, const LoadScene& load, const ImageSize
     if (used) used->reset();
   } else {
     Box window = random_window(scene, options, rng);
-    ImageSize size{std::max(1, static_cast<int>(std::lround(window.h))), std::max(1, static_cast<int>(std::lround(window.w)))};
+    ImageSize size{std::max(1, static_cast<int>(std::lround(window.h))),
+                   std::max(1, static_cast<int>(std::lround(window.w)))};
     Placement p = fit(size, output, options.fit);
     p.offset_x -= window.x * p.scale_x;
     p.offset_y -= window.y * p.scale_y;
@@ -159,7 +169,8 @@ Scene vary(const Scene& scene, int count, const LoadScene& load, const ImageSize
   auto another = [&]() -> std::optional<Scene> {
     std::optional<Scene> other = load(static_cast<int>(rng.below(static_cast<uint32_t>(count))));
     if (!other) return std::nullopt;
-    Placement p = fit({static_cast<int>(other->image.dim(0)), static_cast<int>(other->image.dim(1))}, output, options.fit);
+    Placement p =
+        fit({static_cast<int>(other->image.dim(0)), static_cast<int>(other->image.dim(1))}, output, options.fit);
     p.flip = rng.chance(options.flip);
     return place(*other, p, output, options);
   };

@@ -16,7 +16,8 @@ struct Scene {
   Tensor mask;                       ///< u8 [H, W] of class indices, or not defined
 };
 
-/// Where a source image lies in an output image: x' = x * scale_x + offset_x (then mirrored in the output when flipped).
+/// Where a source image lies in an output image: x' = x * scale_x + offset_x (then mirrored in the output when
+/// flipped).
 struct Placement {
   double scale_x = 1, scale_y = 1, offset_x = 0, offset_y = 0;
   bool flip = false;
@@ -29,8 +30,8 @@ struct Placement {
 enum class Fit { stretch, letterbox_top_left, letterbox_center };
 Placement fit(const ImageSize& source, const ImageSize& output, Fit how);
 
-/// How scenes are varied for training. Probabilities are 0 to 1; with all of them 0 and the ranges at 1, the image is only
-/// brought to its size.
+/// How scenes are varied for training. Probabilities are 0 to 1; with all of them 0 and the ranges at 1, the image is
+/// only brought to its size.
 struct SceneOptions {
   Fit fit = Fit::stretch;
   int fill = 114;                      ///< gray of what lies outside the image
@@ -54,20 +55,21 @@ struct SceneOptions {
 /// Throws Error naming the option that is out of range.
 void validate(const SceneOptions& options);
 
-/// The scene at its place in an output of that size: image (area-averaged when shrunk, else linear), boxes clipped to the
-/// output, polygons, run-length masks and the class mask (nearest; outside: mask_ignore).
+/// The scene at its place in an output of that size: image (area-averaged when shrunk, else linear), boxes clipped to
+/// the output, polygons, run-length masks and the class mask (nearest; outside: mask_ignore).
 Scene place(const Scene& scene, const Placement& placement, const ImageSize& output, const SceneOptions& options);
 
 /// Objects moved with their masks, neither clipped nor dropped.
-std::vector<Annotation> place_objects(std::vector<Annotation> objects, const Placement& placement, const ImageSize& output);
+std::vector<Annotation> place_objects(std::vector<Annotation> objects, const Placement& placement,
+                                      const ImageSize& output);
 
 /// Another sample's scene; nullopt when it cannot be read.
 using LoadScene = std::function<std::optional<Scene>(int sample)>;
 
 /// A training scene from sample `index` of `count` and, for mosaic and the like, others. Depends on nothing but its
 /// arguments. `used` gets the placement when it is a single one (no mosaic).
-Scene vary(const Scene& scene, int count, const LoadScene& load, const ImageSize& output, const SceneOptions& options, Rng& rng,
-           std::optional<Placement>* used = nullptr);
+Scene vary(const Scene& scene, int count, const LoadScene& load, const ImageSize& output, const SceneOptions& options,
+           Rng& rng, std::optional<Placement>* used = nullptr);
 
 /// One scene made of several; also used by vary().
 Scene mosaic(const std::vector<Scene>& scenes, const ImageSize& output, const SceneOptions& options, Rng& rng);

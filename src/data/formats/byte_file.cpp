@@ -16,7 +16,8 @@ std::shared_ptr<std::vector<std::byte>> read_bytes_unpacked(const std::filesyste
   std::span<const std::byte> bytes = file->bytes();
   bool packed = bytes.size() > 2 && bytes[0] == std::byte{0x1f} && bytes[1] == std::byte{0x8b};
   if (!packed) {
-    if (bytes.size() > limit) throw Error(quoted(path), fmt::format("has {} bytes, at most {} expected", bytes.size(), limit));
+    if (bytes.size() > limit)
+      throw Error(quoted(path), fmt::format("has {} bytes, at most {} expected", bytes.size(), limit));
     return std::make_shared<std::vector<std::byte>>(bytes.begin(), bytes.end());
   }
 #ifdef HONE_ZLIB
@@ -29,11 +30,14 @@ std::shared_ptr<std::vector<std::byte>> read_bytes_unpacked(const std::filesyste
     result->insert(result->end(), part.begin(), part.begin() + got);
   bool complete = gzclose(stream) == Z_OK && got == 0;
   if (!complete)
-    throw Error(quoted(path), result->size() > limit ? fmt::format("unpacks to more than {} bytes", limit) : "the .gz file is damaged or cut off",
+    throw Error(quoted(path),
+                result->size() > limit ? fmt::format("unpacks to more than {} bytes", limit)
+                                       : "the .gz file is damaged or cut off",
                 "copy or download it again");
   return result;
 #else
-  throw Error(quoted(path), "is packed with gzip, which this build cannot read (it has no zlib)", "unpack it with gunzip");
+  throw Error(quoted(path), "is packed with gzip, which this build cannot read (it has no zlib)",
+              "unpack it with gunzip");
 #endif
 }
 

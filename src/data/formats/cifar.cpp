@@ -47,8 +47,11 @@ Files find_files(const Folder& folder) {
 std::vector<Candidate> detect(const Folder& folder) {
   Files found = find_files(folder);
   if (found.files.empty()) return {};
-  return {{0.97, {Task::classification}, "",
-           fmt::format("{} files such as {} of CIFAR-{}", found.files.size(), found.files[0]->name, found.fine ? 100 : 10)}};
+  return {{0.97,
+           {Task::classification},
+           "",
+           fmt::format("{} files such as {} of CIFAR-{}", found.files.size(), found.files[0]->name,
+                       found.fine ? 100 : 10)}};
 }
 
 Tensor interleaved(const std::byte* planes) {
@@ -71,7 +74,8 @@ Dataset read(const Folder& folder, const ReadRequest&) {
     std::filesystem::path path = folder.full(file->path);
     auto bytes = read_bytes_unpacked(path, most_bytes);
     if (bytes->empty() || bytes->size() % record != 0)
-      throw Error(quoted(path), fmt::format("has {} bytes, expected a multiple of {} (one record an image)", bytes->size(), record),
+      throw Error(quoted(path),
+                  fmt::format("has {} bytes, expected a multiple of {} (one record an image)", bytes->size(), record),
                   "download the binary version again");
     for (size_t i = 0; i < bytes->size() / record; ++i) {
       const std::byte* start = bytes->data() + i * record;
@@ -91,6 +95,7 @@ Dataset read(const Folder& folder, const ReadRequest&) {
 }
 }  // namespace
 
-const Reader cifar_reader = {"cifar", "CIFAR-10 and CIFAR-100, binary version (data_batch_1.bin ...)", detect, read, true};
+const Reader cifar_reader = {"cifar", "CIFAR-10 and CIFAR-100, binary version (data_batch_1.bin ...)", detect, read,
+                             true};
 
 }  // namespace hone

@@ -38,7 +38,8 @@ std::vector<const FolderFile*> annotation_files(const Folder& folder) {
 std::vector<Candidate> detect(const Folder& folder) {
   auto found = annotation_files(folder);
   if (found.empty()) return {};
-  bool parts = std::all_of(found.begin(), found.end(), [](const FolderFile* file) { return part_of(file->path) != Part::none; });
+  bool parts =
+      std::all_of(found.begin(), found.end(), [](const FolderFile* file) { return part_of(file->path) != Part::none; });
   std::vector<Candidate> candidates;
   for (const FolderFile* file : found) {
     std::string where = parts && found.size() > 1 ? "" : file->path;
@@ -58,7 +59,8 @@ const Json& field(const Json& object, const char* name, const std::string& place
 }
 
 double number(const Json& value, const std::string& place, const char* name) {
-  if (!value.is_number()) throw Error(place, fmt::format("{} is {}, expected a number", name, value.dump().substr(0, 40)));
+  if (!value.is_number())
+    throw Error(place, fmt::format("{} is {}, expected a number", name, value.dump().substr(0, 40)));
   return value.get<double>();
 }
 
@@ -101,7 +103,9 @@ void read_segmentation(const Json& value, const std::string& place, Annotation& 
   } else if (value.is_array()) {
     for (const Json& list : value) {
       Polygon polygon = numbers(list, place, "segmentation");
-      if (polygon.size() < 6 || polygon.size() % 2) throw Error(place, fmt::format("a polygon has {} numbers", polygon.size()), "expected at least 3 points of x, y");
+      if (polygon.size() < 6 || polygon.size() % 2)
+        throw Error(place, fmt::format("a polygon has {} numbers", polygon.size()),
+                    "expected at least 3 points of x, y");
       object.polygons.push_back(std::move(polygon));
     }
   }
@@ -112,7 +116,8 @@ Annotation read_annotation(const Json& json, const std::string& place) {
   if (auto found = json.find("segmentation"); found != json.end()) read_segmentation(*found, place, object);
   if (auto found = json.find("bbox"); found != json.end() && !found->empty()) {
     std::vector<double> box = numbers(*found, place, "bbox");
-    if (box.size() != 4) throw Error(place, fmt::format("bbox has {} numbers, expected x, y, width, height", box.size()));
+    if (box.size() != 4)
+      throw Error(place, fmt::format("bbox has {} numbers, expected x, y, width, height", box.size()));
     object.box = {box[0], box[1], box[2], box[3]};
   } else if (object.has_mask()) {
     object.box = object.polygons.empty() ? bounding_box(object.mask) : bounding_box(object.polygons);
@@ -121,7 +126,8 @@ Annotation read_annotation(const Json& json, const std::string& place) {
   }
   if (auto found = json.find("area"); found != json.end() && found->is_number()) object.area = found->get<double>();
   auto crowd = json.find("iscrowd");
-  object.crowd = crowd != json.end() && ((crowd->is_number() && crowd->get<double>() != 0) || (crowd->is_boolean() && crowd->get<bool>()));
+  object.crowd = crowd != json.end() &&
+                 ((crowd->is_number() && crowd->get<double>() != 0) || (crowd->is_boolean() && crowd->get<bool>()));
   return object;
 }
 
@@ -138,7 +144,9 @@ class FileReader {
   }
 
  private:
-  std::string place(const char* list, size_t index) const { return fmt::format("{} {}[{}]", quoted(folder_.full(file_.path)), list, index); }
+  std::string place(const char* list, size_t index) const {
+    return fmt::format("{} {}[{}]", quoted(folder_.full(file_.path)), list, index);
+  }
 
   const Json& list(const char* name) const {
     const Json& value = field(json_, name, quoted(folder_.full(file_.path)));
@@ -147,12 +155,14 @@ class FileReader {
   }
 
   void read_categories() {
-    if (!json_.contains("categories")) throw Error(quoted(folder_.full(file_.path)), "has no field 'categories'", "expected a list of id and name");
+    if (!json_.contains("categories"))
+      throw Error(quoted(folder_.full(file_.path)), "has no field 'categories'", "expected a list of id and name");
     std::map<int64_t, std::string> names;
     const Json& categories = list("categories");
     for (size_t i = 0; i < categories.size(); ++i) {
       const Json& name = field(categories[i], "name", place("categories", i));
-      names[identifier(categories[i], "id", place("categories", i))] = name.is_string() ? name.get<std::string>() : name.dump();
+      names[identifier(categories[i], "id", place("categories", i))] =
+          name.is_string() ? name.get<std::string>() : name.dump();
     }
     for (const auto& [id, name] : names) classes_[id] = class_index(dataset_.classes, name);
   }
@@ -190,7 +200,8 @@ class FileReader {
     for (size_t i = 0; i < annotations.size(); ++i) {
       std::string here = place("annotations", i);
       try {
-        int64_t image = identifier(annotations[i], "image_id", here), category = identifier(annotations[i], "category_id", here);
+        int64_t image = identifier(annotations[i], "image_id", here),
+                category = identifier(annotations[i], "category_id", here);
         if (absent_.count(image)) continue;
         auto sample = samples_.find(image);
         auto label = classes_.find(category);
@@ -200,7 +211,8 @@ class FileReader {
         object.label = label->second;
         dataset_.samples[sample->second].objects.push_back(std::move(object));
       } catch (const Error& error) {
-        dataset_.problems.add("annotations that make no sense were left out", error.place() + ": " + error.problem(), error.remedy());
+        dataset_.problems.add("annotations that make no sense were left out", error.place() + ": " + error.problem(),
+                              error.remedy());
       }
     }
   }
@@ -217,7 +229,8 @@ class FileReader {
 Dataset read(const Folder& folder, const ReadRequest& request) {
   Dataset dataset;
   for (const FolderFile* file : annotation_files(folder))
-    if (request.candidate.where.empty() || file->path == request.candidate.where) FileReader(folder, dataset, *file).read();
+    if (request.candidate.where.empty() || file->path == request.candidate.where)
+      FileReader(folder, dataset, *file).read();
   return dataset;
 }
 }  // namespace

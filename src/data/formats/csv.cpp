@@ -53,13 +53,15 @@ char separator_of(const std::string& text) {
 
 bool is_flag(const std::string& field) {
   std::string text = to_lower(trimmed(field));
-  return text.empty() || text == "0" || text == "1" || text == "-1" || text == "true" || text == "false" || text == "0.0" ||
-         text == "1.0";
+  return text.empty() || text == "0" || text == "1" || text == "-1" || text == "true" || text == "false" ||
+         text == "0.0" || text == "1.0";
 }
 
 void find_named(const CsvRow& header, const std::vector<CsvRow>& rows, Columns& columns) {
-  columns.file = column(header, {"file", "filename", "file_name", "path", "image", "image_path", "img", "image_name", "image_id", "id"});
-  columns.label = column(header, {"label0", "label", "class", "labels", "tags", "classes", "class_name", "category", "target"});
+  columns.file = column(
+      header, {"file", "filename", "file_name", "path", "image", "image_path", "img", "image_name", "image_id", "id"});
+  columns.label =
+      column(header, {"label0", "label", "class", "labels", "tags", "classes", "class_name", "category", "target"});
   columns.part = column(header, {"split", "set", "part", "subset", "partition", "usage"});
   if (columns.label < 0 && columns.file >= 0 && header.fields.size() == (columns.part < 0 ? 2u : 3u))  // id,breed
     for (int i = 0; i < static_cast<int>(header.fields.size()); ++i)
@@ -85,9 +87,10 @@ void find_named(const CsvRow& header, const std::vector<CsvRow>& rows, Columns& 
     columns.kind = lists ? Kind::list : Kind::label;
   } else {
     for (int i = 0; i < static_cast<int>(header.fields.size()); ++i) {
-      bool flags = i != columns.file && i != columns.part && std::all_of(rows.begin(), rows.end(), [&](const CsvRow& row) {
-        return static_cast<int>(row.fields.size()) <= i || is_flag(row.fields[static_cast<size_t>(i)]);
-      });
+      bool flags =
+          i != columns.file && i != columns.part && std::all_of(rows.begin(), rows.end(), [&](const CsvRow& row) {
+            return static_cast<int>(row.fields.size()) <= i || is_flag(row.fields[static_cast<size_t>(i)]);
+          });
       if (flags) columns.classes.push_back(i);
     }
     if (columns.classes.size() >= 2) columns.kind = Kind::columns;
@@ -204,9 +207,12 @@ class TableReader {
   }
 
  private:
-  std::string place(const CsvRow& row) const { return fmt::format("{} line {}", quoted(folder_.full(file_->path)), row.line); }
+  std::string place(const CsvRow& row) const {
+    return fmt::format("{} line {}", quoted(folder_.full(file_->path)), row.line);
+  }
   std::string field(const CsvRow& row, int index) const {
-    return index >= 0 && index < static_cast<int>(row.fields.size()) ? trimmed(row.fields[static_cast<size_t>(index)]) : "";
+    return index >= 0 && index < static_cast<int>(row.fields.size()) ? trimmed(row.fields[static_cast<size_t>(index)])
+                                                                     : "";
   }
 
   Sample* sample_of(const CsvRow& row) {
@@ -217,12 +223,14 @@ class TableReader {
     }
     const FolderFile* image = folder_.locate_image(name, file_->directory, file_->stem);
     for (const char* extension : {".jpg", ".png", ".jpeg"})  // tables of ids
-      if (!image && !has_image_extension(name)) image = folder_.locate_image(name + extension, file_->directory, file_->stem);
+      if (!image && !has_image_extension(name))
+        image = folder_.locate_image(name + extension, file_->directory, file_->stem);
     std::filesystem::path path = image ? folder_.full(image->path) : std::filesystem::path(name);
     std::error_code ignored;
     if (!image && !(path.is_absolute() && std::filesystem::is_regular_file(path, ignored)) &&
         !std::filesystem::is_regular_file(path = folder_.full(file_->directory) / name, ignored)) {
-      dataset_.problems.add("annotations of images that are not there were left out", fmt::format("{}: no file '{}'", place(row), name),
+      dataset_.problems.add("annotations of images that are not there were left out",
+                            fmt::format("{}: no file '{}'", place(row), name),
                             "paths in the CSV are relative to its folder");
       return nullptr;
     }
@@ -233,7 +241,8 @@ class TableReader {
       Part stated = columns_.part < 0 ? Part::none : part_of(field(row, columns_.part));
       dataset_.samples.back().part = stated == Part::none ? part_of(file_->path) : stated;
     } else if (columns_.kind != Kind::boxes) {
-      dataset_.problems.add("images that are listed twice: the first line counts", place(row), "delete one of the lines");
+      dataset_.problems.add("images that are listed twice: the first line counts", place(row),
+                            "delete one of the lines");
       return nullptr;
     }
     return &dataset_.samples[found->second];
@@ -278,13 +287,15 @@ class TableReader {
   }
 
   void add_box(const CsvRow& row, const std::string& label, Sample& sample) {
-    std::string fields[4] = {field(row, columns_.left), field(row, columns_.top), field(row, columns_.right), field(row, columns_.bottom)};
+    std::string fields[4] = {field(row, columns_.left), field(row, columns_.top), field(row, columns_.right),
+                             field(row, columns_.bottom)};
     if (fields[0].empty() && fields[1].empty() && fields[2].empty()) return;  // an image without objects
     double v[4];
     for (int i = 0; i < 4; ++i) {
       std::optional<double> value = number(fields[i]);
       if (!value) {
-        dataset_.problems.add("boxes that are no numbers were left out", fmt::format("{}: '{}'", place(row), fields[i]));
+        dataset_.problems.add("boxes that are no numbers were left out",
+                              fmt::format("{}: '{}'", place(row), fields[i]));
         return;
       }
       v[i] = *value;
@@ -314,7 +325,8 @@ class TableReader {
       dataset_.classes = labels_;
       std::sort(dataset_.classes.begin(), dataset_.classes.end());
       for (size_t i = 0; i < labels_.size(); ++i)
-        map[i] = static_cast<int>(std::lower_bound(dataset_.classes.begin(), dataset_.classes.end(), labels_[i]) - dataset_.classes.begin());
+        map[i] = static_cast<int>(std::lower_bound(dataset_.classes.begin(), dataset_.classes.end(), labels_[i]) -
+                                  dataset_.classes.begin());
     }
     for (Sample& sample : dataset_.samples) {
       if (sample.label >= 0) sample.label = map[static_cast<size_t>(sample.label)];

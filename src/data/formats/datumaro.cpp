@@ -24,7 +24,9 @@ std::vector<const FolderFile*> annotation_files(const Folder& folder) {
   return found;
 }
 
-Json child(const Json& object, const char* name) { return object.is_object() && object.contains(name) ? object.at(name) : Json(); }
+Json child(const Json& object, const char* name) {
+  return object.is_object() && object.contains(name) ? object.at(name) : Json();
+}
 
 /// The task that the kinds of annotation in a document call for.
 std::vector<Task> tasks_of(const Json& document) {
@@ -53,7 +55,10 @@ std::vector<Candidate> detect(const Folder& folder) {
     return {{0.96, tasks_of(read_json(folder.full(found[0]->path))), "",
              fmt::format("{} has Datumaro's categories and items", found[0]->path)}};
   } catch (const Error&) {
-    return {{0.9, {Task::detection, Task::instance_segmentation, Task::classification, Task::multi_label}, "", found[0]->path}};
+    return {{0.9,
+             {Task::detection, Task::instance_segmentation, Task::classification, Task::multi_label},
+             "",
+             found[0]->path}};
   }
 }
 
@@ -71,17 +76,20 @@ class FileReader {
       throw Error(quoted(folder_.full(file_.path)), "has no labels in categories.label.labels");
     const Json& items = json_.at("items");
     if (!items.is_array()) throw Error(quoted(folder_.full(file_.path)), "'items' is no list");
-    for (size_t i = 0; i < items.size(); ++i) read_item(items[i], fmt::format("{} items[{}]", quoted(folder_.full(file_.path)), i));
+    for (size_t i = 0; i < items.size(); ++i)
+      read_item(items[i], fmt::format("{} items[{}]", quoted(folder_.full(file_.path)), i));
   }
 
  private:
   const FolderFile* image_of_item(const Json& item) const {
     Json path = child(child(item, "image"), "path"), id = child(item, "id");
     if (path.is_string() && !path.get<std::string>().empty())
-      if (const FolderFile* file = folder_.locate_image(path.get<std::string>(), file_.directory, file_.stem)) return file;
+      if (const FolderFile* file = folder_.locate_image(path.get<std::string>(), file_.directory, file_.stem))
+        return file;
     if (!id.is_string()) return nullptr;
     for (const char* extension : {".jpg", ".png", ".jpeg", ".bmp", ".JPG"})
-      if (const FolderFile* file = folder_.locate_image(id.get<std::string>() + extension, file_.directory, file_.stem)) return file;
+      if (const FolderFile* file = folder_.locate_image(id.get<std::string>() + extension, file_.directory, file_.stem))
+        return file;
     return nullptr;
   }
 
@@ -103,7 +111,8 @@ class FileReader {
       } catch (const Error& error) {
         dataset_.problems.add("annotations that make no sense were left out", here + ": " + error.problem());
       } catch (const Json::exception& error) {
-        dataset_.problems.add("annotations that make no sense were left out", here + ": a field is missing or of another type");
+        dataset_.problems.add("annotations that make no sense were left out",
+                              here + ": a field is missing or of another type");
       }
     }
     if (task_ == Task::classification && sample.label < 0) {
@@ -163,6 +172,7 @@ Dataset read(const Folder& folder, const ReadRequest& request) {
 }
 }  // namespace
 
-const Reader datumaro_reader = {"datumaro", "Datumaro JSON (annotations/<subset>.json with categories and items)", detect, read};
+const Reader datumaro_reader = {"datumaro", "Datumaro JSON (annotations/<subset>.json with categories and items)",
+                                detect, read};
 
 }  // namespace hone

@@ -122,7 +122,8 @@ const FolderFile* Folder::image_by_stem(const std::string& directory, const std:
   return nullptr;
 }
 
-const FolderFile* Folder::locate_image(const std::string& name, const std::string& from, const std::string& hint) const {
+const FolderFile* Folder::locate_image(const std::string& name, const std::string& from,
+                                       const std::string& hint) const {
   if (name.find('\\') != std::string::npos) {  // written on Windows, unless there is such a file
     if (const FolderFile* file = find(from.empty() ? name : from + '/' + name)) return file->image ? file : nullptr;
     std::string path = name;

@@ -45,7 +45,8 @@ class Folder {
   /// The image of that stem in a directory; nullptr when there is none.
   const FolderFile* image_by_stem(const std::string& directory, const std::string& stem) const;
   /// The image that an annotation in directory `from` calls `name`: relative to it, to its parent or the root, or else
-  /// anywhere by its last part; of several the one whose directory contains `hint` or is nearest in name. nullptr: none.
+  /// anywhere by its last part; of several the one whose directory contains `hint` or is nearest in name. nullptr:
+  /// none.
   const FolderFile* locate_image(const std::string& name, const std::string& from, const std::string& hint = {}) const;
 
  private:

@@ -34,9 +34,9 @@ Layout look(const Folder& folder) {
   for (const std::string& top : tops)
     if (split_names.count(to_lower(top))) layout.parts.push_back(top);
   // A class may be called "test": its name counts only beside a train folder.
-  layout.split = !layout.parts.empty() && std::any_of(layout.parts.begin(), layout.parts.end(), [](const std::string& name) {
-    return part_of(name) == Part::train;
-  });
+  layout.split =
+      !layout.parts.empty() && std::any_of(layout.parts.begin(), layout.parts.end(),
+                                           [](const std::string& name) { return part_of(name) == Part::train; });
   if (!layout.split) layout.parts.clear();
   for (const FolderFile& file : folder.files()) {
     if (!file.image) continue;
@@ -93,14 +93,15 @@ Dataset read(const Folder& folder, const ReadRequest&) {
       dataset.problems.add("images outside the class folders are not used", quoted(sample.path), "move or delete them");
       continue;
     }
-    sample.label = static_cast<int>(std::lower_bound(dataset.classes.begin(), dataset.classes.end(), first_part(inner)) -
-                                    dataset.classes.begin());
+    sample.label = static_cast<int>(
+        std::lower_bound(dataset.classes.begin(), dataset.classes.end(), first_part(inner)) - dataset.classes.begin());
     dataset.samples.push_back(std::move(sample));
   }
   return dataset;
 }
 }  // namespace
 
-const Reader image_folder_reader = {"folders", "one sub-folder a class, also below train/, val/ and test/", detect, read};
+const Reader image_folder_reader = {"folders", "one sub-folder a class, also below train/, val/ and test/", detect,
+                                    read};
 
 }  // namespace hone

@@ -1,5 +1,5 @@
-// Semantic segmentation: an image and a mask file of the same name in two folders, and the layouts of Cityscapes, CamVid,
-// ADE20K and Pascal VOC.
+// Semantic segmentation: an image and a mask file of the same name in two folders, and the layouts of Cityscapes,
+// CamVid, ADE20K and Pascal VOC.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -17,19 +17,35 @@ namespace hone {
 
 namespace {
 /// What datasets append to the name of an image or of its mask.
-const std::vector<std::string> suffixes = {"_gtfine_labeltrainids", "_gtfine_labelids", "_gtcoarse_labelids", "_leftimg8bit", "_labelids",
-                                           "_mask", "_masks", "_seg", "_labels", "_label", "_lbl", "_gt", "_l", "_annotation", "_segmentation"};
+const std::vector<std::string> suffixes = {"_gtfine_labeltrainids",
+                                           "_gtfine_labelids",
+                                           "_gtcoarse_labelids",
+                                           "_leftimg8bit",
+                                           "_labelids",
+                                           "_mask",
+                                           "_masks",
+                                           "_seg",
+                                           "_labels",
+                                           "_label",
+                                           "_lbl",
+                                           "_gt",
+                                           "_l",
+                                           "_annotation",
+                                           "_segmentation"};
 /// Cityscapes files that are no class masks.
 const std::vector<std::string> unused = {"_color", "_instanceids", "_instancetrainids", "_polygons"};
 
 /// Cityscapes: the training class of each label id, as its authors publish them.
-constexpr int cityscapes_train_id[34] = {255, 255, 255, 255, 255, 255, 255, 0,  1,   255, 255, 2,  3,  4,  255, 255, 255,
-                                         5,   255, 6,   7,   8,   9,   10,  11, 12,  13,  14,  15, 255, 255, 16, 17, 18};
-const std::vector<std::string> cityscapes_names = {"road", "sidewalk", "building", "wall", "fence", "pole", "traffic light", "traffic sign",
-                                                   "vegetation", "terrain", "sky", "person", "rider", "car", "truck", "bus", "train",
-                                                   "motorcycle", "bicycle"};
-const std::vector<std::string> voc_names = {"background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
-                                            "diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor"};
+constexpr int cityscapes_train_id[34] = {255, 255, 255, 255, 255, 255, 255, 0,  1,  255, 255, 2,
+                                         3,   4,   255, 255, 255, 5,   255, 6,  7,  8,   9,   10,
+                                         11,  12,  13,  14,  15,  255, 255, 16, 17, 18};
+const std::vector<std::string> cityscapes_names = {
+    "road", "sidewalk", "building", "wall", "fence", "pole", "traffic light", "traffic sign", "vegetation", "terrain",
+    "sky",  "person",   "rider",    "car",  "truck", "bus",  "train",         "motorcycle",   "bicycle"};
+const std::vector<std::string> voc_names = {
+    "background", "aeroplane", "bicycle",     "bird",  "boat",        "bottle", "bus",
+    "car",        "cat",       "chair",       "cow",   "diningtable", "dog",    "horse",
+    "motorbike",  "person",    "pottedplant", "sheep", "sofa",        "train",  "tvmonitor"};
 
 std::string key_of(const std::string& stem) {
   std::string key = to_lower(stem);
@@ -88,23 +104,28 @@ std::string family_of(const std::string& directory) {
 std::map<std::string, std::vector<Pair>> mask_families(const Folder& folder) {
   std::map<std::string, std::vector<const FolderFile*>> images;
   for (const FolderFile& file : folder.files())
-    if (file.image && !is_mask_folder(file.directory) && !is_mask_beside(folder, file)) images[key_of(file.stem)].push_back(&file);
+    if (file.image && !is_mask_folder(file.directory) && !is_mask_beside(folder, file))
+      images[key_of(file.stem)].push_back(&file);
   std::map<std::string, std::map<const FolderFile*, const FolderFile*>> found;
   for (const FolderFile& file : folder.files()) {
     bool beside = is_mask_beside(folder, file);
-    if ((file.extension != ".png" && file.extension != ".bmp") || (!is_mask_folder(file.directory) && !beside) || is_unused(file)) continue;
+    if ((file.extension != ".png" && file.extension != ".bmp") || (!is_mask_folder(file.directory) && !beside) ||
+        is_unused(file))
+      continue;
     auto candidates = images.find(key_of(file.stem));
     if (candidates == images.end()) continue;
-    const FolderFile* best = *std::max_element(candidates->second.begin(), candidates->second.end(), [&](auto* a, auto* b) {
-      return kinship(a->directory, file.directory) < kinship(b->directory, file.directory);
-    });
+    const FolderFile* best =
+        *std::max_element(candidates->second.begin(), candidates->second.end(), [&](auto* a, auto* b) {
+          return kinship(a->directory, file.directory) < kinship(b->directory, file.directory);
+        });
     const FolderFile*& mask = found[beside ? "" : family_of(file.directory)][best];
     if (!mask || to_lower(file.stem).ends_with("labeltrainids")) mask = &file;
   }
   std::map<std::string, std::vector<Pair>> families;
   for (const auto& [family, pairs] : found) {
     for (const auto& [image, mask] : pairs) families[family].push_back({image, mask});
-    std::sort(families[family].begin(), families[family].end(), [](const Pair& a, const Pair& b) { return a.image->path < b.image->path; });
+    std::sort(families[family].begin(), families[family].end(),
+              [](const Pair& a, const Pair& b) { return a.image->path < b.image->path; });
   }
   return families;
 }
@@ -113,7 +134,8 @@ std::vector<Candidate> detect(const Folder& folder) {
   if (!folder.given().empty() || !folder.in("train/good").empty()) return {};
   std::vector<Candidate> candidates;
   for (const auto& [family, pairs] : mask_families(folder)) {
-    double share = static_cast<double>(pairs.size()) / static_cast<double>(std::max<size_t>(1, folder.images() - pairs.size()));
+    double share =
+        static_cast<double>(pairs.size()) / static_cast<double>(std::max<size_t>(1, folder.images() - pairs.size()));
     Candidate candidate;
     candidate.certainty = share > 0.5 ? 0.9 : 0.8;
     candidate.tasks = {Task::segmentation};
@@ -131,9 +153,10 @@ bool read_colors(const Folder& folder, Dataset& dataset) {
     for (const std::string& line : lines_of(read_text_file(folder.full(file.path)))) {
       char name[200] = {};
       int r = 0, g = 0, b = 0;
-      bool good = file.name == "class_dict.csv"   ? std::sscanf(line.c_str(), "%199[^,],%d,%d,%d", name, &r, &g, &b) == 4
-                  : file.name == "labelmap.txt" ? std::sscanf(line.c_str(), "%199[^:]:%d,%d,%d", name, &r, &g, &b) == 4
-                                                : std::sscanf(line.c_str(), "%d %d %d %199[^\n]", &r, &g, &b, name) == 4;
+      bool good = file.name == "class_dict.csv" ? std::sscanf(line.c_str(), "%199[^,],%d,%d,%d", name, &r, &g, &b) == 4
+                  : file.name == "labelmap.txt"
+                      ? std::sscanf(line.c_str(), "%199[^:]:%d,%d,%d", name, &r, &g, &b) == 4
+                      : std::sscanf(line.c_str(), "%d %d %d %199[^\n]", &r, &g, &b, name) == 4;
       if (!good || line[0] == '#' || dataset.classes.size() >= mask_ignore) continue;
       dataset.classes.push_back(trimmed(name));
       dataset.masks.colors.push_back({static_cast<uint8_t>(r), static_cast<uint8_t>(g), static_cast<uint8_t>(b)});
@@ -182,7 +205,8 @@ bool use_colors(const Folder& folder, Dataset& dataset) {
   return true;
 }
 
-/// objectInfo150.txt: a header, then lines of index, shares and, in the last column, names ("wall", "building, edifice").
+/// objectInfo150.txt: a header, then lines of index, shares and, in the last column, names ("wall", "building,
+/// edifice").
 std::vector<std::string> ade_names(const Folder& folder) {
   std::vector<std::string> names;
   const FolderFile* file = folder.find("objectInfo150.txt");
@@ -205,19 +229,22 @@ void count_images_without_mask(const Folder& folder, const std::vector<Pair>& pa
   std::vector<std::string> places;
   int64_t without = 0;
   for (const FolderFile& file : folder.files()) {
-    if (!file.image || !directories.count(file.directory) || used.count(&file) || is_mask_folder(file.directory) || is_mask_beside(folder, file) || is_unused(file))
+    if (!file.image || !directories.count(file.directory) || used.count(&file) || is_mask_folder(file.directory) ||
+        is_mask_beside(folder, file) || is_unused(file))
       continue;
     ++without;
     if (places.size() < 10) places.push_back(quoted(folder.full(file.path)));
   }
-  if (without > 0) dataset.problems.add({"images without a mask were left out", "add a mask of the same name", without, places});
+  if (without > 0)
+    dataset.problems.add({"images without a mask were left out", "add a mask of the same name", without, places});
 }
 
 void find_coding(const Folder& folder, Dataset& dataset) {
   MaskCoding& coding = dataset.masks;
   std::string first = dataset.samples.empty() ? "" : to_lower(dataset.samples[0].mask.string());
   if (use_colors(folder, dataset)) {
-    for (size_t i = 0; i < dataset.classes.size(); ++i) coding.class_of[i] = means_ignore(dataset.classes[i]) ? mask_ignore : static_cast<uint8_t>(i);
+    for (size_t i = 0; i < dataset.classes.size(); ++i)
+      coding.class_of[i] = means_ignore(dataset.classes[i]) ? mask_ignore : static_cast<uint8_t>(i);
     return;
   }
   int highest = highest_value(dataset.samples);
@@ -229,7 +256,8 @@ void find_coding(const Folder& folder, Dataset& dataset) {
   }
   if (first.ends_with("_labeltrainids.png")) dataset.classes = cityscapes_names;
   if (first.find("segmentationclass") != std::string::npos && highest <= 20) dataset.classes = voc_names;
-  bool ade = folder.find("objectInfo150.txt") || (!folder.in("annotations/training").empty() && !folder.in("images/training").empty());
+  bool ade = folder.find("objectInfo150.txt") ||
+             (!folder.in("annotations/training").empty() && !folder.in("images/training").empty());
   if (ade) {  // 0 is "other"; classes count from 1
     coding.class_of.fill(mask_ignore);
     dataset.classes = ade_names(folder);
@@ -239,16 +267,19 @@ void find_coding(const Folder& folder, Dataset& dataset) {
     if (static_cast<int>(dataset.classes.size()) < classes) number_classes(dataset, classes);
     return;
   }
-  if (dataset.classes.empty()) dataset.classes = names_file(folder, {"classes.txt", "labels.txt", "codes.txt", "class_names.txt"});
+  if (dataset.classes.empty())
+    dataset.classes = names_file(folder, {"classes.txt", "labels.txt", "codes.txt", "class_names.txt"});
   if (dataset.classes.empty()) number_classes(dataset, highest + 1);
   identity(coding, dataset.classes.size());
   if (dataset.classes.size() > 1 && means_ignore(dataset.classes.back())) {
     coding.class_of[dataset.classes.size() - 1] = mask_ignore;
     dataset.classes.pop_back();
   }
-  if (highest >= static_cast<int>(dataset.classes.size()) && coding.class_of[static_cast<size_t>(highest)] == mask_ignore &&
+  if (highest >= static_cast<int>(dataset.classes.size()) &&
+      coding.class_of[static_cast<size_t>(highest)] == mask_ignore &&
       highest > static_cast<int>(dataset.classes.size()))
-    dataset.problems.add("values of masks that have no class name are not counted", fmt::format("value {} of {} classes", highest, dataset.classes.size()));
+    dataset.problems.add("values of masks that have no class name are not counted",
+                         fmt::format("value {} of {} classes", highest, dataset.classes.size()));
 }
 
 /// 0 and 255 only: an object and its background, as drawing programs write it.
@@ -279,6 +310,7 @@ Dataset read(const Folder& folder, const ReadRequest& request) {
 }
 }  // namespace
 
-const Reader masks_reader = {"masks", "an image and a mask of the same name (Cityscapes, CamVid, ADE20K, VOC, or any)", detect, read};
+const Reader masks_reader = {"masks", "an image and a mask of the same name (Cityscapes, CamVid, ADE20K, VOC, or any)",
+                             detect, read};
 
 }  // namespace hone

@@ -61,7 +61,8 @@ Idx read_idx(const std::filesystem::path& path, size_t rank) {
     expected = std::min<uint64_t>(expected, uint64_t{most_bytes} * 4);
   }
   if (bytes.size() - idx.start != expected)
-    throw Error(quoted(path), fmt::format("has {} bytes of data, its header says {}", bytes.size() - idx.start, expected),
+    throw Error(quoted(path),
+                fmt::format("has {} bytes of data, its header says {}", bytes.size() - idx.start, expected),
                 "download it again");
   return idx;
 }
@@ -75,7 +76,8 @@ std::filesystem::path labels_path(const Folder& folder, const FolderFile& images
   bool packed = name.ends_with(".gz");
   std::string other = packed ? name.substr(0, name.size() - 3) : name + ".gz";
   if (!folder.find(name) && folder.find(other)) name = other;
-  if (!folder.find(name)) throw Error(quoted(folder.full(images.path)), "has no labels file beside it", "expected " + name);
+  if (!folder.find(name))
+    throw Error(quoted(folder.full(images.path)), "has no labels file beside it", "expected " + name);
   return folder.full(name);
 }
 
@@ -94,16 +96,18 @@ Dataset read(const Folder& folder, const ReadRequest&) {
     std::filesystem::path path = folder.full(file->path);
     Idx images = read_idx(path, 3), labels = read_idx(labels_path(folder, *file), 1);
     if (images.dims[0] != labels.dims[0])
-      throw Error(quoted(path), fmt::format("has {} images, its labels file {} labels", images.dims[0], labels.dims[0]));
-    if (images.dims[0] > 0 && (images.dims[1] == 0 || images.dims[2] == 0)) throw Error(quoted(path), "has images of size 0");
+      throw Error(quoted(path),
+                  fmt::format("has {} images, its labels file {} labels", images.dims[0], labels.dims[0]));
+    if (images.dims[0] > 0 && (images.dims[1] == 0 || images.dims[2] == 0))
+      throw Error(quoted(path), "has images of size 0");
     size_t size = size_t{images.dims[1]} * images.dims[2];
     for (size_t i = 0; i < images.dims[0]; ++i) {
       Sample sample;
       sample.path = path.string() + fmt::format("#{}", i);
       sample.label = static_cast<int>((*labels.bytes)[labels.start + i]);
       most = std::max(most, sample.label + 1);
-      sample.pixels = Tensor(DType::u8, {images.dims[1], images.dims[2]}, images.bytes->data() + images.start + i * size, size,
-                             images.bytes);
+      sample.pixels = Tensor(DType::u8, {images.dims[1], images.dims[2]},
+                             images.bytes->data() + images.start + i * size, size, images.bytes);
       sample.size = {static_cast<int>(images.dims[1]), static_cast<int>(images.dims[2])};
       sample.part = file->name.starts_with("train") ? Part::train : Part::test;
       dataset.samples.push_back(std::move(sample));
@@ -114,6 +118,7 @@ Dataset read(const Folder& folder, const ReadRequest&) {
 }
 }  // namespace
 
-const Reader mnist_reader = {"mnist", "IDX files of MNIST, Fashion-MNIST (train-images-idx3-ubyte ..., also .gz)", detect, read, true};
+const Reader mnist_reader = {"mnist", "IDX files of MNIST, Fashion-MNIST (train-images-idx3-ubyte ..., also .gz)",
+                             detect, read, true};
 
 }  // namespace hone

@@ -45,7 +45,7 @@ Dataset read(const Folder& folder, const ReadRequest&) {
 }
 }  // namespace
 
-const Reader mvtec_reader = {"mvtec", "anomaly detection: train/good, test/<kind>, ground_truth/<kind> with masks", detect,
-                             read};
+const Reader mvtec_reader = {"mvtec", "anomaly detection: train/good, test/<kind>, ground_truth/<kind> with masks",
+                             detect, read};
 
 }  // namespace hone

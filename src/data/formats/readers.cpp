@@ -24,7 +24,8 @@ Part part_of(const std::string& path) {
   for (std::string word : words_of(path)) {
     while (!word.empty() && std::isdigit(static_cast<unsigned char>(word.back()))) word.pop_back();  // train2017
     if (word == "train" || word == "training" || word == "trainset" || word == "calib") part = Part::train;
-    if (word == "val" || word == "valid" || word == "validation" || word == "eval" || word == "dev") part = Part::validation;
+    if (word == "val" || word == "valid" || word == "validation" || word == "eval" || word == "dev")
+      part = Part::validation;
     if (word == "test" || word == "testing" || word == "testset") part = Part::test;
     // SegNet's CamVid: trainannot, valannot, testannot.
     if (word == "trainannot" || word == "trainlabels" || word == "trainmasks") part = Part::train;
@@ -48,18 +49,19 @@ void number_classes(Dataset& dataset, int count) {
 
 void measure_images(Dataset& dataset, const ReadRequest& request) {
   std::vector<std::optional<std::string>> reasons(dataset.samples.size());
-  run_tasks(static_cast<int64_t>(dataset.samples.size()), request.threads, "image sizes", request.progress, [&](int64_t i) {
-    Sample& sample = dataset.samples[static_cast<size_t>(i)];
-    if (sample.pixels.defined()) {
-      sample.size = {static_cast<int>(sample.pixels.dim(0)), static_cast<int>(sample.pixels.dim(1))};
-      return;
-    }
-    try {
-      sample.size = image_size(sample.path);
-    } catch (const Error& error) {
-      reasons[static_cast<size_t>(i)] = error.problem();
-    }
-  });
+  run_tasks(static_cast<int64_t>(dataset.samples.size()), request.threads, "image sizes", request.progress,
+            [&](int64_t i) {
+              Sample& sample = dataset.samples[static_cast<size_t>(i)];
+              if (sample.pixels.defined()) {
+                sample.size = {static_cast<int>(sample.pixels.dim(0)), static_cast<int>(sample.pixels.dim(1))};
+                return;
+              }
+              try {
+                sample.size = image_size(sample.path);
+              } catch (const Error& error) {
+                reasons[static_cast<size_t>(i)] = error.problem();
+              }
+            });
   std::vector<Sample> kept;
   for (size_t i = 0; i < reasons.size(); ++i) {
     if (reasons[i])

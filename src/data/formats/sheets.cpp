@@ -26,7 +26,8 @@ std::vector<Sheet> sheets_of(const Folder& folder) {
     size_t digits = file->stem.find_last_not_of("0123456789") + 1;
     if (file->extension != ".png" || digits == file->stem.size() || digits == 0) continue;
     Sheet sheet{file, 0};
-    auto [end, error] = std::from_chars(file->stem.data() + digits, file->stem.data() + file->stem.size(), sheet.number);
+    auto [end, error] =
+        std::from_chars(file->stem.data() + digits, file->stem.data() + file->stem.size(), sheet.number);
     if (error == std::errc()) sheets.push_back(sheet);
   }
   std::sort(sheets.begin(), sheets.end(), [](const Sheet& a, const Sheet& b) { return a.number < b.number; });
@@ -49,8 +50,11 @@ std::vector<Candidate> detect(const Folder& folder) {
     return {};
   }
   if (side == 0) return {};
-  return {{0.85, {Task::classification}, "", fmt::format("labels.txt and {} sheets such as {} whose rows are images {}x{}",
-                                                        sheets.size(), sheets[0].file->name, side, side)}};
+  return {{0.85,
+           {Task::classification},
+           "",
+           fmt::format("labels.txt and {} sheets such as {} whose rows are images {}x{}", sheets.size(),
+                       sheets[0].file->name, side, side)}};
 }
 
 std::vector<int> read_labels(const Folder& folder) {
@@ -61,7 +65,8 @@ std::vector<int> read_labels(const Folder& folder) {
     auto [end, error] = std::from_chars(lines[i].data(), lines[i].data() + lines[i].size(), label);
     if (error != std::errc() || *end != 0 || label < 0 || label > 100000)
       throw Error(fmt::format("{} line {}", quoted(folder.full("labels.txt")), i + 1),
-                  fmt::format("'{}' is not a class number", lines[i].substr(0, 40)), "expected one number from 0 a line");
+                  fmt::format("'{}' is not a class number", lines[i].substr(0, 40)),
+                  "expected one number from 0 a line");
     labels.push_back(label);
   }
   return labels;
@@ -96,8 +101,8 @@ Dataset read(const Folder& folder, const ReadRequest&) {
       auto index = static_cast<size_t>(sheet.number * pixels.dim(0) + row);
       Sample sample;
       sample.path = path.string() + fmt::format("#{}", row);
-      sample.pixels = Tensor(DType::u8, {side, side, 3}, static_cast<const char*>(pixels.raw()) + static_cast<size_t>(row) * bytes,
-                             bytes, owner);
+      sample.pixels = Tensor(DType::u8, {side, side, 3},
+                             static_cast<const char*>(pixels.raw()) + static_cast<size_t>(row) * bytes, bytes, owner);
       sample.size = {side, side};
       sample.part = part;
       if (index >= labels.size()) {
@@ -117,6 +122,7 @@ Dataset read(const Folder& folder, const ReadRequest&) {
 }
 }  // namespace
 
-const Reader sheets_reader = {"sheets", "PNG sheets with one small image a pixel row, and labels.txt", detect, read, true};
+const Reader sheets_reader = {"sheets", "PNG sheets with one small image a pixel row, and labels.txt", detect, read,
+                              true};
 
 }  // namespace hone

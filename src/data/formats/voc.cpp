@@ -77,17 +77,21 @@ void read_file(const Folder& folder, const FolderFile& file, const std::map<std:
   pugi::xml_document document;
   pugi::xml_parse_result parsed = document.load_buffer(text.data(), text.size());
   if (!parsed)
-    throw Error(fmt::format("{} line {}", place, line_of(text, parsed.offset)), fmt::format("is no valid XML: {}", parsed.description()));
+    throw Error(fmt::format("{} line {}", place, line_of(text, parsed.offset)),
+                fmt::format("is no valid XML: {}", parsed.description()));
   pugi::xml_node root = document.child("annotation");
   if (!root) return;  // some other XML file
   std::string name = trimmed(root.child("filename").text().get());
-  std::string images = file.directory.ends_with("Annotations") ? file.directory.substr(0, file.directory.size() - 11) + "JPEGImages" : file.directory;
+  std::string images = file.directory.ends_with("Annotations")
+                           ? file.directory.substr(0, file.directory.size() - 11) + "JPEGImages"
+                           : file.directory;
   const FolderFile* image = folder.image_by_stem(images, file.stem);
   if (!image && !name.empty()) image = folder.locate_image(name, file.directory);
   for (const char* extension : {".jpg", ".png", ".jpeg", ".JPG"})
     if (!image) image = folder.locate_image(file.stem + extension, file.directory);
   if (!image) {
-    dataset.problems.add("annotations of images that are not there were left out", fmt::format("{}: no file '{}'", place, name),
+    dataset.problems.add("annotations of images that are not there were left out",
+                         fmt::format("{}: no file '{}'", place, name),
                          "expected the images in JPEGImages/ or beside the XML files");
     return;
   }
@@ -127,7 +131,8 @@ Dataset read(const Folder& folder, const ReadRequest&) {
   for (Sample& sample : dataset.samples)
     for (Annotation& object : sample.objects) {
       const std::string& name = names[static_cast<size_t>(object.label)];
-      object.label = static_cast<int>(std::lower_bound(dataset.classes.begin(), dataset.classes.end(), name) - dataset.classes.begin());
+      object.label = static_cast<int>(std::lower_bound(dataset.classes.begin(), dataset.classes.end(), name) -
+                                      dataset.classes.begin());
     }
   return dataset;
 }

@@ -1,5 +1,5 @@
-// YOLO: a text file an image, "class cx cy w h" or "class x y x y ..." a line, in shares of the image; with data.yaml, or
-// a folder labels/ (also labels_det/ and the like) beside images/, or the files beside each other.
+// YOLO: a text file an image, "class cx cy w h" or "class x y x y ..." a line, in shares of the image; with data.yaml,
+// or a folder labels/ (also labels_det/ and the like) beside images/, or the files beside each other.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -119,7 +119,8 @@ std::vector<Candidate> detect(const Folder& folder) {
     Candidate candidate;
     candidate.where = name;
     candidate.certainty = config ? 0.97 : name.empty() ? 0.8 : 0.9;
-    candidate.tasks = group.kind == Lines::polygons ? std::vector{Task::instance_segmentation, Task::detection} : std::vector{Task::detection};
+    candidate.tasks = group.kind == Lines::polygons ? std::vector{Task::instance_segmentation, Task::detection}
+                                                    : std::vector{Task::detection};
     candidate.why = fmt::format("{} .txt files {} with {} for each of as many images{}", group.files.size(),
                                 name.empty() ? "beside the images" : "in " + name + "/",
                                 group.kind == Lines::polygons ? "polygons" : "5 numbers a line",
@@ -134,11 +135,14 @@ void read_line(const std::string& line, const std::string& place, const Sample& 
   if (!numbers_of(line, v)) throw Error(place, fmt::format("'{}' is not a row of numbers", line.substr(0, 60)));
   bool polygon = v.size() >= 7 && v.size() % 2 == 1;
   if (v.size() != 5 && v.size() != 6 && !polygon)
-    throw Error(place, fmt::format("has {} numbers, expected 5 (class, center x, y, width, height) or a polygon", v.size()));
-  if (v[0] < 0 || v[0] > 100000 || v[0] != std::floor(v[0])) throw Error(place, fmt::format("class {} is no number from 0", v[0]));
+    throw Error(place,
+                fmt::format("has {} numbers, expected 5 (class, center x, y, width, height) or a polygon", v.size()));
+  if (v[0] < 0 || v[0] > 100000 || v[0] != std::floor(v[0]))
+    throw Error(place, fmt::format("class {} is no number from 0", v[0]));
   for (size_t i = 1; i < std::min<size_t>(v.size(), polygon ? v.size() : 5); ++i)
     if (v[i] < -1 || v[i] > 2)
-      throw Error(place, fmt::format("{} is outside 0..1", v[i]), "YOLO coordinates are shares of the image size, not pixels");
+      throw Error(place, fmt::format("{} is outside 0..1", v[i]),
+                  "YOLO coordinates are shares of the image size, not pixels");
   double width = sample.size.width, height = sample.size.height;
   object.label = static_cast<int>(v[0]);
   if (polygon) {
@@ -160,7 +164,8 @@ Part part_in_config(const YoloConfig& config, const std::string& path) {
     for (std::string place : places) {
       while (place.starts_with("./") || place.starts_with("../")) place = place.substr(place.find('/') + 1);
       while (place.ends_with("/")) place.pop_back();
-      if (!place.empty() && (path.starts_with(place + "/") || path.find("/" + place + "/") != std::string::npos)) return part_of(name);
+      if (!place.empty() && (path.starts_with(place + "/") || path.find("/" + place + "/") != std::string::npos))
+        return part_of(name);
     }
   return part_of(parent_of(path));
 }
@@ -200,7 +205,8 @@ int read_labels(const Folder& folder, const std::map<std::string, LabelFile>& la
         classes = std::max(classes, object.label + 1);
         sample.objects.push_back(std::move(object));
       } catch (const Error& error) {
-        dataset.problems.add("lines that make no sense were left out", error.place() + ": " + error.problem(), error.remedy());
+        dataset.problems.add("lines that make no sense were left out", error.place() + ": " + error.problem(),
+                             error.remedy());
       }
     }
   }
@@ -235,13 +241,18 @@ Dataset read(const Folder& folder, const ReadRequest& request) {
       ++without;
     }
   if (without > 0)
-    dataset.problems.add({"images have no label file: they count as images without objects", "add an empty .txt file if that is right", without, {}});
-  std::sort(dataset.samples.begin(), dataset.samples.end(), [](const Sample& a, const Sample& b) { return a.path < b.path; });
+    dataset.problems.add({"images have no label file: they count as images without objects",
+                          "add an empty .txt file if that is right",
+                          without,
+                          {}});
+  std::sort(dataset.samples.begin(), dataset.samples.end(),
+            [](const Sample& a, const Sample& b) { return a.path < b.path; });
   measure_images(dataset, request);
   int classes = read_labels(folder, labels, dataset);
   dataset.classes = config.names;
   if (dataset.classes.empty())
-    dataset.classes = names_file(folder, {"classes.txt", request.candidate.where + "/classes.txt", "labels.txt", "obj.names", "data/obj.names", "classes.names"});
+    dataset.classes = names_file(folder, {"classes.txt", request.candidate.where + "/classes.txt", "labels.txt",
+                                          "obj.names", "data/obj.names", "classes.names"});
   if (dataset.classes.empty()) number_classes(dataset, classes);
   return dataset;
 }

@@ -15,7 +15,8 @@ namespace hone {
 namespace {
 std::string unquoted(const std::string& text) {
   std::string value = trimmed(text);
-  if (value.size() >= 2 && (value[0] == '\'' || value[0] == '"') && value.back() == value[0]) return value.substr(1, value.size() - 2);
+  if (value.size() >= 2 && (value[0] == '\'' || value[0] == '"') && value.back() == value[0])
+    return value.substr(1, value.size() - 2);
   return value;
 }
 
@@ -25,7 +26,8 @@ std::string without_comment(const std::string& line) {
   for (size_t i = 0; i < line.size(); ++i) {
     if (quote) {
       if (line[i] == quote) quote = 0;
-    } else if ((line[i] == '\'' || line[i] == '"') && (i == 0 || line[i - 1] == ' ' || line[i - 1] == '[' || line[i - 1] == ',')) {
+    } else if ((line[i] == '\'' || line[i] == '"') &&
+               (i == 0 || line[i - 1] == ' ' || line[i - 1] == '[' || line[i - 1] == ',')) {
       quote = line[i];
     } else if (line[i] == '#' && (i == 0 || line[i - 1] == ' ')) {
       return line.substr(0, i);
@@ -88,7 +90,8 @@ YoloConfig read_yolo_config(const std::filesystem::path& path) {
       continue;
     } else {
       size_t colon = text.find(':');
-      if (colon == std::string::npos) throw Error(place, fmt::format("'{}' is not understood", text.substr(0, 60)), "expected KEY: VALUE");
+      if (colon == std::string::npos)
+        throw Error(place, fmt::format("'{}' is not understood", text.substr(0, 60)), "expected KEY: VALUE");
       key = trimmed(text.substr(0, colon));
       if (key == "valid" || key == "validation") key = "val";
       value = trimmed(text.substr(colon + 1));

@@ -59,10 +59,12 @@ void measure_overlaps(Cell& cell, bool masks) {
     for (const Truth& truth : cell.truths) {
       const Annotation& object = *truth.object;
       if (masks)
-        row.push_back(crowd_iou(static_cast<double>(intersection(one.detection->mask, truth.mask)), static_cast<double>(area(one.detection->mask)),
-                                static_cast<double>(area(truth.mask)), object.crowd));
+        row.push_back(crowd_iou(static_cast<double>(intersection(one.detection->mask, truth.mask)),
+                                static_cast<double>(area(one.detection->mask)), static_cast<double>(area(truth.mask)),
+                                object.crowd));
       else
-        row.push_back(crowd_iou(intersection(one.detection->box, object.box), one.detection->box.area(), object.box.area(), object.crowd));
+        row.push_back(crowd_iou(intersection(one.detection->box, object.box), one.detection->box.area(),
+                                object.box.area(), object.crowd));
     }
   }
 }
@@ -145,13 +147,15 @@ Cells make_cells(const Dataset& truth, std::span<const Detection> detections, bo
   for (const Detection& detection : detections) {
     if (detection.label < 0 || detection.label >= static_cast<int>(cells.size()) || detection.image < 0 ||
         detection.image >= static_cast<int>(truth.samples.size()))
-      throw Error("detections", fmt::format("class {} in image {}, expected below {} and {}", detection.label, detection.image, cells.size(), truth.samples.size()));
+      throw Error("detections", fmt::format("class {} in image {}, expected below {} and {}", detection.label,
+                                            detection.image, cells.size(), truth.samples.size()));
     double size = masks ? static_cast<double>(area(detection.mask)) : detection.box.area();
     cells[static_cast<size_t>(detection.label)][detection.image].found.push_back({&detection, size});
   }
   for (auto& images : cells)
     for (auto& [image, cell] : images) {
-      std::stable_sort(cell.found.begin(), cell.found.end(), [](const Found& a, const Found& b) { return a.detection->score > b.detection->score; });
+      std::stable_sort(cell.found.begin(), cell.found.end(),
+                       [](const Found& a, const Found& b) { return a.detection->score > b.detection->score; });
       if (cell.found.size() > most_detections) cell.found.resize(most_detections);
       measure_overlaps(cell, masks);
     }

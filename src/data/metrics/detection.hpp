@@ -39,8 +39,8 @@ struct VocScores {
   std::vector<double> class_area, class_11_point;  ///< -1: the class does not occur
 };
 
-/// Pascal VOC's mAP: a detection is right when the object that it overlaps most has IoU of at least `threshold` and is not
-/// taken yet; difficult objects do not count either way.
+/// Pascal VOC's mAP: a detection is right when the object that it overlaps most has IoU of at least `threshold` and is
+/// not taken yet; difficult objects do not count either way.
 VocScores voc_scores(const Dataset& truth, std::span<const Detection> detections, double threshold = 0.5);
 
 }  // namespace hone

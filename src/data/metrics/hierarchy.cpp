@@ -25,7 +25,8 @@ std::vector<ClassLevel> levels_of_classes(std::span<const std::string> classes) 
 
 std::vector<float> group_probabilities(const ClassLevel& level, std::span<const float> probabilities) {
   std::vector<float> sums(level.names.size(), 0);
-  for (size_t i = 0; i < level.group.size() && i < probabilities.size(); ++i) sums[static_cast<size_t>(level.group[i])] += probabilities[i];
+  for (size_t i = 0; i < level.group.size() && i < probabilities.size(); ++i)
+    sums[static_cast<size_t>(level.group[i])] += probabilities[i];
   return sums;
 }
 

@@ -11,8 +11,8 @@ struct ClassLevel {
   std::vector<int> group;          ///< of each class
 };
 
-/// The levels that the names of classes tell of, the top one first: "a/x", "a/y", "b/x" have one, with the groups a and b. A name
-/// that ends above a level is a group of its own there. Empty when no name has a '/'.
+/// The levels that the names of classes tell of, the top one first: "a/x", "a/y", "b/x" have one, with the groups a and
+/// b. A name that ends above a level is a group of its own there. Empty when no name has a '/'.
 std::vector<ClassLevel> levels_of_classes(std::span<const std::string> classes);
 
 /// The probability of each group: the sum over its classes.

@@ -10,7 +10,8 @@ namespace hone {
 
 void MultiLabelCounts::add(std::span<const float> probabilities, std::span<const int> labels) {
   if (probabilities.size() != counts_.size())
-    throw Error("multi-label answer", fmt::format("{} probabilities for {} classes", probabilities.size(), counts_.size()));
+    throw Error("multi-label answer",
+                fmt::format("{} probabilities for {} classes", probabilities.size(), counts_.size()));
   std::vector<bool> holds(counts_.size(), false);
   for (int label : labels) {
     if (label < 0 || static_cast<size_t>(label) >= counts_.size())
@@ -31,7 +32,8 @@ void MultiLabelCounts::add(std::span<const float> probabilities, std::span<const
 
 ClassScore MultiLabelCounts::score_of(const Counts& counts) {
   auto ratio = [](double part, double whole) { return whole > 0 ? part / whole : 0; };
-  auto right = static_cast<double>(counts.right), answered = static_cast<double>(counts.answered), truth = static_cast<double>(counts.truth);
+  auto right = static_cast<double>(counts.right), answered = static_cast<double>(counts.answered),
+       truth = static_cast<double>(counts.truth);
   return {ratio(right, answered), ratio(right, truth), ratio(2 * right, answered + truth), counts.truth};
 }
 
@@ -43,7 +45,8 @@ std::vector<ClassScore> MultiLabelCounts::per_class() const {
 
 ClassScore MultiLabelCounts::micro() const {
   Counts all;
-  for (const Counts& counts : counts_) all.right += counts.right, all.answered += counts.answered, all.truth += counts.truth;
+  for (const Counts& counts : counts_)
+    all.right += counts.right, all.answered += counts.answered, all.truth += counts.truth;
   return score_of(all);
 }
 
@@ -55,6 +58,8 @@ double MultiLabelCounts::macro_f1() const {
   return occurring ? sum / static_cast<double>(occurring) : 0;
 }
 
-double MultiLabelCounts::exact_match() const { return images_ ? static_cast<double>(exact_) / static_cast<double>(images_) : 0; }
+double MultiLabelCounts::exact_match() const {
+  return images_ ? static_cast<double>(exact_) / static_cast<double>(images_) : 0;
+}
 
 }  // namespace hone

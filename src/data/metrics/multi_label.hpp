@@ -12,8 +12,8 @@ class MultiLabelCounts {
  public:
   /// A class is in the answer when its probability is at least `threshold`.
   MultiLabelCounts(int classes, double threshold) : counts_(static_cast<size_t>(classes)), threshold_(threshold) {}
-  /// One image: the probability of each class, and the labels that hold. Throws Error for a label that is no class, or another
-  /// number of probabilities.
+  /// One image: the probability of each class, and the labels that hold. Throws Error for a label that is no class, or
+  /// another number of probabilities.
   void add(std::span<const float> probabilities, std::span<const int> labels);
   int64_t images() const { return images_; }
   double threshold() const { return threshold_; }

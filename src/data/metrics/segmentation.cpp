@@ -20,7 +20,8 @@ void SegmentationMatrix::add(std::span<const uint8_t> truth, std::span<const uin
   std::vector<int64_t> counts(256 * 256, 0);
   for (size_t i = 0; i < truth.size(); ++i) ++counts[size_t{truth[i]} << 8 | predicted[i]];
   for (size_t pair = 0; pair < counts.size(); ++pair)
-    if (counts[pair] > 0 && (pair >> 8) != mask_ignore) confusion_.add(static_cast<int>(pair >> 8), static_cast<int>(pair & 255), counts[pair]);
+    if (counts[pair] > 0 && (pair >> 8) != mask_ignore)
+      confusion_.add(static_cast<int>(pair >> 8), static_cast<int>(pair & 255), counts[pair]);
 }
 
 std::vector<SegmentationScore> SegmentationMatrix::per_class() const {
@@ -61,15 +62,19 @@ double SegmentationMatrix::mean_dice() const {
 
 std::vector<double> multi_label_precisions(const Tensor& scores, std::span<const std::vector<int>> labels) {
   if (scores.dtype() != DType::f32 || scores.rank() != 2 || scores.dim(0) != static_cast<int64_t>(labels.size()))
-    throw Error("multi-label precision", fmt::format("expected scores f32 [{}, C], got {} {}", labels.size(), name_of(scores.dtype()), to_string(scores.dims())));
+    throw Error("multi-label precision", fmt::format("expected scores f32 [{}, C], got {} {}", labels.size(),
+                                                     name_of(scores.dtype()), to_string(scores.dims())));
   auto rows = static_cast<size_t>(scores.dim(0)), classes = static_cast<size_t>(scores.dim(1));
   auto values = scores.data<float>();
   std::vector<double> precisions;
   for (size_t c = 0; c < classes; ++c) {
     std::vector<size_t> order(rows);
     std::iota(order.begin(), order.end(), size_t{0});
-    std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return values[a * classes + c] > values[b * classes + c]; });
-    auto holds = [&](size_t row) { return std::find(labels[row].begin(), labels[row].end(), static_cast<int>(c)) != labels[row].end(); };
+    std::stable_sort(order.begin(), order.end(),
+                     [&](size_t a, size_t b) { return values[a * classes + c] > values[b * classes + c]; });
+    auto holds = [&](size_t row) {
+      return std::find(labels[row].begin(), labels[row].end(), static_cast<int>(c)) != labels[row].end();
+    };
     double total = static_cast<double>(std::count_if(order.begin(), order.end(), holds));
     double right = 0, previous = 0, sum = 0;
     for (size_t i = 0; i < rows; ++i) {

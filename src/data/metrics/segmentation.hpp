@@ -17,8 +17,8 @@ struct SegmentationScore {
 class SegmentationMatrix {
  public:
   explicit SegmentationMatrix(int classes) : confusion_(classes) {}
-  /// Class indices of one image; pixels whose truth is mask_ignore (255) do not count. Throws Error when the sizes differ
-  /// or a value is no class.
+  /// Class indices of one image; pixels whose truth is mask_ignore (255) do not count. Throws Error when the sizes
+  /// differ or a value is no class.
   void add(std::span<const uint8_t> truth, std::span<const uint8_t> predicted);
   const ConfusionMatrix& confusion() const { return confusion_; }
   std::vector<SegmentationScore> per_class() const;

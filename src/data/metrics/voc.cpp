@@ -14,7 +14,8 @@ struct Point {
 };
 
 /// Precision and recall after each detection of a class, best first; `objects` gets the number to be found.
-std::vector<Point> curve_of(const Dataset& truth, std::span<const Detection> detections, int label, double threshold, int64_t& objects) {
+std::vector<Point> curve_of(const Dataset& truth, std::span<const Detection> detections, int label, double threshold,
+                            int64_t& objects) {
   std::map<int, std::vector<const Annotation*>> wanted;
   objects = 0;
   for (size_t i = 0; i < truth.samples.size(); ++i)
@@ -26,7 +27,8 @@ std::vector<Point> curve_of(const Dataset& truth, std::span<const Detection> det
   std::vector<const Detection*> order;
   for (const Detection& detection : detections)
     if (detection.label == label) order.push_back(&detection);
-  std::stable_sort(order.begin(), order.end(), [](const Detection* a, const Detection* b) { return a->score > b->score; });
+  std::stable_sort(order.begin(), order.end(),
+                   [](const Detection* a, const Detection* b) { return a->score > b->score; });
   std::map<const Annotation*, bool> taken;
   std::vector<Point> curve;
   double right = 0, wrong = 0;

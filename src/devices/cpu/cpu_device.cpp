@@ -98,7 +98,8 @@ class CpuPlan : public Plan, public cache::KeptPlan, public PackedActivations {
     return state;
   }
 
-  void run(PlanState& plan_state, std::span<const Tensor> inputs, std::span<Tensor> outputs, StepTimes* times) const override {
+  void run(PlanState& plan_state, std::span<const Tensor> inputs, std::span<Tensor> outputs,
+           StepTimes* times) const override {
     State& state = static_cast<State&>(plan_state);
     for (size_t i = 0; i < outputs.size(); ++i) place_output(outputs[i], output_types[i].first, output_types[i].second);
     for (int slot : bound_slots) {
@@ -114,12 +115,14 @@ class CpuPlan : public Plan, public cache::KeptPlan, public PackedActivations {
       Clock::time_point begin = times ? Clock::now() : Clock::time_point();
       step.kernel->run({state.table.data(), step.inputs.data(), step.outputs.data(), *state.pool,
                         static_cast<char*>(state.scratch.get()), state.kernel_states[i].get()});
-      if (times) times->nanoseconds[i] += std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - begin).count();
+      if (times)
+        times->nanoseconds[i] += std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - begin).count();
     }
     if (times) ++times->runs;
     for (const Copy& copy : copies) {
       Tensor& output = outputs[copy.output];
-      if (output.bytes() > 0) std::memcpy(output.mutable_raw(), state.table[static_cast<size_t>(copy.slot)], output.bytes());
+      if (output.bytes() > 0)
+        std::memcpy(output.mutable_raw(), state.table[static_cast<size_t>(copy.slot)], output.bytes());
     }
   }
 
@@ -141,7 +144,8 @@ class StepWeights : public StoredWeights {
  public:
   explicit StepWeights(const cache::StoredPlan& plan, const cache::StoredStep& step) : plan_(plan), step_(step) {}
   std::shared_ptr<void> next(size_t bytes) override {
-    if (at_ >= step_.packed.size() || step_.packed[at_].size() != bytes) throw Error("cached plan", "does not fit its kernels");
+    if (at_ >= step_.packed.size() || step_.packed[at_].size() != bytes)
+      throw Error("cached plan", "does not fit its kernels");
     return {plan_.file, const_cast<std::byte*>(step_.packed[at_++].data())};
   }
 
@@ -295,7 +299,8 @@ class Builder {
 
   bool is_output(const Value* value) const {
     const auto& outputs = plan_->graph.outputs();
-    return std::any_of(outputs.begin(), outputs.end(), [&](const GraphOutput& output) { return output.value == value; });
+    return std::any_of(outputs.begin(), outputs.end(),
+                       [&](const GraphOutput& output) { return output.value == value; });
   }
 
   void add_step(const Node& node) {
@@ -341,7 +346,8 @@ class Builder {
       plan_->output_types.emplace_back(value->dtype(), dims_of(value));
       int where = slot(value);
       Slot& target = plan_->slots[static_cast<size_t>(where)];
-      if (target.place == Place::none && !groups_[static_cast<size_t>(where)].fixed) target = {Place::output, i, nullptr};
+      if (target.place == Place::none && !groups_[static_cast<size_t>(where)].fixed)
+        target = {Place::output, i, nullptr};
       else plan_->copies.push_back({where, i});
     }
   }
@@ -361,8 +367,8 @@ class Builder {
         bool both_bound = plan_->slots[in].place != Place::none && plan_->slots[mine].place != Place::none;
         bool copied_later = false;
         for (const Copy& copy : plan_->copies) copied_later |= find(static_cast<size_t>(copy.slot)) == in;
-        if (in == mine || groups_[in].fixed || groups_[in].last != static_cast<int>(now) || both_bound || copied_later ||
-            plan_->slots[in].place == Place::output || groups_[in].bytes != groups_[mine].bytes)
+        if (in == mine || groups_[in].fixed || groups_[in].last != static_cast<int>(now) || both_bound ||
+            copied_later || plan_->slots[in].place == Place::output || groups_[in].bytes != groups_[mine].bytes)
           continue;
         merged_[in] = static_cast<int>(mine);
         groups_[mine].first = std::min(groups_[mine].first, groups_[in].first);

@@ -33,7 +33,8 @@ class ReferenceKernel : public Kernel {
     EvalContext context(place_, arguments, results);
     op_->evaluate(context);
     for (size_t i = 0; i < outputs_.size(); ++i)
-      if (results[i].raw() != run.out(i) && results[i].bytes() > 0) std::memcpy(run.out(i), results[i].raw(), results[i].bytes());
+      if (results[i].raw() != run.out(i) && results[i].bytes() > 0)
+        std::memcpy(run.out(i), results[i].raw(), results[i].bytes());
   }
 
  private:

@@ -43,15 +43,15 @@ class Kernel {
   virtual std::string signature() const { return {}; }
   /// Packs the weights. Called before the first run(), not for a kernel that lost.
   virtual void prepare(ThreadPool&) {}
-  /// Lends weight_bytes() of memory, not packed, for runs whose results nobody wants, or takes it back (nullptr). prepare()
-  /// packs into memory that was not taken back. For rivals.
+  /// Lends weight_bytes() of memory, not packed, for runs whose results nobody wants, or takes it back (nullptr).
+  /// prepare() packs into memory that was not taken back. For rivals.
   virtual void rehearse(const std::shared_ptr<void>&) {}
   virtual void run(const KernelRun& run) const = 0;
   virtual std::unique_ptr<KernelState> make_state() const { return nullptr; }
   virtual size_t scratch_bytes() const { return 0; }
   virtual size_t weight_bytes() const { return 0; }
-  /// The packed weights, for the plan cache: a kernel that is made with CpuContext::stored takes them back and needs neither
-  /// prepare() nor the data of its constant weights (input 1). None: the kernel is made from its node alone.
+  /// The packed weights, for the plan cache: a kernel that is made with CpuContext::stored takes them back and needs
+  /// neither prepare() nor the data of its constant weights (input 1). None: the kernel is made from its node alone.
   virtual std::vector<std::span<const std::byte>> packed() const { return {}; }
   /// True when output 0 may lie in the memory of input i.
   virtual bool may_overwrite(size_t) const { return false; }
@@ -69,7 +69,8 @@ class StoredWeights {
 
 struct CpuContext {
   int threads = 1;
-  bool cold_weights = false;  ///< the model's weights together exceed the caches, so that every inference reads them anew
+  bool cold_weights =
+      false;  ///< the model's weights together exceed the caches, so that every inference reads them anew
   StoredWeights* stored = nullptr;  ///< while a kernel is made from the plan cache
   /// Bytes by which transformed weights of this plan may still exceed the plain ones; nullptr: any number.
   size_t* room = nullptr;

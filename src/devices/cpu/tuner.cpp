@@ -62,7 +62,8 @@ void read_results(Results& all, const std::string& folder) {
 
 std::string key_of(const std::vector<Tuner::Candidate>& candidates, const CpuContext& context) {
   const CpuFeatures& cpu = cpu_features();
-  std::string key = fmt::format("{} {} threads {} {} ", cpu.name, cpu.isa(), context.threads, context.cold_weights ? "cold" : "warm");
+  std::string key =
+      fmt::format("{} {} threads {} {} ", cpu.name, cpu.isa(), context.threads, context.cold_weights ? "cold" : "warm");
   for (const auto& candidate : candidates) key += std::string(candidate.entry) + " ";
   return key + candidates.front().kernel->signature();
 }
@@ -94,8 +95,9 @@ Tuner::Candidate Tuner::choose(const Node& node, std::vector<Candidate> candidat
   for (size_t i = 1; i < candidates.size(); ++i) {
     const double estimate = candidates[i].kernel->estimate();
     if (options_.measure && !tiny && spent_us_ < budget && estimate <= kHopeless * best) ++left;
-    else notes.push_back(fmt::format("{}: estimated {:.0f} us where {} has {:.0f}, not measured", candidates[i].entry, estimate,
-                                     candidates[0].entry, best));
+    else
+      notes.push_back(fmt::format("{}: estimated {:.0f} us where {} has {:.0f}, not measured", candidates[i].entry,
+                                  estimate, candidates[0].entry, best));
   }
   candidates.resize(left);
   size_t chosen = 0;
@@ -110,12 +112,14 @@ Tuner::Candidate Tuner::choose(const Node& node, std::vector<Candidate> candidat
       if (known->second.entry == candidates[i].entry) at = i;
     if (at < left) {
       chosen = at;
-      notes.push_back(fmt::format("{}: {:.0f} us, measured for an identical layer", known->second.entry, known->second.us));
+      notes.push_back(
+          fmt::format("{}: {:.0f} us, measured for an identical layer", known->second.entry, known->second.us));
     } else {
       std::vector<double> cost = measure(candidates, node);
       for (size_t i = 0; i < cost.size(); ++i) {
         // Weights come from memory in an inference, here perhaps from the cache.
-        const double weights = expected_us(0, 1, static_cast<double>(candidates[i].kernel->weight_bytes()), 0, context_);
+        const double weights =
+            expected_us(0, 1, static_cast<double>(candidates[i].kernel->weight_bytes()), 0, context_);
         cost[i] = std::max(cost[i], weights);
         notes.push_back(fmt::format("{}: {:.0f} us", candidates[i].entry, cost[i]));
       }
@@ -171,8 +175,8 @@ std::vector<double> Tuner::measure(const std::vector<Candidate>& candidates, con
   using Clock = std::chrono::steady_clock;
   std::vector<double> best(candidates.size(), 0);
   double total = 0;
-  // In turn: whatever else runs on the machine disturbs all alike, and no kernel keeps its weights in the nearest cache. The
-  // first round meets cold memory, but if it is long it says enough.
+  // In turn: whatever else runs on the machine disturbs all alike, and no kernel keeps its weights in the nearest
+  // cache. The first round meets cold memory, but if it is long it says enough.
   for (int round = 0; round <= kRounds && total < kEnoughUs; ++round)
     for (size_t i = 0; i < candidates.size(); ++i) {
       const Kernel& kernel = *candidates[i].kernel;
@@ -197,10 +201,12 @@ void Tuner::save() const {
   std::lock_guard lock(all.mutex);
   std::error_code ignored;
   std::filesystem::create_directories(options_.cache_dir, ignored);
-  const std::string target = file_in(options_.cache_dir), draft = fmt::format("{}.{}", target, static_cast<const void*>(this));
+  const std::string target = file_in(options_.cache_dir),
+                    draft = fmt::format("{}.{}", target, static_cast<const void*>(this));
   {
     std::ofstream file(draft);
-    for (const auto& [layer, result] : all.by_layer) file << fmt::format("{}\t{}\t{:.1f}\n", layer, result.entry, result.us);
+    for (const auto& [layer, result] : all.by_layer)
+      file << fmt::format("{}\t{}\t{:.1f}\n", layer, result.entry, result.us);
     if (!file.flush()) {
       std::filesystem::remove(draft, ignored);
       return;

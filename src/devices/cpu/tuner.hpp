@@ -12,12 +12,13 @@ struct TunerOptions {
   std::string cache_dir;  ///< where results are kept between processes; empty: nowhere
 };
 
-/// Microseconds that `operations` take at `rate` GOP/s a thread, or their weights to be read from memory if that takes longer,
-/// and `traffic` bytes besides through the cache.
+/// Microseconds that `operations` take at `rate` GOP/s a thread, or their weights to be read from memory if that takes
+/// longer, and `traffic` bytes besides through the cache.
 double expected_us(double operations, double rate, double weight_bytes, double traffic, const CpuContext& context);
 
-/// Chooses among the kernels that can run a node: estimates rule out what is clearly slower, the rest is measured on this
-/// machine, a few runs each. Identical layers share one result in the process, and between processes with a cache_dir.
+/// Chooses among the kernels that can run a node: estimates rule out what is clearly slower, the rest is measured on
+/// this machine, a few runs each. Identical layers share one result in the process, and between processes with a
+/// cache_dir.
 class Tuner {
  public:
   struct Candidate {

@@ -20,8 +20,8 @@ struct Part {
 /// size depending on data goes into is one part.
 std::vector<Part> partition(const Graph& graph);
 
-/// The nodes as a graph of their own: what they use from outside are its inputs, what others use or the graph returns its
-/// outputs; constants are shared. `inputs` and `outputs` become the values of `graph` in the same order.
+/// The nodes as a graph of their own: what they use from outside are its inputs, what others use or the graph returns
+/// its outputs; constants are shared. `inputs` and `outputs` become the values of `graph` in the same order.
 Graph extract(const Graph& graph, const std::vector<const Node*>& nodes, std::vector<const Value*>& inputs,
               std::vector<const Value*>& outputs);
 

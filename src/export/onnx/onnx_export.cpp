@@ -146,7 +146,8 @@ class PartsMaker {
     return nodes + whole_field(graph::name, body.name.empty() ? "body" : body.name) + ends;
   }
 
-  /// The initializer of the main graph with this content: bodies have their own constants that share memory with others.
+  /// The initializer of the main graph with this content: bodies have their own constants that share memory with
+  /// others.
   const std::string& hoisted(const std::string& name, const Tensor& tensor) {
     auto [it, fresh] = hoisted_.emplace(std::tuple{tensor.raw(), tensor.dtype(), tensor.dims()}, name);
     if (fresh) parts_.initializers.push_back({name, tensor});
@@ -194,7 +195,8 @@ Piece inline_initializer(const Initializer& initializer, uint64_t position) {
   const Tensor& tensor = initializer.tensor;
   std::string head = encode_tensor_head(initializer.name, tensor);
   if (tensor.dtype() == DType::string) return {whole_field(graph::initializer, head), nullptr};
-  if (is_4_bit(tensor.dtype())) return {whole_field(graph::initializer, encode_tensor(initializer.name, tensor)), nullptr};
+  if (is_4_bit(tensor.dtype()))
+    return {whole_field(graph::initializer, encode_tensor(initializer.name, tensor)), nullptr};
   std::string data_head = field_head(tensor::raw_data, tensor.bytes());
   size_t alignment = size_of(tensor.dtype());
   for (size_t blanks = 0;; ++blanks) {

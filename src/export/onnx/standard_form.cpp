@@ -115,7 +115,8 @@ StandardForm standard_form(const Node& node, Names& names) {
   for (size_t i = 0; i < inputs; ++i) same.inputs.push_back(names.of(node.input(i)));
   if (control) {
     same.attributes.erase("captures");
-    std::erase_if(same.attributes, [](auto& entry) { return std::holds_alternative<std::shared_ptr<Graph>>(entry.second); });
+    std::erase_if(same.attributes,
+                  [](auto& entry) { return std::holds_alternative<std::shared_ptr<Graph>>(entry.second); });
   }
   for (const Value* output : node.outputs()) same.outputs.push_back(names.of(output));
   return {{std::move(same)}, {}};

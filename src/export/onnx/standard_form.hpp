@@ -47,8 +47,8 @@ struct StandardForm {
   std::vector<std::pair<std::string, Tensor>> constants;
 };
 
-/// The node in ops of the ONNX domain: itself (without graphs and captured values), or the expansion of an op of the hone domain. Throws Error naming the
-/// node when there is none.
+/// The node in ops of the ONNX domain: itself (without graphs and captured values), or the expansion of an op of the
+/// hone domain. Throws Error naming the node when there is none.
 StandardForm standard_form(const Node& node, Names& names);
 /// The first opset that has such a node: graph_opset, or a newer one for the ops that came later.
 int64_t needed_opset(const StandardNode& node);

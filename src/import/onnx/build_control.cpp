@@ -86,8 +86,8 @@ bool is_control_flow(const NodeDef& node) {
   return node.domain.empty() && (node.op == "If" || node.op == "Loop" || node.op == "Scan");
 }
 
-/// What the node's graphs use of this one, in order of first use. Constants are not among them: graphs get copies, which
-/// share the memory.
+/// What the node's graphs use of this one, in order of first use. Constants are not among them: graphs get copies,
+/// which share the memory.
 std::vector<Value*> GraphBuilder::captured_values(const NodeDef& def) const {
   std::vector<Value*> captures;
   for (auto& [attribute, body] : def.graphs)
@@ -233,7 +233,8 @@ void GraphBuilder::add_batched_scan(const NodeDef& def, std::vector<Value*> own)
   outer->num_scan_inputs = static_cast<int64_t>(own.size());
   outer->captures = inner->captures = static_cast<int64_t>(captures.size());
   if (inner->num_scan_inputs < 1 || static_cast<uint64_t>(inner->num_scan_inputs) > own.size())
-    throw Error(def.place(), fmt::format("has {} inputs, of which it scans {}", own.size(), inner->num_scan_inputs), broken);
+    throw Error(def.place(), fmt::format("has {} inputs, of which it scans {}", own.size(), inner->num_scan_inputs),
+                broken);
   auto batch = std::make_shared<Graph>();
   batch->name = "batch";
   std::vector<Value*> values;

@@ -32,7 +32,8 @@ struct CallContext {
 /// captured values.
 class GraphBuilder {
  public:
-  GraphBuilder(ModelContext& context, const CallContext& call, Graph& graph, ValuesByName values, std::string prefix = {});
+  GraphBuilder(ModelContext& context, const CallContext& call, Graph& graph, ValuesByName values,
+               std::string prefix = {});
   /// Throws Error naming the node that is wrong. `place` is how errors call the graph as a whole.
   void add_nodes(const GraphDef& def, const std::string& place);
   /// What add_nodes() made of an output.

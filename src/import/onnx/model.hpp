@@ -104,8 +104,8 @@ NamedTensor read_tensor(WireReader message, ExternalFiles& files, const std::str
 std::vector<size_t> computation_order(const GraphDef& graph, const std::string& place,
                                       FunctionRef<bool(const std::string&)> outside);
 
-/// Makes the Graph of a decoded model: normalizes each node to opset 21, puts functions in place of their calls and infers
-/// types on the way.
+/// Makes the Graph of a decoded model: normalizes each node to opset 21, puts functions in place of their calls and
+/// infers types on the way.
 Graph build_graph(const ModelDef& model);
 
 }  // namespace hone::onnx

@@ -75,11 +75,14 @@ std::span<const Conversion> conversions() {
       {"com.microsoft.QLinearSigmoid", any_opset, "QuantizeLinear", qlinear_sigmoid, "as QLinearAdd"},
       {"com.microsoft.QLinearSoftmax", any_opset, "QuantizeLinear", qlinear_softmax, "as QLinearAdd"},
       {"com.microsoft.QLinearAveragePool", any_opset, "QuantizeLinear", qlinear_average_pool, "as QLinearAdd"},
-      {"com.microsoft.QLinearGlobalAveragePool", any_opset, "QuantizeLinear", qlinear_global_average_pool, "as QLinearAdd"},
+      {"com.microsoft.QLinearGlobalAveragePool", any_opset, "QuantizeLinear", qlinear_global_average_pool,
+       "as QLinearAdd"},
       {"com.microsoft.QLinearConcat", any_opset, "QuantizeLinear", qlinear_concat, "as QLinearAdd"},
       {"com.microsoft.QGemm", any_opset, "QuantizeLinear", qgemm, "as QLinearAdd"},
-      {"com.microsoft.MatMulIntegerToFloat", any_opset, "MatMulInteger", matmul_integer_to_float, "MatMulInteger, Cast, Mul and Add"},
-      {"com.microsoft.DynamicQuantizeMatMul", any_opset, "MatMulInteger", dynamic_quantize_matmul, "as MatMulIntegerToFloat"},
+      {"com.microsoft.MatMulIntegerToFloat", any_opset, "MatMulInteger", matmul_integer_to_float,
+       "MatMulInteger, Cast, Mul and Add"},
+      {"com.microsoft.DynamicQuantizeMatMul", any_opset, "MatMulInteger", dynamic_quantize_matmul,
+       "as MatMulIntegerToFloat"},
       {"com.microsoft.MatMulNBits", any_opset, "MatMul", matmul_nbits, "a product behind DequantizeLinear in blocks"},
   };
   return table;

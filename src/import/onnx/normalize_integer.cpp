@@ -11,7 +11,8 @@ namespace hone::onnx {
 namespace {
 
 /// The node becomes Cast(MatMulInteger(a, b, a_zero, b_zero)) * (a_scale * b_scale) + bias.
-void scaled_product(DraftNode& node, Normalizer& normalizer, std::vector<Value*> factors, Value* a_scale, Value* b_scale, Value* bias) {
+void scaled_product(DraftNode& node, Normalizer& normalizer, std::vector<Value*> factors, Value* a_scale,
+                    Value* b_scale, Value* bias) {
   if (!a_scale || !b_scale) node.fail("has no scale for an input", "the file is broken; export it again");
   while (!factors.empty() && !factors.back()) factors.pop_back();
   Value* product = normalizer.add(node, "product", "MatMulInteger", std::move(factors));
@@ -43,7 +44,8 @@ Tensor transposed_floats(const Tensor& scales, int64_t channels, int64_t blocks)
   const std::vector<float> in = scales.to_floats();
   std::vector<float> out(in.size());
   for (int64_t n = 0; n < channels; ++n)
-    for (int64_t b = 0; b < blocks; ++b) out[static_cast<size_t>(b * channels + n)] = in[static_cast<size_t>(n * blocks + b)];
+    for (int64_t b = 0; b < blocks; ++b)
+      out[static_cast<size_t>(b * channels + n)] = in[static_cast<size_t>(n * blocks + b)];
   return Tensor::of<float>({blocks, channels}, out);
 }
 
@@ -57,14 +59,16 @@ Tensor of_type(DType type, const Dims& dims, const std::vector<uint8_t>& values)
 
 /// Inputs: a, b, a_scale, b_scale, a_zero, b_zero, bias.
 void matmul_integer_to_float(DraftNode& node, Normalizer& normalizer) {
-  scaled_product(node, normalizer, {node.input(0), node.input(1), node.input(4), node.input(5)}, node.input(2), node.input(3), node.input(6));
+  scaled_product(node, normalizer, {node.input(0), node.input(1), node.input(4), node.input(5)}, node.input(2),
+                 node.input(3), node.input(6));
 }
 
 /// Inputs: a (f32), b, b_scale, b_zero, bias.
 void dynamic_quantize_matmul(DraftNode& node, Normalizer& normalizer) {
-  Node* quantized = normalizer.graph.add(make_op("", "DynamicQuantizeLinear"), {node.input(0)}, node.name + "_quantized", 3);
-  scaled_product(node, normalizer, {quantized->output(0), node.input(1), quantized->output(2), node.input(3)}, quantized->output(1),
-                 node.input(2), node.input(4));
+  Node* quantized =
+      normalizer.graph.add(make_op("", "DynamicQuantizeLinear"), {node.input(0)}, node.name + "_quantized", 3);
+  scaled_product(node, normalizer, {quantized->output(0), node.input(1), quantized->output(2), node.input(3)},
+                 quantized->output(1), node.input(2), node.input(4));
 }
 
 /// Inputs: a, b [N, blocks, bytes of a block], scales [N * blocks], zero_points (packed as b), g_idx, bias.
@@ -76,26 +80,32 @@ void matmul_nbits(DraftNode& node, Normalizer& normalizer) {
   if (bits != 4 && bits != 8) node.fail(fmt::format("has weights of {} bits, expected 4 or 8", bits));
   if (node.input(4)) node.fail("has an order of groups (g_idx)", "quantize the model without act_order");
   if (!fixed(1) || !fixed(2) || (node.input(3) && !fixed(3))) node.fail("has weights that are not constant");
-  if (depth < 1 || channels < 1 || block < 2) node.fail(fmt::format("has K {}, N {} and block_size {}", depth, channels, block));
+  if (depth < 1 || channels < 1 || block < 2)
+    node.fail(fmt::format("has K {}, N {} and block_size {}", depth, channels, block));
   const int64_t blocks = (depth + block - 1) / block;
   const Tensor &b = node.input(1)->constant(), &scales = node.input(2)->constant();
   const int64_t row = blocks * ((block * bits + 7) / 8), zero_row = (blocks * bits + 7) / 8;
-  if (b.dtype() != DType::u8 || b.size() != channels * row || scales.size() != channels * blocks || !is_float(scales.dtype()))
-    node.fail(fmt::format("has weights {} and scales {}, expected {} bytes and {} numbers", to_string(b.dims()), to_string(scales.dims()),
-                          channels * row, channels * blocks));
+  if (b.dtype() != DType::u8 || b.size() != channels * row || scales.size() != channels * blocks ||
+      !is_float(scales.dtype()))
+    node.fail(fmt::format("has weights {} and scales {}, expected {} bytes and {} numbers", to_string(b.dims()),
+                          to_string(scales.dims()), channels * row, channels * blocks));
   const DType type = bits == 8 ? DType::u8 : dtype_u4;
   std::vector<uint8_t> zeros(static_cast<size_t>(blocks * channels), static_cast<uint8_t>(bits == 8 ? 128 : 8));
   if (node.input(3)) {
     const Tensor& given = node.input(3)->constant();
     if (given.dtype() != DType::u8 || given.size() != channels * zero_row)
-      node.fail(fmt::format("has zero points {}[{}], expected {} bytes", name_of(given.dtype()), given.size(), channels * zero_row));
+      node.fail(fmt::format("has zero points {}[{}], expected {} bytes", name_of(given.dtype()), given.size(),
+                            channels * zero_row));
     zeros = rows_to_columns(given, channels, blocks, bits);
   }
-  Value* w = normalizer.constant(node, "weights", of_type(type, {depth, channels}, rows_to_columns(b, channels, depth, bits)));
+  Value* w =
+      normalizer.constant(node, "weights", of_type(type, {depth, channels}, rows_to_columns(b, channels, depth, bits)));
   Value* scale = normalizer.constant(node, "scales", transposed_floats(scales, channels, blocks));
   Value* zero = normalizer.constant(node, "zeros", of_type(type, {blocks, channels}, zeros));
-  Value* real = normalizer.add(node, "real", "DequantizeLinear", {w, scale, zero}, {{"axis", int64_t{0}}, {"block_size", block}});
-  if (node.input(0) && node.input(0)->dtype() == DType::f16) real = normalizer.add(node, "half", "Cast", {real}, {{"to", int64_t{10}}});
+  Value* real =
+      normalizer.add(node, "real", "DequantizeLinear", {w, scale, zero}, {{"axis", int64_t{0}}, {"block_size", block}});
+  if (node.input(0) && node.input(0)->dtype() == DType::f16)
+    real = normalizer.add(node, "half", "Cast", {real}, {{"to", int64_t{10}}});
   Value* bias = node.input(5);
   std::vector<Value*> factors{node.input(0), real};
   node.op = "MatMul";

@@ -4,7 +4,8 @@
 
 #include "import/onnx/normalize.hpp"
 
-// What only opsets 1 to 6 had. Ops of opset 1 that were called experimental (Affine, Crop ...) never became part of ONNX.
+// What only opsets 1 to 6 had. Ops of opset 1 that were called experimental (Affine, Crop ...) never became part of
+// ONNX.
 namespace hone::onnx {
 
 void concat_default_axis(DraftNode& node, Normalizer&) {

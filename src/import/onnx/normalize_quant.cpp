@@ -12,7 +12,8 @@ bool several(const Value* scale) {
 }
 
 Value* dequantize(DraftNode& node, Normalizer& normalizer, const char* what, size_t first, int64_t axis = 1) {
-  if (!node.input(first) || !node.input(first + 1)) node.fail("has no scale for an input", "the file is broken; export it again");
+  if (!node.input(first) || !node.input(first + 1))
+    node.fail("has no scale for an input", "the file is broken; export it again");
   std::vector<Value*> inputs{node.inputs[first], node.inputs[first + 1]};
   if (node.input(first + 2)) inputs.push_back(node.inputs[first + 2]);
   Attributes attributes;
@@ -89,14 +90,17 @@ void qgemm(DraftNode& node, Normalizer& normalizer) {
   float alpha = node.take<float>("alpha").value_or(1.0f);
   int64_t trans_a = node.take<int64_t>("transA").value_or(0), trans_b = node.take<int64_t>("transB").value_or(0);
   DType type = node.input(0) ? node.inputs[0]->dtype() : DType::u8;
-  std::vector<Value*> inputs{dequantize(node, normalizer, "a", 0), dequantize(node, normalizer, "b", 3, trans_b ? 0 : 1)};
+  std::vector<Value*> inputs{dequantize(node, normalizer, "a", 0),
+                             dequantize(node, normalizer, "b", 3, trans_b ? 0 : 1)};
   if (Value* c = node.input(6)) {
     Value* scale = normalizer.add(node, "c_scale", "Mul", {node.inputs[1], node.inputs[4]});
     Value* factor = normalizer.constant(node, "alpha", Tensor::scalar(alpha));
     Value* real = normalizer.add(node, "c_real", "Cast", {c}, {{"to", int64_t{1}}});
-    inputs.push_back(normalizer.add(node, "c", "Mul", {real, normalizer.add(node, "c_factor", "Mul", {scale, factor})}));
+    inputs.push_back(
+        normalizer.add(node, "c", "Mul", {real, normalizer.add(node, "c_factor", "Mul", {scale, factor})}));
   }
-  Value* y = normalizer.add(node, "result", "Gemm", inputs, {{"alpha", alpha}, {"transA", trans_a}, {"transB", trans_b}});
+  Value* y =
+      normalizer.add(node, "result", "Gemm", inputs, {{"alpha", alpha}, {"transA", trans_a}, {"transB", trans_b}});
   if (!node.input(7)) {  // without a scale the result is f32
     node.op = "Identity";
     node.inputs = {y};

@@ -159,8 +159,9 @@ Tensor from_external(const TensorDef& def, DType dtype, ExternalFiles& files) {
   auto file = files.open(location == def.external.end() ? "" : location->second, def.place);
   std::string_view content = file->text();
   uint64_t offset = external_number(def, "offset", 0);
-  uint64_t length = external_number(def, "length", is_4_bit(dtype) ? packed_bytes(checked_count(def))
-                                                               : static_cast<uint64_t>(checked_count(def)) * size_of(dtype));
+  uint64_t length = external_number(
+      def, "length",
+      is_4_bit(dtype) ? packed_bytes(checked_count(def)) : static_cast<uint64_t>(checked_count(def)) * size_of(dtype));
   if (offset > content.size() || length > content.size() - offset)
     throw Error(def.place,
                 fmt::format("needs bytes {} to {} of '{}', which has {}", offset, offset + length, location->second,

@@ -1,4 +1,5 @@
-// Comparisons, selections and positions of extremes: plain loops, which the compiler vectorizes for each instruction set.
+// Comparisons, selections and positions of extremes: plain loops, which the compiler vectorizes for each instruction
+// set.
 #include "kernels/choose.hpp"
 
 namespace hone::kernels::HONE_ISA {
@@ -128,7 +129,8 @@ void extreme_as(const float* x, int64_t length, int64_t inner, int64_t* y, int64
   }
 }
 
-void extreme(bool largest, bool last, const float* x, int64_t length, int64_t inner, int64_t* y, int64_t begin, int64_t end) {
+void extreme(bool largest, bool last, const float* x, int64_t length, int64_t inner, int64_t* y, int64_t begin,
+             int64_t end) {
   if (largest) return (last ? extreme_as<true, true> : extreme_as<true, false>)(x, length, inner, y, begin, end);
   (last ? extreme_as<false, true> : extreme_as<false, false>)(x, length, inner, y, begin, end);
 }

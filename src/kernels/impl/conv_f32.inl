@@ -1,5 +1,5 @@
-// Convolution in f32. A tile is P neighboring output pixels times V vectors of output channels; all accumulators stay in
-// registers while the tile walks over taps and input channels.
+// Convolution in f32. A tile is P neighboring output pixels times V vectors of output channels; all accumulators stay
+// in registers while the tile walks over taps and input channels.
 #include "kernels/impl/conv_tiles.inl"
 
 namespace hone::kernels::HONE_ISA {
@@ -7,15 +7,16 @@ namespace {
 
 // Packed: per block, [tap][input channel][vectors x lanes]; behind all blocks a row of zeros for padding.
 size_t conv_f32_packed_bytes(const ConvShape& s) {
-  return static_cast<size_t>(all_vectors(s) * s.taps() * s.group_channels() * kLanes + s.group_channels() + 16) * sizeof(float);
+  return static_cast<size_t>(all_vectors(s) * s.taps() * s.group_channels() * kLanes + s.group_channels() + 16) *
+         sizeof(float);
 }
 
 HONE_INLINE const float* zeros(const ConvShape& s, const float* packed) {
   return packed + all_vectors(s) * s.taps() * s.group_channels() * kLanes;
 }
 
-/// A block by pieces of a few input channels: filters lie a large power of two apart, so that walking across them all for
-/// each weight finds nothing left in the first-level cache.
+/// A block by pieces of a few input channels: filters lie a large power of two apart, so that walking across them all
+/// for each weight finds nothing left in the first-level cache.
 void pack_block(const float* w, int64_t taps, int64_t depth, int channels, int vectors, float* panel) {
   constexpr int kPiece = 128;  // weights of a filter
   float piece[kPiece][kLanes];

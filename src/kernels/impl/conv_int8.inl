@@ -1,5 +1,5 @@
-// Convolution of 8-bit integers: four input channels a step, with VNNI u8 x i8 into 32 bits; without it, both are widened to
-// 16 bits first (the weights when they are packed). Nothing saturates.
+// Convolution of 8-bit integers: four input channels a step, with VNNI u8 x i8 into 32 bits; without it, both are
+// widened to 16 bits first (the weights when they are packed). Nothing saturates.
 #include <type_traits>
 
 #include "kernels/impl/conv_tiles.inl"
@@ -12,7 +12,9 @@ constexpr int kInt8TileVectors = kTapBytes == 4 ? 24 : kLanes == 16 ? 20 : 8;
 
 // Packed: per block, [tap][input channel / 4][vector] of kStepBytes. Behind all blocks: the correction of each output
 // channel (i32, in blocks of lanes) and a row of zero points for padding.
-HONE_INLINE int64_t panel_bytes(const ConvShape& s) { return s.taps() * s.group_channels() / 4 * kStepBytes; }  // of one vector
+HONE_INLINE int64_t panel_bytes(const ConvShape& s) {
+  return s.taps() * s.group_channels() / 4 * kStepBytes;
+}  // of one vector
 
 size_t conv_int8_packed_bytes(const ConvShape& s) {
   return static_cast<size_t>(all_vectors(s) * (panel_bytes(s) + kLanes * 4) + s.group_channels() + 64);
@@ -25,7 +27,8 @@ HONE_INLINE const uint8_t* outside_row(const ConvShape& s, const uint8_t* packed
 }
 
 /// i8 input is read as u8 by flipping the sign bit: x + 128, which the correction takes back.
-void conv_int8_pack(const ConvShape& s, const int8_t* w, DType x_type, int x_zero, void* memory, int64_t begin, int64_t end) {
+void conv_int8_pack(const ConvShape& s, const int8_t* w, DType x_type, int x_zero, void* memory, int64_t begin,
+                    int64_t end) {
   uint8_t* packed = static_cast<uint8_t*>(memory);
   const int64_t depth = s.group_channels(), taps = s.taps();
   int32_t* correction = const_cast<int32_t*>(corrections(s, packed));
@@ -105,8 +108,8 @@ HONE_INLINE const uint8_t* add_tap(Places x, int64_t depth, const uint8_t* w, VI
 }
 
 template <int P, int V, bool Flip, class PlacesOf>
-HONE_INLINE void conv_int8_sum(const ConvShape& s, PlacesOf places, const uint8_t* w, const int32_t* correction, const Post& post,
-                               int64_t channel, int channels, void* y, int64_t pixel) {
+HONE_INLINE void conv_int8_sum(const ConvShape& s, PlacesOf places, const uint8_t* w, const int32_t* correction,
+                               const Post& post, int64_t channel, int channels, void* y, int64_t pixel) {
   if (post.sum) {  // in the cache by the time that it is added
     const char* residual = static_cast<const char*>(post.e->residual) + pixel * s.out_channels + channel;
     unroll<P>(HONE_EACH { __builtin_prefetch(residual + i * s.out_channels); });
@@ -134,11 +137,12 @@ HONE_NOINLINE void conv_int8_tile(const ConvShape& s, const uint8_t* const* poin
   conv_int8_sum<P, V, Flip>(s, places, w, correction, post, channel, channels, y, pixel);
 }
 
-/// The same for pixels of one row that read nothing outside of the image: `first` is where the first one's window begins.
+/// The same for pixels of one row that read nothing outside of the image: `first` is where the first one's window
+/// begins.
 template <int P, int V, bool Flip>
-HONE_NOINLINE void conv_int8_row_tile(const ConvShape& s, const uint8_t* first, const int64_t* tap_offsets, const uint8_t* w,
-                                      const int32_t* correction, const Post& post, int64_t channel, int channels, void* y,
-                                      int64_t pixel) {
+HONE_NOINLINE void conv_int8_row_tile(const ConvShape& s, const uint8_t* first, const int64_t* tap_offsets,
+                                      const uint8_t* w, const int32_t* correction, const Post& post, int64_t channel,
+                                      int channels, void* y, int64_t pixel) {
   const int64_t distance = s.stride_w * s.channels;
   const auto places = [&](int64_t tap)
                           __attribute__((always_inline)) { return Spaced<P>(first + tap_offsets[tap], distance); };
@@ -146,8 +150,8 @@ HONE_NOINLINE void conv_int8_row_tile(const ConvShape& s, const uint8_t* first, 
 }
 
 template <int V, bool Flip>
-void conv_int8_block(const ConvShape& s, const uint8_t* x, const uint8_t* packed, int64_t index, const Post& post, void* y,
-                     int64_t begin, int64_t end) {
+void conv_int8_block(const ConvShape& s, const uint8_t* x, const uint8_t* packed, int64_t index, const Post& post,
+                     void* y, int64_t begin, int64_t end) {
   const Block b = block_at(s, index);
   const int64_t before = vectors_before(s, index);
   const uint8_t* panel = packed + before * panel_bytes(s);
@@ -193,8 +197,8 @@ void conv_int8_range(const ConvShape& s, const uint8_t* x, const uint8_t* w, con
   }
 }
 
-void conv_int8_run(const ConvShape& s, const void* x, DType x_type, const void* packed, const Epilogue& epilogue, void* y,
-                   const ConvRange& range) {
+void conv_int8_run(const ConvShape& s, const void* x, DType x_type, const void* packed, const Epilogue& epilogue,
+                   void* y, const ConvRange& range) {
   const Post post = prepare(epilogue);
   const uint8_t *in = static_cast<const uint8_t*>(x), *w = static_cast<const uint8_t*>(packed);
   if (x_type == DType::i8) conv_int8_range<true>(s, in, w, post, y, range);

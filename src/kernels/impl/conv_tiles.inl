@@ -56,15 +56,16 @@ HONE_INLINE void next_row(const ConvShape& s, Cursor& at) {
 }
 
 HONE_INLINE bool pointwise(const ConvShape& s) {
-  return s.kernel_h == 1 && s.kernel_w == 1 && s.stride_h == 1 && s.stride_w == 1 && s.pad_top == 0 && s.pad_left == 0 &&
-         s.out_height == s.height && s.out_width == s.width;
+  return s.kernel_h == 1 && s.kernel_w == 1 && s.stride_h == 1 && s.stride_w == 1 && s.pad_top == 0 &&
+         s.pad_left == 0 && s.out_height == s.height && s.out_width == s.width;
 }
 
 /// make_pointers() for a tile within one output row: most taps find all its pixels inside, one step apart.
 template <class T, int Pixels>
 HONE_INLINE void make_row_pointers(const ConvShape& s, const T* x, const T* outside, const Cursor& at, const T** out) {
   const T* image = x + at.n * s.height * s.width * s.channels;
-  const int64_t ih0 = at.oh * s.stride_h - s.pad_top, iw0 = at.ow * s.stride_w - s.pad_left, step = s.stride_w * s.channels;
+  const int64_t ih0 = at.oh * s.stride_h - s.pad_top, iw0 = at.ow * s.stride_w - s.pad_left,
+                step = s.stride_w * s.channels;
   for (int kh = 0; kh < s.kernel_h; ++kh) {
     const int64_t ih = ih0 + static_cast<int64_t>(kh) * s.dilation_h;
     const bool row = static_cast<uint64_t>(ih) < static_cast<uint64_t>(s.height);
@@ -85,7 +86,8 @@ HONE_INLINE void make_row_pointers(const ConvShape& s, const T* x, const T* outs
   }
 }
 
-/// Where each output pixel of a tile reads, for every tap: pointers[tap * pixels + i]. Moves the cursor behind the tile.
+/// Where each output pixel of a tile reads, for every tap: pointers[tap * pixels + i]. Moves the cursor behind the
+/// tile.
 template <class T, int Pixels>
 HONE_INLINE void make_pointers(const ConvShape& s, const T* x, const T* outside, Cursor& at, const T** pointers) {
   if (at.ow + Pixels <= s.out_width) {
@@ -113,8 +115,8 @@ HONE_INLINE void make_pointers(const ConvShape& s, const T* x, const T* outside,
 
 /// Epilogue and store of a tile's accumulators, given as floats by value(pixel, vector).
 template <int Pixels, int Vectors, class Value>
-HONE_INLINE void finish_tile(const Post& post, int64_t channel, int channels, int64_t out_channels, void* y, int64_t pixel,
-                             Value value) {
+HONE_INLINE void finish_tile(const Post& post, int64_t channel, int channels, int64_t out_channels, void* y,
+                             int64_t pixel, Value value) {
   if (post.sum) {
     VF all[Vectors * Pixels];
     unroll<Vectors>([&](auto v) __attribute__((always_inline)) {
@@ -155,18 +157,21 @@ HONE_INLINE void for_pixel_tiles(int64_t begin, int64_t end, F f) {
       *offsets++ = (kh * s.dilation_h * s.width + kw * s.dilation_w) * s.channels;
 }
 
-/// Where the first window of a tile begins when the tile lies within a row and all its windows within the image, or nullptr.
+/// Where the first window of a tile begins when the tile lies within a row and all its windows within the image, or
+/// nullptr.
 template <class T>
 HONE_INLINE const T* inside(const ConvShape& s, const T* x, const Cursor& at, int pixels) {
   const int64_t ih = at.oh * s.stride_h - s.pad_top, iw = at.ow * s.stride_w - s.pad_left;
   const int64_t last_h = ih + static_cast<int64_t>(s.kernel_h - 1) * s.dilation_h;
-  const int64_t last_w = iw + static_cast<int64_t>(pixels - 1) * s.stride_w + static_cast<int64_t>(s.kernel_w - 1) * s.dilation_w;
+  const int64_t last_w =
+      iw + static_cast<int64_t>(pixels - 1) * s.stride_w + static_cast<int64_t>(s.kernel_w - 1) * s.dilation_w;
   if (at.ow + pixels > s.out_width || ih < 0 || iw < 0 || last_h >= s.height || last_w >= s.width) return nullptr;
   return x + ((at.n * s.height + ih) * s.width + iw) * s.channels;
 }
 
 /// The tiles of one block of output channels: tile(Index<pixels>, pointers, first pixel), and, with Rows, also
-/// tile(Index<pixels>, begin of the first window, first pixel) for tiles that lie inside(). `x` begins at the block's group.
+/// tile(Index<pixels>, begin of the first window, first pixel) for tiles that lie inside(). `x` begins at the block's
+/// group.
 template <int Most, bool Rows, class T, class F>
 HONE_INLINE void walk_tiles(const ConvShape& s, const T* x, const T* outside, int64_t begin, int64_t end, F tile) {
   const T* pointers[conv_max_taps * kMaxPixels];
@@ -201,7 +206,8 @@ HONE_INLINE void walk_tiles(const ConvShape& s, const T* x, const T* outside, in
   }
 }
 
-/// Input pixels of a chunk, and output_bytes for each, stay in the second-level cache while all channel blocks pass over them.
+/// Input pixels of a chunk, and output_bytes for each, stay in the second-level cache while all channel blocks pass
+/// over them.
 HONE_INLINE int64_t chunk_pixels(const ConvShape& s, int64_t element_bytes, int64_t output_bytes) {
   const int64_t bytes_per_pixel = s.channels * element_bytes * s.stride_h * s.stride_w + output_bytes;
   const int64_t pixels = 192 * 1024 / (bytes_per_pixel > 0 ? bytes_per_pixel : 1);

@@ -36,7 +36,8 @@ HONE_INLINE void tile_block(const RowJob& job, int64_t ow, int64_t c, const M& m
     VF w[V * K];
     unroll<V * K>(HONE_EACH { w[i] = load(wp + (i % K) * channels + i / K * kLanes, m); });
     unroll<(T - 1) * S + K>([&](auto j) __attribute__((always_inline)) {
-      if (Edge && !__builtin_expect(static_cast<uint64_t>(first + j * spread) < static_cast<uint64_t>(width), 1)) return;
+      if (Edge && !__builtin_expect(static_cast<uint64_t>(first + j * spread) < static_cast<uint64_t>(width), 1))
+        return;
       unroll<V>([&](auto u) __attribute__((always_inline)) {
         const VF v = keep(load(x + j * pixel + u * kLanes, m));
         unroll<T>(HONE_EACH {
@@ -50,7 +51,8 @@ HONE_INLINE void tile_block(const RowJob& job, int64_t ow, int64_t c, const M& m
     const int64_t at = c + u * kLanes;
     VF v[T];
     unroll<T>(HONE_EACH { v[i] = acc[u * T + i]; });
-    finish<T>(*job.post, load_post(*job.post, at, m), v, job.y, job.out_index + job.phase * channels + ow * pixel + at, pixel, m);
+    finish<T>(*job.post, load_post(*job.post, at, m), v, job.y, job.out_index + job.phase * channels + ow * pixel + at,
+              pixel, m);
   });
 }
 

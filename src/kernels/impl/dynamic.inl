@@ -1,5 +1,5 @@
-// Range and quantization of a tensor while running. A real division, not the product with an inverse: ties must fall as the
-// definition says.
+// Range and quantization of a tensor while running. A real division, not the product with an inverse: ties must fall as
+// the definition says.
 #include "kernels/dynamic.hpp"
 #include "kernels/simd/epilogue.inl"
 

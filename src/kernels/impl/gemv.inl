@@ -30,7 +30,8 @@ HONE_INLINE void dots(const float* x, const float* w, int64_t depth, float* out)
 }
 
 template <int R>
-void gemv_units(const GemvShape& s, const float* x, const float* w, const Post& post, void* y, int64_t begin, int64_t end) {
+void gemv_units(const GemvShape& s, const float* x, const float* w, const Post& post, void* y, int64_t begin,
+                int64_t end) {
   for (int64_t unit = begin; unit < end; ++unit) {
     const int64_t first = unit * gemv_unit;
     const int64_t channels = s.channels - first < gemv_unit ? s.channels - first : gemv_unit;
@@ -50,7 +51,8 @@ void gemv_units(const GemvShape& s, const float* x, const float* w, const Post& 
   }
 }
 
-void gemv_run(const GemvShape& s, const float* x, const float* w, const Epilogue& epilogue, void* y, int64_t begin, int64_t end) {
+void gemv_run(const GemvShape& s, const float* x, const float* w, const Epilogue& epilogue, void* y, int64_t begin,
+              int64_t end) {
   const Post post = prepare(epilogue);
   switch (s.rows) {
     case 1: return gemv_units<1>(s, x, w, post, y, begin, end);

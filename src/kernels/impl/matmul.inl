@@ -54,13 +54,14 @@ HONE_NOINLINE void matmul_tile(const float* a, int64_t a_row, int64_t depth, con
     if (left >= kLanes)
       unroll<P>(HONE_EACH { store(y + i * y_row + v * kLanes, mul(acc[i * V + v], factor)); });
     else
-      unroll<P>(HONE_EACH { store(y + i * y_row + v * kLanes, mul(acc[i * V + v], factor), Part(static_cast<int>(left))); });
+      unroll<P>(
+          HONE_EACH { store(y + i * y_row + v * kLanes, mul(acc[i * V + v], factor), Part(static_cast<int>(left))); });
   });
 }
 
 template <int V>
-void matmul_panel(const MatMulShape& s, const float* a, const float* w, float alpha, float* y, int64_t columns, int64_t begin,
-                  int64_t end) {
+void matmul_panel(const MatMulShape& s, const float* a, const float* w, float alpha, float* y, int64_t columns,
+                  int64_t begin, int64_t end) {
   auto rows = [&](auto count) __attribute__((always_inline)) {
     constexpr int P = decltype(count)::value;
     for (; begin + P <= end; begin += P)
@@ -71,9 +72,11 @@ void matmul_panel(const MatMulShape& s, const float* a, const float* w, float al
   rows(Index<1>{});
 }
 
-void matmul_run(const MatMulShape& s, const float* a, const float* packed, float alpha, float* y, int64_t begin, int64_t end) {
+void matmul_run(const MatMulShape& s, const float* a, const float* packed, float alpha, float* y, int64_t begin,
+                int64_t end) {
   // The rows of a chunk stay in the second-level cache while all panels pass over them.
-  const int64_t fit = 64 * 1024 / (s.depth > 0 ? s.depth : 1), chunk = fit < 4 * kRows ? 4 * kRows : fit / kRows * kRows;
+  const int64_t fit = 64 * 1024 / (s.depth > 0 ? s.depth : 1),
+                chunk = fit < 4 * kRows ? 4 * kRows : fit / kRows * kRows;
   for (int64_t row = begin; row < end; row += chunk) {
     const int64_t stop = row + chunk < end ? row + chunk : end;
     for (int64_t first = 0, panel = 0; first < s.columns; first += kPanelColumns, ++panel) {
@@ -99,8 +102,8 @@ size_t attention_floats(const AttentionShape& s) {
          static_cast<size_t>(kQueries) * scores_row(s.keys);
 }
 
-void attention(const AttentionShape& s, const float* q, const float* k, const float* v, const float* mask, int64_t mask_row,
-               float* y, float* scratch) {
+void attention(const AttentionShape& s, const float* q, const float* k, const float* v, const float* mask,
+               int64_t mask_row, float* y, float* scratch) {
   float* keys = scratch;
   float* values = keys + matmul_packed_floats(s.depth, s.keys);
   const int64_t row = static_cast<int64_t>(scores_row(s.keys));
@@ -114,7 +117,8 @@ void attention(const AttentionShape& s, const float* q, const float* k, const fl
       float* line = scores + i * row;
       if (mask) {
         const float* plus = mask + (first + i) * mask_row;
-        for_row(s.keys, [&](int64_t c, const auto& m) { store(line + c, add(load(line + c, m), load(plus + c, m)), m); });
+        for_row(s.keys,
+                [&](int64_t c, const auto& m) { store(line + c, add(load(line + c, m), load(plus + c, m)), m); });
       }
       softmax_row(line, line, s.keys, false);
     }

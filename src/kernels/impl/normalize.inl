@@ -34,7 +34,8 @@ struct Columns {
   }
 };
 
-void softmax_columns(const float* x, float* y, int64_t length, int64_t inner, bool logarithm, int64_t begin, int64_t end) {
+void softmax_columns(const float* x, float* y, int64_t length, int64_t inner, bool logarithm, int64_t begin,
+                     int64_t end) {
   for_columns(inner, begin, end, [&](int64_t outer, int64_t first, int64_t count) {
     const float* from = x + outer * length * inner + first;
     float* to = y + outer * length * inner + first;
@@ -42,7 +43,9 @@ void softmax_columns(const float* x, float* y, int64_t length, int64_t inner, bo
     top.fill(-__builtin_inff());
     total.fill(0);
     for (int64_t k = 0; k < length; ++k)
-      for_lanes(count, [&](int64_t i, const auto& m) { store(top.value + i, max(load(top.value + i), load(from + k * inner + i, m))); });
+      for_lanes(count, [&](int64_t i, const auto& m) {
+        store(top.value + i, max(load(top.value + i), load(from + k * inner + i, m)));
+      });
     for (int64_t k = 0; k < length; ++k)
       for_lanes(count, [&](int64_t i, const auto& m) {
         const VF v = sub(load(from + k * inner + i, m), load(top.value + i)), e = exp(v);
@@ -115,12 +118,14 @@ HONE_INLINE void sum_pixels(const float* from, int64_t pixels, int64_t channels,
       for_lanes(count, [&](int64_t i, const auto& m) {
         store(part.value + i, add(load(part.value + i), f(i, load(from + p * channels + i, m))));
       });
-    for_lanes(count, [&](int64_t i, const auto&) { store(total.value + i, add(load(total.value + i), load(part.value + i))); });
+    for_lanes(count, [&](int64_t i, const auto&) {
+      store(total.value + i, add(load(total.value + i), load(part.value + i)));
+    });
   }
 }
 
-void instance_norm(const float* x, int64_t pixels, int64_t channels, float epsilon, const float* scale, const float* bias,
-                   float* y, int64_t begin, int64_t end) {
+void instance_norm(const float* x, int64_t pixels, int64_t channels, float epsilon, const float* scale,
+                   const float* bias, float* y, int64_t begin, int64_t end) {
   for_columns(channels, begin, end, [&](int64_t image, int64_t first, int64_t count) {
     const float* from = x + image * pixels * channels + first;
     float* to = y + image * pixels * channels + first;
@@ -144,8 +149,8 @@ void instance_norm(const float* x, int64_t pixels, int64_t channels, float epsil
   });
 }
 
-void local_response(const float* x, int64_t channels, int64_t before, int64_t after, float bias, float factor, float beta,
-                    float* y, int64_t begin, int64_t end) {
+void local_response(const float* x, int64_t channels, int64_t before, int64_t after, float bias, float factor,
+                    float beta, float* y, int64_t begin, int64_t end) {
   const bool usual = beta == 0.75f;
   for (int64_t r = begin; r < end; ++r) {
     const float* from = x + r * channels;

@@ -1,5 +1,6 @@
-// Products with weights of 8 or 4 bits. A unit is two vectors of channels: [group][channel] scales, then scales times zero
-// points, then the weights, [position][channel] in bytes, or [pair of positions][channel], the first in the low four bits.
+// Products with weights of 8 or 4 bits. A unit is two vectors of channels: [group][channel] scales, then scales times
+// zero points, then the weights, [position][channel] in bytes, or [pair of positions][channel], the first in the low
+// four bits.
 #include "kernels/packed_matmul.hpp"
 #include "kernels/simd/epilogue.inl"
 
@@ -24,7 +25,8 @@ size_t scratch_floats(const PackedMatMulShape& s) {
   return static_cast<size_t>(sums + panel + 32);
 }
 
-void pack(const PackedMatMulShape& s, const int8_t* w, const float* scale, const float* zero, void* packed, int64_t unit) {
+void pack(const PackedMatMulShape& s, const int8_t* w, const float* scale, const float* zero, void* packed,
+          int64_t unit) {
   char* memory = static_cast<char*>(packed) + unit * unit_bytes(s);
   float *scales = reinterpret_cast<float*>(memory), *offsets = scales + s.groups() * kUnit;
   auto* q = reinterpret_cast<uint8_t*>(offsets + s.groups() * kUnit);
@@ -41,7 +43,8 @@ void pack(const PackedMatMulShape& s, const int8_t* w, const float* scale, const
     };
     for (int64_t k = begin; k < end; k += s.bits == 8 ? 1 : 2, q += kUnit)
       for (int i = 0; i < kUnit; ++i)
-        q[i] = s.bits == 8 ? static_cast<uint8_t>(at(k, i)) : static_cast<uint8_t>((at(k, i) & 15) | (at(k + 1, i) & 15) << 4);
+        q[i] = s.bits == 8 ? static_cast<uint8_t>(at(k, i))
+                           : static_cast<uint8_t>((at(k, i) & 15) | (at(k + 1, i) & 15) << 4);
   }
 }
 
@@ -51,13 +54,15 @@ HONE_INLINE VF high_bits(VI v) { return to_float(as_int(and_(as_float(v), as_flo
 
 /// acc[r * 2 + v] += sums over positions [begin, end) of one group; moves q behind it.
 template <int R, bool Four>
-HONE_INLINE void add_group(const PackedMatMulShape& s, const float* x, int64_t begin, int64_t end, const uint8_t*& q, VF (&acc)[2 * R]) {
+HONE_INLINE void add_group(const PackedMatMulShape& s, const float* x, int64_t begin, int64_t end, const uint8_t*& q,
+                           VF (&acc)[2 * R]) {
   const int64_t depth = s.depth;
   int64_t k = begin;
   if constexpr (Four) {
     for (; k + 1 < end; k += 2, q += kUnit) {
       const VI bytes[2] = {widen_u8(load_bytes(q)), widen_u8(load_bytes(q + kLanes))};
-      const VF first[2] = {low_bits(bytes[0]), low_bits(bytes[1])}, second[2] = {high_bits(bytes[0]), high_bits(bytes[1])};
+      const VF first[2] = {low_bits(bytes[0]), low_bits(bytes[1])},
+               second[2] = {high_bits(bytes[0]), high_bits(bytes[1])};
       unroll<R>([&](auto r) __attribute__((always_inline)) {
         const VF a = set1(x[r * depth + k]), b = set1(x[r * depth + k + 1] * 0.0625f);
         unroll<2>(HONE_EACH { acc[r * 2 + i] = fma(b, second[i], fma(a, first[i], acc[r * 2 + i])); });
@@ -80,7 +85,8 @@ HONE_INLINE void add_group(const PackedMatMulShape& s, const float* x, int64_t b
 }
 
 template <int R>
-HONE_INLINE void store_tile(const PackedMatMulShape& s, const Post& post, const VF (&total)[2 * R], int64_t first, int64_t row, void* y) {
+HONE_INLINE void store_tile(const PackedMatMulShape& s, const Post& post, const VF (&total)[2 * R], int64_t first,
+                            int64_t row, void* y) {
   unroll<2>([&](auto v) __attribute__((always_inline)) {
     const int64_t c = first + v * kLanes, left = s.channels - c;
     if (left <= 0) return;
@@ -105,8 +111,8 @@ void sum_groups(const PackedMatMulShape& s, const float* x, float* sums) {
 }
 
 template <int R, bool Four>
-HONE_NOINLINE void packed_tile(const PackedMatMulShape& s, const float* x, const float* unit, const float* sums, const Post& post,
-                               int64_t first, int64_t row, void* y) {
+HONE_NOINLINE void packed_tile(const PackedMatMulShape& s, const float* x, const float* unit, const float* sums,
+                               const Post& post, int64_t first, int64_t row, void* y) {
   const float *scales = unit, *offsets = unit + s.groups() * kUnit;
   auto* q = reinterpret_cast<const uint8_t*>(offsets + s.groups() * kUnit);
   VF total[2 * R];
@@ -126,8 +132,8 @@ HONE_NOINLINE void packed_tile(const PackedMatMulShape& s, const float* x, const
 }
 
 template <int R>
-HONE_INLINE void packed_rows(const PackedMatMulShape& s, const float* x, const char* packed, const Post& post, void* y, int64_t row,
-                             int64_t begin, int64_t end, float* sums) {
+HONE_INLINE void packed_rows(const PackedMatMulShape& s, const float* x, const char* packed, const Post& post, void* y,
+                             int64_t row, int64_t begin, int64_t end, float* sums) {
   const float* rows = x + row * s.depth;
   if (s.zeros) sum_groups<R>(s, rows, sums);
   for (int64_t unit = begin; unit < end; ++unit) {
@@ -157,8 +163,8 @@ void unpack(const PackedMatMulShape& s, const float* unit, float* panel) {
 }
 
 template <int R>
-HONE_NOINLINE void panel_tile(const PackedMatMulShape& s, const float* x, const float* panel, const Post& post, int64_t first,
-                              int64_t row, void* y) {
+HONE_NOINLINE void panel_tile(const PackedMatMulShape& s, const float* x, const float* panel, const Post& post,
+                              int64_t first, int64_t row, void* y) {
   VF acc[2 * R];
   unroll<2 * R>(HONE_EACH { acc[i] = zero_f(); });
   for (int64_t k = 0; k < s.depth; ++k) {
@@ -180,8 +186,8 @@ HONE_INLINE void for_row_tiles(int64_t rows, F f) {
   if (row < rows) f(Index<1>{}, row);
 }
 
-void run(const PackedMatMulShape& s, const float* x, const void* packed, const Epilogue& epilogue, void* y, int64_t begin, int64_t end,
-         float* scratch) {
+void run(const PackedMatMulShape& s, const float* x, const void* packed, const Epilogue& epilogue, void* y,
+         int64_t begin, int64_t end, float* scratch) {
   const Post post = prepare(epilogue);
   const char* memory = static_cast<const char*>(packed);
   if (s.rows < kManyRows) {

@@ -31,7 +31,8 @@ double peak_int8(int64_t rounds) {
   const Taps x = splat_taps(3);
   for (int64_t round = 0; round < rounds; ++round) {
     asm volatile("" : "+m"(weights));
-    unroll<kIntChains>(HONE_EACH { acc[i] = as_int(keep(as_float(dot4(acc[i], x, load_weights(weights + i * kBytes))))); });
+    unroll<kIntChains>(
+        HONE_EACH { acc[i] = as_int(keep(as_float(dot4(acc[i], x, load_weights(weights + i * kBytes))))); });
   }
   VI all = set1i(0);
   unroll<kIntChains>(HONE_EACH { all = add(all, acc[i]); });

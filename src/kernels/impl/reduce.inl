@@ -57,7 +57,9 @@ HONE_INLINE float row(const float* x, int64_t length) {
     unroll<4>([&](auto k) __attribute__((always_inline)) { part[k] = set1(Kind::start()); });
     const int64_t stop = i + kPartial * kLanes < length ? i + kPartial * kLanes : length;
     for (; i + 4 * kLanes <= stop; i += 4 * kLanes)
-      unroll<4>([&](auto k) __attribute__((always_inline)) { part[k] = Kind::join(part[k], Kind::take(load(x + i + k * kLanes))); });
+      unroll<4>([&](auto k) __attribute__((always_inline)) {
+        part[k] = Kind::join(part[k], Kind::take(load(x + i + k * kLanes)));
+      });
     for (; i + kLanes <= stop; i += kLanes) part[0] = Kind::join(part[0], Kind::take(load(x + i)));
     total = Kind::join(total, Kind::join(Kind::join(part[0], part[1]), Kind::join(part[2], part[3])));
   }
@@ -88,7 +90,8 @@ HONE_INLINE void columns(const float* x, int64_t length, int64_t inner, VF (&tot
 }
 
 template <class Kind>
-void reduce_as(const float* x, int64_t length, int64_t inner, float factor, bool root, float* y, int64_t begin, int64_t end) {
+void reduce_as(const float* x, int64_t length, int64_t inner, float factor, bool root, float* y, int64_t begin,
+               int64_t end) {
   for (int64_t o = begin; o < end; ++o) {
     const float* from = x + o * length * inner;
     float* to = y + o * inner;

@@ -94,7 +94,8 @@ void blend_columns(const ResizeJob& job, const float* row, const Post& post, voi
 
 /// Input row `row`, counted over all images, at the output's width; `values`: room for its numbers.
 void stretch_row(const ResizeJob& job, int64_t row, float* values, float* wide) {
-  for_lanes(job.width, [&](int64_t i, const auto& m) { store(values + i, real_value(job.x, row * job.width + i, m), m); });
+  for_lanes(job.width,
+            [&](int64_t i, const auto& m) { store(values + i, real_value(job.x, row * job.width + i, m), m); });
   for_lanes(job.out_width, [&](int64_t ox, const auto& m) {
     VF sum = zero_f();
     for (int t = 0; t < job.columns.taps; ++t) {
@@ -159,8 +160,8 @@ void nearest(const ResizeJob& job, int element_bytes, void* y, int64_t begin, in
       __builtin_memcpy(to, to - out_row, static_cast<size_t>(out_row));
       continue;
     }
-    const char* from =
-        static_cast<const char*>(job.x.data) + (r / job.out_height * job.height + job.rows.index[oy]) * job.width * pixel;
+    const char* from = static_cast<const char*>(job.x.data) +
+                       (r / job.out_height * job.height + job.rows.index[oy]) * job.width * pixel;
     switch (pixel) {
       case 1: pick_columns(job, reinterpret_cast<const uint8_t*>(from), reinterpret_cast<uint8_t*>(to)); break;
       case 2: pick_columns(job, reinterpret_cast<const uint16_t*>(from), reinterpret_cast<uint16_t*>(to)); break;

@@ -63,8 +63,9 @@ void transform_filters(const float* w, int64_t step, int lanes, float* packed, i
   for (int i = 0; i < N; ++i)
     for (int j = 0; j < N; ++j, packed += position_step)
       for (int lane = 0; lane < kLanes; ++lane)
-        packed[lane] = static_cast<float>(Weights<M>::g[j][0] * half[i * 3][lane] + Weights<M>::g[j][1] * half[i * 3 + 1][lane] +
-                                          Weights<M>::g[j][2] * half[i * 3 + 2][lane]);
+        packed[lane] =
+            static_cast<float>(Weights<M>::g[j][0] * half[i * 3][lane] + Weights<M>::g[j][1] * half[i * 3 + 1][lane] +
+                               Weights<M>::g[j][2] * half[i * 3 + 2][lane]);
 }
 
 void winograd_pack(const WinogradShape& shape, const float* w, void* memory, int64_t begin, int64_t end) {
@@ -72,13 +73,14 @@ void winograd_pack(const WinogradShape& shape, const float* w, void* memory, int
   float* packed = static_cast<float*>(memory);
   const int64_t all = vectors(s.out_channels), step = s.channels * 9;
   for (int64_t vector = begin * kBlockVectors; vector < end * kBlockVectors && vector < all; ++vector) {
-    const int64_t block = vector / kBlockVectors * kBlockVectors, width = all - block < kBlockVectors ? all - block : kBlockVectors;
+    const int64_t block = vector / kBlockVectors * kBlockVectors,
+                  width = all - block < kBlockVectors ? all - block : kBlockVectors;
     const int64_t left = s.out_channels - vector * kLanes;
     float* column = packed + block * kLanes * s.channels + (vector - block) * kLanes;
     for (int64_t k = 0; k < s.channels; ++k)
-      (shape.tile == 4 ? transform_filters<4> : transform_filters<2>)(
-          w + vector * kLanes * step + k * 9, step, static_cast<int>(left < kLanes ? left : kLanes), column + k * width * kLanes,
-          matrix_floats(s));
+      (shape.tile == 4 ? transform_filters<4> : transform_filters<2>)(w + vector * kLanes * step + k * 9, step,
+                                                                      static_cast<int>(left < kLanes ? left : kLanes),
+                                                                      column + k * width * kLanes, matrix_floats(s));
   }
   if (begin == 0) {
     float* zeros = packed + shape.positions() * matrix_floats(s);
@@ -96,7 +98,8 @@ HONE_INLINE Tile tile_at(const WinogradShape& shape, int64_t index) {
   const ConvShape& s = shape.conv;
   const int64_t across = shape.tiles_of(s.out_width), down = shape.tiles_of(s.out_height), step = s.dilation_h;
   const int64_t j = index % across, i = index / across % down, phase = index / (across * down);
-  return {phase / (step * step), phase / step % step + i * shape.tile * step, phase % step + j * shape.tile * step, step};
+  return {phase / (step * step), phase / step % step + i * shape.tile * step, phase % step + j * shape.tile * step,
+          step};
 }
 
 // ---- inputs: V = B^T d B
@@ -122,7 +125,8 @@ HONE_INLINE void forward(const VF (&d)[M + 2], VF (&t)[M + 2]) {
 }
 
 template <int M, class Mask>
-HONE_INLINE void transform_vector(const float* const* pixels, int64_t c, float* out, int64_t position_step, const Mask& mask) {
+HONE_INLINE void transform_vector(const float* const* pixels, int64_t c, float* out, int64_t position_step,
+                                  const Mask& mask) {
   constexpr int N = M + 2;
   VF half[N][N];
   unroll<N>([&](auto j) __attribute__((always_inline)) {
@@ -139,8 +143,8 @@ HONE_INLINE void transform_vector(const float* const* pixels, int64_t c, float* 
 }
 
 template <int M>
-void transform_tiles(const WinogradShape& shape, const float* x, const float* zeros, const WinogradChunk& chunk, int64_t begin,
-                     int64_t end) {
+void transform_tiles(const WinogradShape& shape, const float* x, const float* zeros, const WinogradChunk& chunk,
+                     int64_t begin, int64_t end) {
   constexpr int N = M + 2;
   const ConvShape& s = shape.conv;
   const int64_t position_step = position_floats(s.channels, chunk.count), whole = s.channels / kLanes * kLanes;
@@ -153,7 +157,8 @@ void transform_tiles(const WinogradShape& shape, const float* x, const float* ze
       const float* line = x + (tile.n * s.height + ih) * s.width * s.channels;
       for (int j = 0; j < N; ++j) {
         const int64_t iw = tile.ow - s.pad_left + j * tile.step;
-        pixels[i * N + j] = row && static_cast<uint64_t>(iw) < static_cast<uint64_t>(s.width) ? line + iw * s.channels : zeros;
+        pixels[i * N + j] =
+            row && static_cast<uint64_t>(iw) < static_cast<uint64_t>(s.width) ? line + iw * s.channels : zeros;
       }
     }
     float* out = chunk.source + index * row_floats(s.channels);
@@ -163,8 +168,8 @@ void transform_tiles(const WinogradShape& shape, const float* x, const float* ze
   }
 }
 
-void winograd_transform(const WinogradShape& s, const float* x, const void* packed, const WinogradChunk& chunk, int64_t begin,
-                        int64_t end) {
+void winograd_transform(const WinogradShape& s, const float* x, const void* packed, const WinogradChunk& chunk,
+                        int64_t begin, int64_t end) {
   const float* zeros = static_cast<const float*>(packed) + s.positions() * matrix_floats(s.conv);
   (s.tile == 4 ? transform_tiles<4> : transform_tiles<2>)(s, x, zeros, chunk, begin, end);
 }
@@ -211,13 +216,15 @@ HONE_INLINE ProductTile product_tile_of(int64_t rows, Index<V>, Index<R>...) {
 template <int V>
 ProductTile product_tile_of(int64_t rows) {
   if constexpr (kMostRows == 14)
-    return product_tile_of(rows, Index<V>{}, Index<1>{}, Index<2>{}, Index<3>{}, Index<4>{}, Index<5>{}, Index<6>{}, Index<7>{},
-                           Index<8>{}, Index<9>{}, Index<10>{}, Index<11>{}, Index<12>{}, Index<13>{}, Index<14>{});
+    return product_tile_of(rows, Index<V>{}, Index<1>{}, Index<2>{}, Index<3>{}, Index<4>{}, Index<5>{}, Index<6>{},
+                           Index<7>{}, Index<8>{}, Index<9>{}, Index<10>{}, Index<11>{}, Index<12>{}, Index<13>{},
+                           Index<14>{});
   else
     return product_tile_of(rows, Index<V>{}, Index<1>{}, Index<2>{}, Index<3>{}, Index<4>{}, Index<5>{}, Index<6>{});
 }
 
-void winograd_multiply(const WinogradShape& shape, const void* packed, const WinogradChunk& chunk, int64_t begin, int64_t end) {
+void winograd_multiply(const WinogradShape& shape, const void* packed, const WinogradChunk& chunk, int64_t begin,
+                       int64_t end) {
   const ConvShape& s = shape.conv;
   const int64_t blocks = winograd_blocks(shape), all = vectors(s.out_channels);
   const int64_t a_row = row_floats(s.channels), y_row = row_floats(s.out_channels);
@@ -254,8 +261,8 @@ HONE_INLINE void backward(const VF (&m)[M + 2], VF (&y)[M]) {
 }
 
 template <int M, class Mask>
-HONE_INLINE void finish_vector(const WinogradShape& shape, const float* product, int64_t position_step, const Post& post,
-                               const Tile& tile, int64_t c, void* y, const Mask& mask) {
+HONE_INLINE void finish_vector(const WinogradShape& shape, const float* product, int64_t position_step,
+                               const Post& post, const Tile& tile, int64_t c, void* y, const Mask& mask) {
   constexpr int N = M + 2;
   const ConvShape& s = shape.conv;
   VF half[M][N];
@@ -282,21 +289,24 @@ HONE_INLINE void finish_vector(const WinogradShape& shape, const float* product,
 }
 
 template <int M>
-void finish_tiles(const WinogradShape& shape, const WinogradChunk& chunk, const Post& post, void* y, int64_t begin, int64_t end) {
+void finish_tiles(const WinogradShape& shape, const WinogradChunk& chunk, const Post& post, void* y, int64_t begin,
+                  int64_t end) {
   const ConvShape& s = shape.conv;
   const int64_t position_step = position_floats(s.out_channels, chunk.count), whole = s.out_channels / kLanes * kLanes;
   for (int64_t index = begin; index < end; ++index) {
     const Tile tile = tile_at(shape, chunk.first + index);
     if (tile.oh >= s.out_height || tile.ow >= s.out_width) continue;  // the last of a dilated image's parts
     const float* product = chunk.product + index * row_floats(s.out_channels);
-    for (int64_t c = 0; c < whole; c += kLanes) finish_vector<M>(shape, product + c, position_step, post, tile, c, y, Full{});
+    for (int64_t c = 0; c < whole; c += kLanes)
+      finish_vector<M>(shape, product + c, position_step, post, tile, c, y, Full{});
     if (whole < s.out_channels)
-      finish_vector<M>(shape, product + whole, position_step, post, tile, whole, y, Part(static_cast<int>(s.out_channels - whole)));
+      finish_vector<M>(shape, product + whole, position_step, post, tile, whole, y,
+                       Part(static_cast<int>(s.out_channels - whole)));
   }
 }
 
-void winograd_finish(const WinogradShape& s, const WinogradChunk& chunk, const Epilogue& epilogue, void* y, int64_t begin,
-                     int64_t end) {
+void winograd_finish(const WinogradShape& s, const WinogradChunk& chunk, const Epilogue& epilogue, void* y,
+                     int64_t begin, int64_t end) {
   (s.tile == 4 ? finish_tiles<4> : finish_tiles<2>)(s, chunk, prepare(epilogue), y, begin, end);
 }
 

@@ -40,7 +40,8 @@ HONE_INLINE Clamp clamp_of(const Activation& act) {
   return {act.kind == Act::none, -__builtin_inff(), __builtin_inff()};
 }
 
-/// Clamps to [lo, hi], in units of the output's steps, after rounding; an activation range outside of the type's saturates.
+/// Clamps to [lo, hi], in units of the output's steps, after rounding; an activation range outside of the type's
+/// saturates.
 [[maybe_unused]] ByteRules byte_rules(const Epilogue& e, float& lo, float& hi) {
   const ByteRange range = byte_range(e.out_type, e.out_zero);
   lo = lo > range.hi ? range.hi : lo > range.lo ? lo : range.lo;
@@ -93,9 +94,10 @@ struct ChannelPost {
 template <class M>
 HONE_INLINE ChannelPost load_post(const Post& p, int64_t c, const M& m) {
   VF multiply = set1(p.multiply);
-  return {p.e->scale ? mul(load(p.e->scale + c, m), multiply) : multiply,
-          p.e->bias ? mul(load(p.e->bias + c, m), multiply) : zero_f(),
-          p.e->out_factor ? mul(load(p.e->out_factor + c, m), set1(p.e->out_inverse_scale)) : set1(p.e->out_inverse_scale)};
+  return {
+      p.e->scale ? mul(load(p.e->scale + c, m), multiply) : multiply,
+      p.e->bias ? mul(load(p.e->bias + c, m), multiply) : zero_f(),
+      p.e->out_factor ? mul(load(p.e->out_factor + c, m), set1(p.e->out_inverse_scale)) : set1(p.e->out_inverse_scale)};
 }
 
 template <class M>
@@ -112,7 +114,8 @@ HONE_NOINLINE void finish_any(const Epilogue& e, ChannelPost cp, VF* v, int n, v
   for (int k = 0; k < n; ++k) v[k] = fma(v[k], cp.scale, cp.bias);
   activate(v, n, e.act);
   if (e.grid_scale > 0) {
-    const VF scale = set1(e.grid_scale), inverse = set1(1 / e.grid_scale), lo = set1(e.grid_low), hi = set1(e.grid_high);
+    const VF scale = set1(e.grid_scale), inverse = set1(1 / e.grid_scale), lo = set1(e.grid_low),
+             hi = set1(e.grid_high);
     for (int k = 0; k < n; ++k) v[k] = mul(to_float(to_int(min(max(mul(v[k], inverse), lo), hi))), scale);
   }
   if (e.residual) {
@@ -139,15 +142,19 @@ struct SumPost {
   VF lo, hi, top, to_out, other, shift;
   ByteRules rules;
   explicit HONE_INLINE SumPost(const Post& p)
-      : lo(set1(p.lo)), hi(set1(p.hi)), top(set1(1e9f)), to_out(set1(p.e->grid_scale * p.e->out_inverse_scale)),
+      : lo(set1(p.lo)),
+        hi(set1(p.hi)),
+        top(set1(1e9f)),
+        to_out(set1(p.e->grid_scale * p.e->out_inverse_scale)),
         other(set1(p.e->residual_scale * p.e->out_inverse_scale)),
-        shift(set1(-p.e->residual_scale * p.e->out_inverse_scale * static_cast<float>(p.e->residual_zero))), rules(p.rules) {}
+        shift(set1(-p.e->residual_scale * p.e->out_inverse_scale * static_cast<float>(p.e->residual_zero))),
+        rules(p.rules) {}
 };
 
 /// n vectors of one channel block; vector k goes to out[k * step].
 template <bool Grid, bool Signed, class M>
-HONE_INLINE void finish_sum(const SumPost& p, const ChannelPost& cp, const VF* v, int n, uint8_t* out, const uint8_t* residual,
-                            int64_t step, const M& m) {
+HONE_INLINE void finish_sum(const SumPost& p, const ChannelPost& cp, const VF* v, int n, uint8_t* out,
+                            const uint8_t* residual, int64_t step, const M& m) {
   for (; n > 0; n -= 4, v += 4, out += 4 * step, residual += 4 * step) {
     VI q[4];
     unroll<4>([&](auto k) __attribute__((always_inline)) {
@@ -169,8 +176,8 @@ HONE_INLINE void finish_sum(const SumPost& p, const ChannelPost& cp, const VF* v
 
 /// The same from accumulators of any kernel.
 template <class M>
-HONE_NOINLINE void finish_sum_vectors(const Post& post, const ChannelPost& cp, const VF* v, int n, void* y, int64_t index,
-                                      int64_t step, const M& m) {
+HONE_NOINLINE void finish_sum_vectors(const Post& post, const ChannelPost& cp, const VF* v, int n, void* y,
+                                      int64_t index, int64_t step, const M& m) {
   const SumPost p(post);
   auto* out = static_cast<uint8_t*>(y) + index;
   const auto* residual = static_cast<const uint8_t*>(post.e->residual) + index;
@@ -184,8 +191,8 @@ HONE_NOINLINE void finish_sum_vectors(const Post& post, const ChannelPost& cp, c
 /// A tile of n pixels by `channels` channels from `channel` on: v[vector of channels * n + pixel]; pixel k goes to
 /// y[index + k * step], index being that of the first channel.
 template <bool Grid, bool Signed>
-HONE_NOINLINE void finish_sum_tile(const Post& post, int64_t channel, int channels, const VF* v, int n, void* y, int64_t index,
-                                   int64_t step) {
+HONE_NOINLINE void finish_sum_tile(const Post& post, int64_t channel, int channels, const VF* v, int n, void* y,
+                                   int64_t index, int64_t step) {
   const SumPost p(post);
   auto* out = static_cast<uint8_t*>(y) + index;
   const auto* residual = static_cast<const uint8_t*>(post.e->residual) + index;
@@ -195,8 +202,8 @@ HONE_NOINLINE void finish_sum_tile(const Post& post, int64_t channel, int channe
   const Part m(channels);
   finish_sum<Grid, Signed>(p, load_post(post, channel, m), v, n, out, residual, step, m);
 }
-HONE_INLINE void finish_sums(const Post& post, int64_t channel, int channels, const VF* v, int n, void* y, int64_t index,
-                             int64_t step) {
+HONE_INLINE void finish_sums(const Post& post, int64_t channel, int channels, const VF* v, int n, void* y,
+                             int64_t index, int64_t step) {
   const bool is_signed = post.e->residual_type == DType::i8, grid = post.e->grid_scale > 0;
   const auto f = grid ? is_signed ? finish_sum_tile<true, true> : finish_sum_tile<true, false>
                       : is_signed ? finish_sum_tile<false, true> : finish_sum_tile<false, false>;

@@ -68,7 +68,8 @@ class Learner {
     }
     std::vector<int8_t> nearest = round_nearest(), learned(nearest.size());
     for (int64_t r = 0; r < p_.rows; ++r)
-      for (int64_t k = 0; k < p_.length; ++k) learned[at(r, k)] = rounded(r, k, stretched(rows_[static_cast<size_t>(r)].v[static_cast<size_t>(k)]) >= 0.5F);
+      for (int64_t k = 0; k < p_.length; ++k)
+        learned[at(r, k)] = rounded(r, k, stretched(rows_[static_cast<size_t>(r)].v[static_cast<size_t>(k)]) >= 0.5F);
     std::vector<double> before = rounding_errors(p_, nearest), after = rounding_errors(p_, learned);
     for (int64_t r = 0; r < p_.rows; ++r)
       if (!(after[static_cast<size_t>(r)] < before[static_cast<size_t>(r)]))
@@ -91,14 +92,16 @@ class Learner {
     float limit = static_cast<float>(p_.largest);
     for (int64_t r = 0; r < p_.rows; ++r)
       for (int64_t k = 0; k < p_.length; ++k)
-        result[at(r, k)] = static_cast<int8_t>(std::clamp(std::nearbyint(p_.weights[at(r, k)] / p_.scales[r]), -limit, limit));
+        result[at(r, k)] =
+            static_cast<int8_t>(std::clamp(std::nearbyint(p_.weights[at(r, k)] / p_.scales[r]), -limit, limit));
     return result;
   }
 
   // V such that h(V) is the fraction: the weights as they are.
   Row start(int64_t r) const {
     size_t length = static_cast<size_t>(p_.length);
-    Row row{std::vector<float>(length), std::vector<float>(length), std::vector<float>(length), std::vector<float>(length)};
+    Row row{std::vector<float>(length), std::vector<float>(length), std::vector<float>(length),
+            std::vector<float>(length)};
     for (int64_t k = 0; k < p_.length; ++k) {
       float exact = p_.weights[at(r, k)] / p_.scales[r], fraction = exact - std::floor(exact);
       row.fraction[static_cast<size_t>(k)] = fraction;
@@ -134,7 +137,8 @@ class Learner {
     float done = (progress - static_cast<float>(warm_up)) / (1 - static_cast<float>(warm_up));
     float beta = beta_end + (beta_begin - beta_end) * 0.5F * (1 + std::cos(3.14159265F * std::clamp(done, 0.0F, 1.0F)));
     constexpr float keep1 = 0.9F, keep2 = 0.999F;
-    float correct1 = 1 - std::pow(keep1, static_cast<float>(step + 1)), correct2 = 1 - std::pow(keep2, static_cast<float>(step + 1));
+    float correct1 = 1 - std::pow(keep1, static_cast<float>(step + 1)),
+          correct2 = 1 - std::pow(keep2, static_cast<float>(step + 1));
     for (size_t k = 0; k < row.v.size(); ++k) {
       float sigmoid = 1 / (1 + std::exp(-row.v[k])), raw = sigmoid * (zeta - gamma) + gamma;
       float slope = raw > 0 && raw < 1 ? sigmoid * (1 - sigmoid) * (zeta - gamma) : 0;

@@ -11,8 +11,8 @@ namespace hone {
 /// the nearest number is not what keeps a layer's result. For each output channel it minimizes
 ///   E ||f(W x) - f(W~ x)||^2 + lambda sum (1 - |2 h(V) - 1|^beta),   W~ = s clip(floor(W / s) + h(V))
 /// (equations 21 to 25) over V with Adam, where h is a stretched sigmoid, f the Relu behind the layer if there is one,
-/// and beta goes from 20 to 2, which drives each h to 0 or 1. The error is counted in units of s and of the input's root
-/// mean square, so that one lambda suits all layers.
+/// and beta goes from 20 to 2, which drives each h to 0 or 1. The error is counted in units of s and of the input's
+/// root mean square, so that one lambda suits all layers.
 
 /// Rows of weights that meet the same inputs: one group of a convolution, or a matrix product.
 struct RoundingProblem {
@@ -32,8 +32,8 @@ struct RoundingOptions {
   uint64_t seed = 1;
 };
 
-/// The rounded weights, [rows, length]. A row whose error on all samples does not become smaller than that of rounding to
-/// the nearest keeps the latter. Deterministic, whatever the number of threads.
+/// The rounded weights, [rows, length]. A row whose error on all samples does not become smaller than that of rounding
+/// to the nearest keeps the latter. Deterministic, whatever the number of threads.
 std::vector<int8_t> learn_rounding(const RoundingProblem& problem, const RoundingOptions& options);
 
 /// Mean squared error of f(W~ x) over the samples, for each row, in units of its scale.

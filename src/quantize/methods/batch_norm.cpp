@@ -39,7 +39,8 @@ bool is_measurable(const Node& node) {
 
 void set_numbers(Graph& graph, Node* node, size_t input, const std::vector<float>& numbers) {
   const Value* old = node->input(input);
-  graph.set_input(node, input, graph.add_constant(old->name + "_measured", Tensor::of<float>(old->constant().dims(), numbers)));
+  graph.set_input(node, input,
+                  graph.add_constant(old->name + "_measured", Tensor::of<float>(old->constant().dims(), numbers)));
 }
 
 }  // namespace

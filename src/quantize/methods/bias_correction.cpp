@@ -114,7 +114,8 @@ int correct_biases(Graph& quantized, const Graph& exact, const MakeRunner& make_
   for (size_t t = 0; t < targets.size(); ++t) {
     const Target& target = targets[t];
     progress.update(static_cast<int64_t>(t));
-    std::vector<double> shift = channel_means(Probe(quantized, {target.output}, make_runner), samples, {target.axis})[0];
+    std::vector<double> shift =
+        channel_means(Probe(quantized, {target.output}, make_runner), samples, {target.axis})[0];
     size_t size = static_cast<size_t>(target.bias_node->input(target.bias_index)->constant().size());
     if (wanted[t].size() != size || shift.size() != size) continue;
     for (size_t c = 0; c < size; ++c) shift[c] -= wanted[t][c];

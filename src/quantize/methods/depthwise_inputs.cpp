@@ -16,7 +16,8 @@ constexpr double least_gain = 0.5;      // bits that an average channel must win
 
 bool is_depthwise(const Node& node) {
   const auto* conv = node.as<ops::Conv>();
-  return conv && conv->group > 1 && constant_f32(node.input(1)) && node.input(1)->constant().dim(1) == 1 && node.output()->shape().rank() == 4;
+  return conv && conv->group > 1 && constant_f32(node.input(1)) && node.input(1)->constant().dim(1) == 1 &&
+         node.output()->shape().rank() == 4;
 }
 
 std::vector<Node*> readers(const Value* value) {
@@ -57,7 +58,9 @@ Node* scalable_layer(const Graph& graph, Node* producer) {
   if (producer->is("Relu") || producer->is("LeakyRelu") || producer->is("Clip")) {
     if (!single(producer->input(0)) || !producer->input(0)->producer()) return nullptr;
     ops::FusedActivation clip;
-    if (producer->is("Clip") && !(ops::fusable_activation(*producer, clip) && clip.alpha == 0 && std::isfinite(clip.beta))) return nullptr;
+    if (producer->is("Clip") &&
+        !(ops::fusable_activation(*producer, clip) && clip.alpha == 0 && std::isfinite(clip.beta)))
+      return nullptr;
     layer = producer->input(0)->producer();
   }
   bool constant_bias = layer->inputs().size() < 3 || !layer->input(2) || constant_f32(layer->input(2));
@@ -77,13 +80,15 @@ void scale_blocks(Graph& graph, Node* node, size_t input, const std::vector<floa
 void scale_layer(Graph& graph, Node* layer, Node* producer, const std::vector<float>& factors, float largest) {
   scale_blocks(graph, layer, 1, factors, false);
   if (layer->inputs().size() > 2 && layer->input(2)) scale_blocks(graph, layer, 2, factors, false);
-  if (producer->is("Clip")) graph.set_input(producer, 2, graph.add_constant(producer->name + "_aligned/max", Tensor::scalar(largest)));
+  if (producer->is("Clip"))
+    graph.set_input(producer, 2, graph.add_constant(producer->name + "_aligned/max", Tensor::scalar(largest)));
 }
 
 void insert_product(Graph& graph, Value* value, const std::vector<float>& factors) {
   Value* constant = graph.add_constant(value->name + "_aligned/factor",
                                        Tensor::of<float>({1, static_cast<int64_t>(factors.size()), 1, 1}, factors));
-  Node* product = graph.insert_before(readers(value)[0], make_op("", "Mul"), {value, constant}, value->name + "_aligned");
+  Node* product =
+      graph.insert_before(readers(value)[0], make_op("", "Mul"), {value, constant}, value->name + "_aligned");
   graph.replace_uses_except(value, product->output(), product);
 }
 
@@ -96,8 +101,9 @@ std::map<std::string, int> depthwise_inputs(const Graph& graph) {
     const Value* value = node->input(0);
     const Node* producer = value->producer();
     ops::FusedActivation activation;
-    bool layer = producer && (producer->is("Conv") || (ops::fusable_activation(*producer, activation) && producer->input(0)->producer() &&
-                                                       producer->input(0)->producer()->is("Conv")));
+    bool layer = producer && (producer->is("Conv") ||
+                              (ops::fusable_activation(*producer, activation) && producer->input(0)->producer() &&
+                               producer->input(0)->producer()->is("Conv")));
     if (layer && readers(value).size() == graph.use_count(value)) result[value->name] = 1;
   }
   return result;

@@ -7,8 +7,8 @@
 
 namespace hone {
 
-/// A scale of its own for each channel in front of depthwise convolutions, as NNCF and POT give their inputs, in a graph
-/// whose tensors have one scale each: the channels are brought to one magnitude, and the weights of the depthwise
+/// A scale of its own for each channel in front of depthwise convolutions, as NNCF and POT give their inputs, in a
+/// graph whose tensors have one scale each: the channels are brought to one magnitude, and the weights of the depthwise
 /// convolution, which have a scale for each channel anyway, take the factors back:
 ///   dw(x, w) = dw(m x, w / m),   m_c = max_c' |x_c'| / max |x_c|
 /// Behind a convolution, alone or with Relu, m goes into its weights (f(m x) = m f(x)); behind Clip(0, b) as well, with

@@ -42,7 +42,8 @@ bool has_only_use(const Graph& graph, const Value* value) {
 }
 
 bool is_homogeneous(const Node& node) {
-  for (const char* type : {"Relu", "LeakyRelu", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "Identity"})
+  for (const char* type :
+       {"Relu", "LeakyRelu", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "Identity"})
     if (node.is(type)) return node.outputs().size() == 1;
   return node.is("PRelu") && node.input(1)->is_constant();
 }
@@ -58,7 +59,8 @@ std::optional<Pair> pair_behind(const Graph& graph, Node* first) {
       continue;
     }
     bool same_rank = first->output()->shape().rank() == next->input(0)->shape().rank();
-    if (!is_layer_type(*next) || !constant_f32(next->input(1)) || !is_scalable(*next, true) || !same_rank) return std::nullopt;
+    if (!is_layer_type(*next) || !constant_f32(next->input(1)) || !is_scalable(*next, true) || !same_rank)
+      return std::nullopt;
     return Pair{first, next, output_channels(*first)};
   }
   return std::nullopt;
@@ -84,7 +86,8 @@ void each_input_weight(const Node& node, size_t c, Visit visit) {
   size_t outputs = static_cast<size_t>(w.dim(0)), per_output = static_cast<size_t>(w.size()) / outputs;
   if (const auto* gemm = node.as<ops::Gemm>()) {
     size_t columns = static_cast<size_t>(w.dim(1));
-    for (size_t i = 0; i < (gemm->transB ? outputs : columns); ++i) visit(gemm->transB ? i * columns + c : c * columns + i);
+    for (size_t i = 0; i < (gemm->transB ? outputs : columns); ++i)
+      visit(gemm->transB ? i * columns + c : c * columns + i);
     return;
   }
   const auto* conv = node.as<ops::Conv>();
@@ -116,7 +119,8 @@ float* own_weights(Graph& graph, Node* node, size_t input) {
 
 // Scales one pair; returns the largest change of a scale.
 double equalize_pair(Graph& graph, const Pair& pair, std::vector<double>& total) {
-  const float *a = pair.first->input(1)->constant().data<float>().data(), *b = pair.second->input(1)->constant().data<float>().data();
+  const float *a = pair.first->input(1)->constant().data<float>().data(),
+              *b = pair.second->input(1)->constant().data<float>().data();
   std::vector<double> scales(pair.channels, 1);
   double change = 0;
   for (size_t c = 0; c < pair.channels; ++c) {
@@ -151,7 +155,8 @@ bool has_channel_bias(const Pair& pair) {
 int equalize(Graph& graph) {
   std::vector<Pair> pairs;
   for (Node* layer : constant_layers(graph))
-    if (auto pair = pair_behind(graph, layer); pair && input_channels(*pair->second) == pair->channels && has_channel_bias(*pair))
+    if (auto pair = pair_behind(graph, layer);
+        pair && input_channels(*pair->second) == pair->channels && has_channel_bias(*pair))
       pairs.push_back(*pair);
   std::vector<std::vector<double>> totals;
   for (const Pair& pair : pairs) totals.emplace_back(pair.channels, 1);

@@ -16,13 +16,15 @@ bool is_transposed(const Node& layer) {
   return gemm && gemm->transB;
 }
 
-// Visits the elements of the window of one output position: visit(channel, tap, offset of the element or -1 for padding).
+// Visits the elements of the window of one output position: visit(channel, tap, offset of the element or -1 for
+// padding).
 class Windows {
  public:
   Windows(const Node& layer, const Dims& input, const Dims& kernel)
       : spatial_(input.begin() + 2, input.end()),
         window_(ops::resolve_window(layer.place(), ops::window_attributes(*layer.as<ops::Conv>()), spatial_, kernel)) {
-    for (size_t axis = 0; axis < spatial_.size(); ++axis) outputs_.push_back(ops::output_size(window_, axis, spatial_[axis]));
+    for (size_t axis = 0; axis < spatial_.size(); ++axis)
+      outputs_.push_back(ops::output_size(window_, axis, spatial_[axis]));
   }
   int64_t positions() const { return element_count(outputs_); }
   // Offsets within one channel of the taps of output position `index`, -1 for padding.
@@ -37,7 +39,8 @@ class Windows {
       std::vector<int64_t> next;
       for (int64_t offset : offsets)
         for (int64_t tap = 0; tap < window_.kernel[axis]; ++tap) {
-          int64_t at = position[axis] * window_.strides[axis] - window_.pads_begin[axis] + tap * window_.dilations[axis];
+          int64_t at =
+              position[axis] * window_.strides[axis] - window_.pads_begin[axis] + tap * window_.dilations[axis];
           bool inside = offset >= 0 && at >= 0 && at < spatial_[axis];
           next.push_back(inside ? offset * spatial_[axis] + at : -1);
         }

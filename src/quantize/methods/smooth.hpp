@@ -13,8 +13,8 @@ namespace hone {
 ///   Y = (X diag(1/s)) (diag(s) W),   s_j = max|X_j|^alpha / max|W_j|^(1 - alpha)   (equations 3 and 4)
 /// part of that range moves into the weights, which have a scale of their own for each output.
 
-/// The values that can be smoothed, with their channel axis: results of a LayerNormalization, into which 1/s disappears,
-/// that only matrix products (MatMul and Gemm with constant weights) use. These share s.
+/// The values that can be smoothed, with their channel axis: results of a LayerNormalization, into which 1/s
+/// disappears, that only matrix products (MatMul and Gemm with constant weights) use. These share s.
 std::map<std::string, int> smoothable_inputs(const Graph& graph);
 
 /// Smooths them. `magnitudes` has the largest magnitude of each of their channels. Returns the number of products.

@@ -56,8 +56,8 @@ std::vector<float> head_scores(const DetectorHead& head, const RawOutputs& raw) 
   return scores;
 }
 
-std::vector<DecodedBox> decode_detections(const DetectorHead& head, const std::vector<Anchor>& anchors, const RawOutputs& raw,
-                                          const DetectorOptions& options) {
+std::vector<DecodedBox> decode_detections(const DetectorHead& head, const std::vector<Anchor>& anchors,
+                                          const RawOutputs& raw, const DetectorOptions& options) {
   auto classes = static_cast<size_t>(head.classes);
   std::vector<size_t> candidates = best_anchors(head, raw, anchors.size(), static_cast<size_t>(options.candidates));
   std::vector<float> scores(candidates.size() * classes);
@@ -73,8 +73,9 @@ std::vector<DecodedBox> decode_detections(const DetectorHead& head, const std::v
     std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return score(a) > score(b); });
     for (size_t k : order) {
       if (kept.size() >= static_cast<size_t>(options.max_per_class)) break;
-      bool hidden = std::any_of(kept.begin(), kept.end(),
-                                [&](size_t better) { return iou(boxes[better], boxes[k]) > static_cast<float>(options.nms_iou); });
+      bool hidden = std::any_of(kept.begin(), kept.end(), [&](size_t better) {
+        return iou(boxes[better], boxes[k]) > static_cast<float>(options.nms_iou);
+      });
       if (hidden) continue;
       kept.push_back(k);
       found.push_back({static_cast<int>(c), score(k), boxes[k]});

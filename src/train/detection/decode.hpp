@@ -30,13 +30,14 @@ struct RawOutputs {
 /// Scores [anchors, classes] in 0..1.
 std::vector<float> head_scores(const DetectorHead& head, const RawOutputs& raw);
 /// What the shipped graph computes, in plain code: the detections of an image by class, the best first.
-std::vector<DecodedBox> decode_detections(const DetectorHead& head, const std::vector<Anchor>& anchors, const RawOutputs& raw,
-                                          const DetectorOptions& options);
+std::vector<DecodedBox> decode_detections(const DetectorHead& head, const std::vector<Anchor>& anchors,
+                                          const RawOutputs& raw, const DetectorOptions& options);
 
 /// The form that ships: a copy of a trained detector (see DetectorHead) that takes decoded images of any size
-/// (attach_preprocess: stretched to the network's size), with decoding and suppression as standard ONNX nodes. The one output is
-/// `detections` f32 [M, 7]: image, class, score, left, top, right, bottom, in pixels of the image given and clipped to it; by
-/// image, class and falling score. Metadata `hone.task` is "detection". Throws Error for a graph that is no such detector.
+/// (attach_preprocess: stretched to the network's size), with decoding and suppression as standard ONNX nodes. The one
+/// output is `detections` f32 [M, 7]: image, class, score, left, top, right, bottom, in pixels of the image given and
+/// clipped to it; by image, class and falling score. Metadata `hone.task` is "detection". Throws Error for a graph that
+/// is no such detector.
 Graph finish_detector(const Graph& trained, const Preprocess& preprocess, const DetectorOptions& options = {});
 
 }  // namespace hone

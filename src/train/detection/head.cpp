@@ -78,7 +78,8 @@ const char* name_of(HeadKind kind) {
 
 int64_t DetectorHead::anchor_count() const {
   int64_t count = 0;
-  for (const HeadLevel& level : levels) count += level.height * level.width * static_cast<int64_t>(level.anchors.size());
+  for (const HeadLevel& level : levels)
+    count += level.height * level.width * static_cast<int64_t>(level.anchors.size());
   return count;
 }
 
@@ -87,7 +88,9 @@ DetectorHead DetectorHead::resized(int64_t to_height, int64_t to_width) const {
   result.height = to_height, result.width = to_width;
   if (to_height == height && to_width == width) return result;
   for (HeadLevel& level : result.levels) {
-    auto cells = [&](int64_t pixels) { return static_cast<int64_t>(std::ceil(static_cast<double>(pixels) / level.step)); };
+    auto cells = [&](int64_t pixels) {
+      return static_cast<int64_t>(std::ceil(static_cast<double>(pixels) / level.step));
+    };
     if (cells(height) != level.height || cells(width) != level.width)
       throw Error("detector", fmt::format("its level of {} x {} cells has no fixed step", level.height, level.width),
                   "train it at one size");
@@ -97,7 +100,8 @@ DetectorHead DetectorHead::resized(int64_t to_height, int64_t to_width) const {
 }
 
 std::string to_string(const DetectorHead& head) {
-  std::string text = fmt::format("kind={};classes={};input={}x{}", name_of(head.kind), head.classes, head.height, head.width);
+  std::string text =
+      fmt::format("kind={};classes={};input={}x{}", name_of(head.kind), head.classes, head.height, head.width);
   for (const HeadLevel& level : head.levels) {
     text += fmt::format(";level={}x{}:{}:", level.height, level.width, level.step);
     for (size_t i = 0; i < level.anchors.size(); ++i)
@@ -111,7 +115,8 @@ DetectorHead parse_detector_head(const std::string& text) {
   bool known = false;
   for (std::string_view part : split(text, ';')) {
     size_t equals = part.find('=');
-    std::string_view key = part.substr(0, equals), value = equals == std::string_view::npos ? "" : part.substr(equals + 1);
+    std::string_view key = part.substr(0, equals),
+                     value = equals == std::string_view::npos ? "" : part.substr(equals + 1);
     if (key == "kind") {
       for (HeadKind kind : kinds)
         if (value == name_of(kind)) head.kind = kind, known = true;
@@ -124,7 +129,8 @@ DetectorHead parse_detector_head(const std::string& text) {
       head.levels.push_back(parse_level(value));
     }
   }
-  if (!known || head.levels.empty() || head.classes < 1 || head.height < 1) fail(fmt::format("'{}' is no description of one", text));
+  if (!known || head.levels.empty() || head.classes < 1 || head.height < 1)
+    fail(fmt::format("'{}' is no description of one", text));
   return head;
 }
 
@@ -133,7 +139,8 @@ void set_detector_head(Graph& graph, const DetectorHead& head) { graph.metadata[
 DetectorHead detector_head(const Graph& graph) {
   auto it = graph.metadata.find(head_key);
   if (it == graph.metadata.end())
-    throw Error("model '" + graph.name + "'", "says nothing about its head, so it is no detector that can be trained here",
+    throw Error("model '" + graph.name + "'",
+                "says nothing about its head, so it is no detector that can be trained here",
                 "start from one of the templates for detection");
   DetectorHead head = parse_detector_head(it->second);
   size_t wanted = head.kind == HeadKind::yolox ? 3 : 2;
@@ -158,8 +165,8 @@ std::vector<Anchor> anchors_of(const DetectorHead& head) {
     for (int64_t row = 0; row < level.height; ++row)
       for (int64_t column = 0; column < level.width; ++column)
         for (const auto& [width, height] : level.anchors)
-          anchors.push_back({(static_cast<float>(column) + 0.5f) * level.step, (static_cast<float>(row) + 0.5f) * level.step,
-                             width, height});
+          anchors.push_back({(static_cast<float>(column) + 0.5f) * level.step,
+                             (static_cast<float>(row) + 0.5f) * level.step, width, height});
   return anchors;
 }
 
@@ -181,8 +188,9 @@ Corners decode_box(HeadKind kind, const Anchor& a, const float* raw) {
 std::array<float, 4> encode_box(HeadKind kind, const Anchor& a, const Corners& box) {
   auto [center, size] = box_variances(kind);
   auto log_ratio = [](float side, float anchor) { return std::log(std::max(side, 1e-3f) / anchor); };
-  return {((box.left + box.right) / 2 - a.x) / (center * a.width), ((box.top + box.bottom) / 2 - a.y) / (center * a.height),
-          log_ratio(box.width(), a.width) / size, log_ratio(box.height(), a.height) / size};
+  return {((box.left + box.right) / 2 - a.x) / (center * a.width),
+          ((box.top + box.bottom) / 2 - a.y) / (center * a.height), log_ratio(box.width(), a.width) / size,
+          log_ratio(box.height(), a.height) / size};
 }
 
 }  // namespace hone

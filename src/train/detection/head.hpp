@@ -26,15 +26,18 @@ struct Anchor {
   Corners corners() const { return {x - width / 2, y - height / 2, x + width / 2, y + height / 2}; }
 };
 
-/// The families of heads. Outputs are `class_logits` f32 [N, anchors, columns] and `boxes` f32 [N, anchors, 4]; anchors are
-/// ordered by level, row, column, anchor of the cell. With an anchor (x, y, w, h) and raw regression r:
+/// The families of heads. Outputs are `class_logits` f32 [N, anchors, columns] and `boxes` f32 [N, anchors, 4]; anchors
+/// are ordered by level, row, column, anchor of the cell. With an anchor (x, y, w, h) and raw regression r:
 enum class HeadKind {
-  /// Liu et al. 2016: softmax over background (column 0) and classes; center x + 0.1 r0 w, y + 0.1 r1 h, sides w e^(0.2 r2),
+  /// Liu et al. 2016: softmax over background (column 0) and classes; center x + 0.1 r0 w, y + 0.1 r1 h, sides w e^(0.2
+  /// r2),
   /// h e^(0.2 r3).
   ssd,
-  /// Zhang et al. 2020 with the distances of FCOS: one sigmoid a class; left x - w/2 e^r0, top y - h/2 e^r1, right, bottom.
+  /// Zhang et al. 2020 with the distances of FCOS: one sigmoid a class; left x - w/2 e^r0, top y - h/2 e^r1, right,
+  /// bottom.
   atss,
-  /// Ge et al. 2021: sigmoid of the class times sigmoid of `objectness` f32 [N, anchors, 1]; center x + r0 w, y + r1 h, sides
+  /// Ge et al. 2021: sigmoid of the class times sigmoid of `objectness` f32 [N, anchors, 1]; center x + r0 w, y + r1 h,
+  /// sides
   /// w e^r2, h e^r3.
   yolox
 };
@@ -56,7 +59,8 @@ struct DetectorHead {
 
   int64_t columns() const { return classes + (kind == HeadKind::ssd ? 1 : 0); }
   int64_t anchor_count() const;
-  /// The same head on an input of another size. Throws Error when a level's step does not say how many cells it has then.
+  /// The same head on an input of another size. Throws Error when a level's step does not say how many cells it has
+  /// then.
   DetectorHead resized(int64_t to_height, int64_t to_width) const;
 };
 

@@ -19,7 +19,9 @@ struct Positives {
   int64_t count() const { return static_cast<int64_t>(rows.size()); }
 };
 
-at::Tensor tensor_of(const std::vector<int64_t>& values) { return at::tensor(at::ArrayRef<int64_t>(values), at::kLong); }
+at::Tensor tensor_of(const std::vector<int64_t>& values) {
+  return at::tensor(at::ArrayRef<int64_t>(values), at::kLong);
+}
 
 Positives positives_of(const LossInput& input) {
   Positives result;
@@ -37,7 +39,9 @@ Positives positives_of(const LossInput& input) {
   return result;
 }
 
-at::Tensor target_boxes(const Positives& positives) { return at::tensor(at::ArrayRef<float>(positives.boxes)).reshape({-1, 4}); }
+at::Tensor target_boxes(const Positives& positives) {
+  return at::tensor(at::ArrayRef<float>(positives.boxes)).reshape({-1, 4});
+}
 
 at::Tensor flat(const at::Tensor& output) { return output.reshape({-1, output.size(2)}); }
 
@@ -52,7 +56,8 @@ at::Tensor row_weights(const LossInput& input) {
   for (size_t image = 0; image < input.assignments.size(); ++image)
     for (int64_t a = 0; a < anchors; ++a) {
       if (input.assignments[image][static_cast<size_t>(a)] != assigned_nothing) continue;
-      if (!weights.defined()) weights = at::ones({static_cast<int64_t>(input.assignments.size()) * anchors, 1}, at::kFloat);
+      if (!weights.defined())
+        weights = at::ones({static_cast<int64_t>(input.assignments.size()) * anchors, 1}, at::kFloat);
       weights.data_ptr<float>()[static_cast<int64_t>(image) * anchors + a] = 0;
     }
   return weights;
@@ -72,7 +77,8 @@ void mine(const LossInput& input, const at::Tensor& logits, size_t image, std::v
     for (int64_t c = 0; c < columns; ++c) sum += std::exp(x[c] - largest);
     losses.emplace_back(x[0] - largest - std::log(sum), row);  // the most wrong first
   }
-  auto wanted = std::min<size_t>(losses.size(), static_cast<size_t>(std::max(negatives_each * positives, least_negatives)));
+  auto wanted =
+      std::min<size_t>(losses.size(), static_cast<size_t>(std::max(negatives_each * positives, least_negatives)));
   std::partial_sort(losses.begin(), losses.begin() + static_cast<std::ptrdiff_t>(wanted), losses.end());
   for (size_t i = 0; i < wanted; ++i) rows.push_back(losses[i].second);
 }
@@ -83,7 +89,8 @@ at::Tensor encoded(const LossInput& input, const Positives& positives) {
   for (size_t i = 0; i < positives.rows.size(); ++i) {
     const float* a = table + 4 * (positives.rows[i] % input.anchors.size(0));
     const float* b = &positives.boxes[4 * i];
-    for (float value : encode_box(input.head.kind, {a[0], a[1], a[2], a[3]}, {b[0], b[1], b[2], b[3]})) values.push_back(value);
+    for (float value : encode_box(input.head.kind, {a[0], a[1], a[2], a[3]}, {b[0], b[1], b[2], b[3]}))
+      values.push_back(value);
   }
   return at::tensor(at::ArrayRef<float>(values)).reshape({-1, 4});
 }
@@ -123,9 +130,11 @@ at::Tensor ssd_loss(const LossInput& input) {
   for (size_t image = 0; image < input.assignments.size(); ++image) mine(input, values, image, rows);
   int64_t negatives = static_cast<int64_t>(rows.size()) - positives.count();
   targets.resize(rows.size(), 0);
-  at::Tensor sum = at::cross_entropy_loss(logits.index_select(0, tensor_of(rows)), tensor_of(targets), {}, at::Reduction::Sum);
+  at::Tensor sum =
+      at::cross_entropy_loss(logits.index_select(0, tensor_of(rows)), tensor_of(targets), {}, at::Reduction::Sum);
   if (positives.count() > 0)
-    sum = sum + at::smooth_l1_loss(flat(input.boxes).index_select(0, tensor_of(positives.rows)), encoded(input, positives), at::Reduction::Sum);
+    sum = sum + at::smooth_l1_loss(flat(input.boxes).index_select(0, tensor_of(positives.rows)),
+                                   encoded(input, positives), at::Reduction::Sum);
   Counts counts(input, positives.count(), negatives);
   return sum * (counts.images / std::max({1.0, counts.positives, counts.negatives / negatives_each}));
 }
@@ -162,7 +171,8 @@ at::Tensor yolox_loss(const LossInput& input) {
     at::Tensor targets = at::zeros_like(logits.detach());
     targets.scatter_(1, tensor_of(positives.labels).unsqueeze(1), overlap.detach().unsqueeze(1));
     present.index_fill_(0, rows, 1);
-    sum = at::binary_cross_entropy_with_logits(logits, targets, {}, {}, at::Reduction::Sum) + box_weight * (1 - overlap * overlap).sum();
+    sum = at::binary_cross_entropy_with_logits(logits, targets, {}, {}, at::Reduction::Sum) +
+          box_weight * (1 - overlap * overlap).sum();
   }
   c10::optional<at::Tensor> weights;
   if (at::Tensor counted = row_weights(input); counted.defined()) weights = counted;

@@ -22,7 +22,8 @@ Overlap overlap_of(const at::Tensor& a, const at::Tensor& b) {
 
 }  // namespace
 
-at::Tensor quality_focal_loss(const at::Tensor& logits, const at::Tensor& targets, const at::Tensor& weights, double beta) {
+at::Tensor quality_focal_loss(const at::Tensor& logits, const at::Tensor& targets, const at::Tensor& weights,
+                              double beta) {
   at::Tensor focus = (targets - logits.sigmoid()).abs().pow(beta);
   at::Tensor loss = focus * at::binary_cross_entropy_with_logits(logits, targets, {}, {}, at::Reduction::None);
   return weights.defined() ? (loss * weights).sum() : loss.sum();

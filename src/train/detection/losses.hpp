@@ -4,10 +4,12 @@
 
 namespace hone {
 
-/// Sum of the quality focal loss (Li et al. 2020, equation 2): |y - p|^beta * BCE(p, y) with p = sigmoid(logits) and targets y
-/// in 0..1, the IoU of the predicted box for the object's class and 0 elsewhere. With y in {0, 1} and beta 2 it is focal loss
-/// (Lin et al. 2017) without its alpha. `weights` (same shape, may be undefined) multiplies the elements.
-at::Tensor quality_focal_loss(const at::Tensor& logits, const at::Tensor& targets, const at::Tensor& weights, double beta = 2);
+/// Sum of the quality focal loss (Li et al. 2020, equation 2): |y - p|^beta * BCE(p, y) with p = sigmoid(logits) and
+/// targets y in 0..1, the IoU of the predicted box for the object's class and 0 elsewhere. With y in {0, 1} and beta 2
+/// it is focal loss (Lin et al. 2017) without its alpha. `weights` (same shape, may be undefined) multiplies the
+/// elements.
+at::Tensor quality_focal_loss(const at::Tensor& logits, const at::Tensor& targets, const at::Tensor& weights,
+                              double beta = 2);
 
 /// IoU of boxes [n, 4] as left, top, right, bottom.
 at::Tensor paired_iou(const at::Tensor& a, const at::Tensor& b);

@@ -50,8 +50,8 @@ double adaptive_threshold(const std::vector<float>& overlaps) {
 MatchObjects match_objects(const std::vector<Annotation>& objects) {
   MatchObjects result;
   for (const Annotation& object : objects) {
-    Corners box{static_cast<float>(object.box.x), static_cast<float>(object.box.y), static_cast<float>(object.box.right()),
-                static_cast<float>(object.box.bottom())};
+    Corners box{static_cast<float>(object.box.x), static_cast<float>(object.box.y),
+                static_cast<float>(object.box.right()), static_cast<float>(object.box.bottom())};
     if (object.crowd || object.difficult) {
       result.ignored.push_back(box);
     } else {
@@ -84,8 +84,8 @@ Assignment match_ssd(std::span<const Anchor> anchors, const MatchObjects& object
       float overlap = iou(anchors[i].corners(), objects.boxes[g]);
       if (overlap > best[i]) best[i] = overlap, assignment[i] = static_cast<int32_t>(g);
       // Each favorite belongs to one object: objects come in their order, each with the best anchor that is left.
-      bool taken = overlap > most && std::find(favorite.begin(), favorite.begin() + static_cast<std::ptrdiff_t>(g), i) !=
-                                         favorite.begin() + static_cast<std::ptrdiff_t>(g);
+      bool taken = overlap > most && std::find(favorite.begin(), favorite.begin() + static_cast<std::ptrdiff_t>(g),
+                                               i) != favorite.begin() + static_cast<std::ptrdiff_t>(g);
       if (overlap > most && !taken) most = overlap, favorite[g] = i;
     }
   }
@@ -95,7 +95,8 @@ Assignment match_ssd(std::span<const Anchor> anchors, const MatchObjects& object
   return assignment;
 }
 
-Assignment match_atss(const DetectorHead& head, std::span<const Anchor> anchors, const MatchObjects& objects, int nearest) {
+Assignment match_atss(const DetectorHead& head, std::span<const Anchor> anchors, const MatchObjects& objects,
+                      int nearest) {
   Assignment assignment(anchors.size(), assigned_background);
   std::vector<float> best(anchors.size(), -1);
   std::vector<size_t> candidates;

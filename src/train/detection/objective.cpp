@@ -15,7 +15,8 @@ void check_objects(const Dataset& set, int64_t classes) {
   for (const Sample& sample : set.samples)
     for (const Annotation& object : sample.objects)
       if (object.label < 0 || object.label >= classes)
-        throw Error(sample.path.string(), fmt::format("an object has label {}, the data has classes 0 to {}", object.label, classes - 1));
+        throw Error(sample.path.string(),
+                    fmt::format("an object has label {}, the data has classes 0 to {}", object.label, classes - 1));
 }
 
 void check_data(const Splits& data, const DetectorHead& head) {
@@ -26,7 +27,8 @@ void check_data(const Splits& data, const DetectorHead& head) {
   check_objects(data.train, classes);
   check_objects(data.validation, classes);
   bool any = std::any_of(data.train.samples.begin(), data.train.samples.end(), [](const Sample& sample) {
-    return std::any_of(sample.objects.begin(), sample.objects.end(), [](const Annotation& o) { return !o.crowd && !o.difficult; });
+    return std::any_of(sample.objects.begin(), sample.objects.end(),
+                       [](const Annotation& o) { return !o.crowd && !o.difficult; });
   });
   if (!any)
     throw Error("training data", fmt::format("none of the {} images has an object to learn", data.train.samples.size()),
@@ -38,11 +40,14 @@ void check_sizes(const DetectorHead& head, const TrainOptions& options, const Sc
   constexpr int multiple = 32;
   if (head.kind == HeadKind::ssd) return;
   if (options.start_size < 1)
-    throw Error("training options", fmt::format("start_size is {}, which gives sizes that are no multiples of {}", options.start_size, multiple),
-                "leave it at 1 for a detector with a feature pyramid");
+    throw Error(
+        "training options",
+        fmt::format("start_size is {}, which gives sizes that are no multiples of {}", options.start_size, multiple),
+        "leave it at 1 for a detector with a feature pyramid");
   for (const ImageSize& size : scene.sizes)
     if (size.height % multiple || size.width % multiple)
-      throw Error("training options", fmt::format("the size {} x {} is no multiple of {}", size.height, size.width, multiple));
+      throw Error("training options",
+                  fmt::format("the size {} x {} is no multiple of {}", size.height, size.width, multiple));
 }
 
 /// What a network says of one image, for SimOTA.
@@ -93,7 +98,8 @@ DetectionObjective::DetectionObjective(const Graph& model, const Splits& data, c
   if (!(detection.plain_end >= 0 && detection.plain_end <= 1))
     throw Error("training options", fmt::format("plain_end is {}, expected 0 to 1", detection.plain_end));
   if (detection.scene.fit != Fit::stretch)
-    throw Error("training options", "the images are letterboxed, the shipped detector stretches them", "use Fit::stretch");
+    throw Error("training options", "the images are letterboxed, the shipped detector stretches them",
+                "use Fit::stretch");
   validate(detection.scene);
   check_data(data, head_);
   plain_ = detection.plain_end >= 1;
@@ -117,12 +123,16 @@ bool DetectionObjective::start_epoch(double done) {
 
 std::string DetectionObjective::describe() const {
   const SceneOptions& s = options_.scene;
-  std::string text = fmt::format("plain_end={}\nfit={}\nflip={}\ncrop={}\nexpand={}\nmax_expand={}\nscale={} to {}\n", options_.plain_end,
-                                 static_cast<int>(s.fit), s.flip, s.crop, s.expand, s.max_expand, s.min_scale, s.max_scale);
-  text += fmt::format("brightness={}\ncontrast={}\nsaturation={}\nhue={}\nmosaic={}\nmix_up={}\ncopy_paste={}\nmin_visible={}\nmin_side={}\n",
-                      s.brightness, s.contrast, s.saturation, s.hue, s.mosaic, s.mix_up, s.copy_paste, s.min_visible, s.min_side);
+  std::string text = fmt::format("plain_end={}\nfit={}\nflip={}\ncrop={}\nexpand={}\nmax_expand={}\nscale={} to {}\n",
+                                 options_.plain_end, static_cast<int>(s.fit), s.flip, s.crop, s.expand, s.max_expand,
+                                 s.min_scale, s.max_scale);
+  text += fmt::format(
+      "brightness={}\ncontrast={}\nsaturation={}\nhue={}\nmosaic={}\nmix_up={}\ncopy_paste={}\nmin_visible={}\nmin_"
+      "side={}\n",
+      s.brightness, s.contrast, s.saturation, s.hue, s.mosaic, s.mix_up, s.copy_paste, s.min_visible, s.min_side);
   for (const ImageSize& size : s.sizes) text += fmt::format("size={}x{}\n", size.height, size.width);
-  return text + fmt::format("nms_iou={}\nscore_threshold={}\n", options_.decoding.nms_iou, options_.decoding.score_threshold);
+  return text +
+         fmt::format("nms_iou={}\nscore_threshold={}\n", options_.decoding.nms_iou, options_.decoding.score_threshold);
 }
 
 const DetectionObjective::Sized& DetectionObjective::sized(ImageSize size, int64_t anchors) const {
@@ -137,13 +147,15 @@ const DetectionObjective::Sized& DetectionObjective::sized(ImageSize size, int64
     entry = std::make_unique<Sized>(std::move(made));
   }
   if (static_cast<int64_t>(entry->anchors.size()) != anchors)
-    throw Error("detector", fmt::format("gives {} rows for {} x {} pixels, its head describes {}", anchors, size.height, size.width,
-                                        entry->anchors.size()), "train it at the size it was built for");
+    throw Error("detector",
+                fmt::format("gives {} rows for {} x {} pixels, its head describes {}", anchors, size.height, size.width,
+                            entry->anchors.size()),
+                "train it at the size it was built for");
   return *entry;
 }
 
-at::Tensor DetectionObjective::loss(const std::vector<at::Tensor>& outputs, const Batch& batch, int64_t first, int64_t last,
-                                    ImageSize size, PartSum& parts, double&) const {
+at::Tensor DetectionObjective::loss(const std::vector<at::Tensor>& outputs, const Batch& batch, int64_t first,
+                                    int64_t last, ImageSize size, PartSum& parts, double&) const {
   const Sized& sized = this->sized(size, outputs[0].size(1));
   std::vector<at::Tensor> values = detached(outputs);
   std::vector<MatchObjects> objects;
@@ -159,7 +171,8 @@ at::Tensor DetectionObjective::loss(const std::vector<at::Tensor>& outputs, cons
       assignments.push_back(match_sim_ota(sized.anchors, wanted, costs.predictions()));
     }
   }
-  LossInput input{sized.head, sized.table, outputs[0], outputs[1], outputs.size() > 2 ? outputs[2] : at::Tensor(), objects, assignments, parts};
+  LossInput input{sized.head, sized.table, outputs[0], outputs[1], outputs.size() > 2 ? outputs[2] : at::Tensor(),
+                  objects,    assignments, parts};
   switch (head_.kind) {
     case HeadKind::ssd: return ssd_loss(input);
     case HeadKind::atss: return atss_loss(input);
@@ -173,7 +186,8 @@ void DetectionObjective::begin_validation() {
   seen_.clear();
 }
 
-double DetectionObjective::add(const std::vector<at::Tensor>& outputs, const Batch& batch, int64_t first, int64_t last, ImageSize size) {
+double DetectionObjective::add(const std::vector<at::Tensor>& outputs, const Batch& batch, int64_t first, int64_t last,
+                               ImageSize size) {
   double unused = 0;
   double total = loss(outputs, batch, first, last, size, PartSum::alone(), unused).item<float>();
   const Sized& sized = this->sized(size, outputs[0].size(1));
@@ -183,7 +197,8 @@ double DetectionObjective::add(const std::vector<at::Tensor>& outputs, const Bat
     int index = batch.indices[place];
     const Sample& sample = data_.validation.samples[static_cast<size_t>(index)];
     const std::optional<Placement>& placement = batch.placements[place];
-    std::vector<DecodedBox> boxes = decode_detections(sized.head, sized.anchors, raw_of(values, i - first), options_.decoding);
+    std::vector<DecodedBox> boxes =
+        decode_detections(sized.head, sized.anchors, raw_of(values, i - first), options_.decoding);
     std::lock_guard lock(mutex_);
     if (!seen_.insert(index).second) continue;
     for (const DecodedBox& one : boxes) {
@@ -199,11 +214,13 @@ double DetectionObjective::add(const std::vector<at::Tensor>& outputs, const Bat
 
 double DetectionObjective::metric() {
   // In the order of images, so that equal scores do not depend on which thread was first.
-  std::stable_sort(found_.begin(), found_.end(), [](const Detection& a, const Detection& b) { return a.image < b.image; });
+  std::stable_sort(found_.begin(), found_.end(),
+                   [](const Detection& a, const Detection& b) { return a.image < b.image; });
   Dataset truth;
   truth.classes = data_.validation.classes;
   truth.samples.resize(data_.validation.samples.size());
-  for (int index : seen_) truth.samples[static_cast<size_t>(index)].objects = data_.validation.samples[static_cast<size_t>(index)].objects;
+  for (int index : seen_)
+    truth.samples[static_cast<size_t>(index)].objects = data_.validation.samples[static_cast<size_t>(index)].objects;
   return std::max(0.0, voc_scores(truth, found_).map_area);
 }
 

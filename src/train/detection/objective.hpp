@@ -15,16 +15,19 @@ namespace hone {
 /// Detection as a task of the training loop; see train_detector().
 class DetectionObjective : public Objective {
  public:
-  DetectionObjective(const Graph& model, const Splits& data, const TrainOptions& options, const DetectionOptions& detection);
+  DetectionObjective(const Graph& model, const Splits& data, const TrainOptions& options,
+                     const DetectionOptions& detection);
 
   Graph training_graph(const Graph& model) const override;
   void configure(LoaderOptions& loader, bool training) const override;
   bool start_epoch(double done) override;
   std::string describe() const override;
-  at::Tensor loss(const std::vector<at::Tensor>& outputs, const Batch& batch, int64_t first, int64_t last, ImageSize size, PartSum& parts, double& metric_sum) const override;
+  at::Tensor loss(const std::vector<at::Tensor>& outputs, const Batch& batch, int64_t first, int64_t last,
+                  ImageSize size, PartSum& parts, double& metric_sum) const override;
   bool has_training_metric() const override { return false; }
   void begin_validation() override;
-  double add(const std::vector<at::Tensor>& outputs, const Batch& batch, int64_t first, int64_t last, ImageSize size) override;
+  double add(const std::vector<at::Tensor>& outputs, const Batch& batch, int64_t first, int64_t last,
+             ImageSize size) override;
   double metric() override;
   const char* metric_name() const override { return "mAP50"; }
 
@@ -50,8 +53,8 @@ class DetectionObjective : public Objective {
   std::set<int> seen_;  ///< validation samples that were shown; a replacement for an unreadable one counts once
 };
 
-/// The loss of some images: raw outputs [images, anchors, ...], one assignment an image, summed over images. Objects are
-/// counted over all parts of the batch.
+/// The loss of some images: raw outputs [images, anchors, ...], one assignment an image, summed over images. Objects
+/// are counted over all parts of the batch.
 struct LossInput {
   const DetectorHead& head;
   const at::Tensor& anchors;  ///< [anchors, 4]

@@ -24,7 +24,8 @@ const std::filesystem::path& begun_anew(const std::filesystem::path& folder, boo
 
 }  // namespace
 
-EpochLog::EpochLog(const std::filesystem::path& folder, bool resume) : csv_(folder / "log.csv"), events_(begun_anew(folder, resume)) {
+EpochLog::EpochLog(const std::filesystem::path& folder, bool resume)
+    : csv_(folder / "log.csv"), events_(begun_anew(folder, resume)) {
   std::error_code ignored;
   if (!std::filesystem::exists(csv_, ignored)) return;
   std::istringstream lines(read_text_file(csv_));
@@ -36,9 +37,12 @@ EpochLog::EpochLog(const std::filesystem::path& folder, bool resume) : csv_(fold
 void EpochLog::add(const EpochRecord& e, const std::string& metric_name) {
   auto before = static_cast<size_t>(e.epoch - 1);
   if (rows_.size() > before) rows_.resize(before);
-  rows_.push_back(fmt::format("{},{:.6g},{:.6g},{:.6g},{:.6g},{:.6g},{:.3f},{:.2f},{},{}", e.epoch, e.loss, e.metric, e.validation_loss,
-                              e.validation_metric, e.learning_rate, e.seconds, e.images_per_second, e.height, e.width));
-  std::string text = fmt::format("epoch,loss,{0},validation_loss,validation_{0},learning_rate,seconds,images_per_second,height,width\n", metric_name);
+  rows_.push_back(fmt::format("{},{:.6g},{:.6g},{:.6g},{:.6g},{:.6g},{:.3f},{:.2f},{},{}", e.epoch, e.loss, e.metric,
+                              e.validation_loss, e.validation_metric, e.learning_rate, e.seconds, e.images_per_second,
+                              e.height, e.width));
+  std::string text = fmt::format(
+      "epoch,loss,{0},validation_loss,validation_{0},learning_rate,seconds,images_per_second,height,width\n",
+      metric_name);
   for (const std::string& row : rows_) text += row + '\n';
   write_file(csv_, text);
   events_.add({.step = e.epoch,

@@ -8,8 +8,8 @@
 
 namespace hone {
 
-/// What a run writes after each epoch: `folder`/log.csv, a row an epoch, and a TensorBoard event file. A run that is continued
-/// goes on in both; rows of epochs that are trained again are replaced.
+/// What a run writes after each epoch: `folder`/log.csv, a row an epoch, and a TensorBoard event file. A run that is
+/// continued goes on in both; rows of epochs that are trained again are replaced.
 class EpochLog {
  public:
   /// `resume`: keep what the files have, else both are begun anew. Throws Error when they cannot be written.

@@ -124,7 +124,8 @@ void EventFile::add(const ScalarEvent& event) {
 
 void EventFile::append(const std::string& message) {
   std::string length = little_endian(message.size(), 8);
-  std::string record = length + little_endian(masked_crc32c(length), 4) + message + little_endian(masked_crc32c(message), 4);
+  std::string record =
+      length + little_endian(masked_crc32c(length), 4) + message + little_endian(masked_crc32c(message), 4);
   std::ofstream file(path_, std::ios::binary | std::ios::app);
   file.write(record.data(), static_cast<std::streamsize>(record.size()));
   file.close();
@@ -136,7 +137,9 @@ std::vector<ScalarEvent> read_event_file(const std::filesystem::path& path) {
   std::string_view rest = text;
   std::vector<ScalarEvent> events;
   for (int record = 0; !rest.empty(); ++record) {
-    auto fail = [&](const char* problem) { throw Error("'" + path.string() + "'", fmt::format("record {} {}", record, problem)); };
+    auto fail = [&](const char* problem) {
+      throw Error("'" + path.string() + "'", fmt::format("record {} {}", record, problem));
+    };
     if (rest.size() < 12) fail("ends early");
     std::string_view length = rest.substr(0, 8);
     if (from_little_endian(rest.substr(8, 4)) != masked_crc32c(length)) fail("has a wrong check sum of its length");

@@ -22,8 +22,8 @@ struct ScalarEvent {
 /// A TensorBoard event file: records of length, check sum, a tensorflow.Event message, check sum.
 class EventFile {
  public:
-  /// Creates `folder`/events.out.tfevents.SECONDS.HOST, or goes on with the newest of such files there. Throws Error when it
-  /// cannot be written.
+  /// Creates `folder`/events.out.tfevents.SECONDS.HOST, or goes on with the newest of such files there. Throws Error
+  /// when it cannot be written.
   explicit EventFile(const std::filesystem::path& folder);
   /// Appends at once. Throws Error on a full disk.
   void add(const ScalarEvent& event);

@@ -46,7 +46,8 @@ Tensors resize(OpCall& call) {
     return {at::upsample_bilinear2d(x, at::IntArrayRef({axes[2].output, axes[3].output}), aligned, axes[2].scale,
                                     axes[3].scale)};
   // Keeps channels-last memory, which gathering by index does not.
-  bool repeats = planes && op.mode == "nearest" && op.coordinate_transformation_mode == "asymmetric" && op.nearest_mode == "floor";
+  bool repeats =
+      planes && op.mode == "nearest" && op.coordinate_transformation_mode == "asymmetric" && op.nearest_mode == "floor";
   if (repeats)
     return {at::upsample_nearest2d(x, at::IntArrayRef({axes[2].output, axes[3].output}), axes[2].scale, axes[3].scale)};
   for (size_t i = 0; i < axes.size(); ++i)

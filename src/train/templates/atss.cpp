@@ -58,7 +58,8 @@ std::vector<Value*> pyramid(DetectionLayers& layers, std::vector<Value*> maps, i
   for (size_t i = 0; i < maps.size(); ++i)
     maps[i] = layers.separable(maps[i], {.out = channels, .kernel = 3}, relu6, fmt::format("pyramid{}", i));
   for (size_t i = maps.size(); i < levels; ++i)
-    maps.push_back(layers.separable(maps.back(), {.out = channels, .kernel = 3, .stride = 2}, relu6, fmt::format("pyramid{}", i)));
+    maps.push_back(
+        layers.separable(maps.back(), {.out = channels, .kernel = 3, .stride = 2}, relu6, fmt::format("pyramid{}", i)));
   return maps;
 }
 

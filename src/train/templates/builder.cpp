@@ -53,7 +53,9 @@ Value* ModelBuilder::relu6(Value* x, const std::string& name) {
   return graph_.add(make_op("", "Clip"), {x, zero_, six_}, name)->output();
 }
 
-Value* ModelBuilder::relu(Value* x, const std::string& name) { return graph_.add(make_op("", "Relu"), {x}, name)->output(); }
+Value* ModelBuilder::relu(Value* x, const std::string& name) {
+  return graph_.add(make_op("", "Relu"), {x}, name)->output();
+}
 
 Value* ModelBuilder::sigmoid(Value* x, const std::string& name) {
   return graph_.add(make_op("", "Sigmoid"), {x}, name)->output();

@@ -21,8 +21,8 @@ class ModelBuilder {
  public:
   ModelBuilder(Graph& graph, uint64_t seed) : graph_(graph), rng_(seed) {}
 
-  /// Convolution padded by kernel / 2 (times the dilation); weights normal with variance 2 / fan-out (He et al. 2015), a
-  /// bias of 0.
+  /// Convolution padded by kernel / 2 (times the dilation); weights normal with variance 2 / fan-out (He et al. 2015),
+  /// a bias of 0.
   Value* conv(Value* x, const ConvSpec& spec, const std::string& name);
   /// BatchNormalization; `zero` starts its scale at 0.
   Value* batch_norm(Value* x, const std::string& name, bool zero = false);

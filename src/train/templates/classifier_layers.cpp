@@ -14,10 +14,12 @@ namespace {
 void check(const char* name, const TemplateOptions& options) {
   auto fail = [&](const std::string& problem) { throw Error(name, problem); };
   if (options.classes < 2) fail(fmt::format("{} classes, expected at least 2", options.classes));
-  if (!(options.width >= 0.1 && options.width <= 4)) fail(fmt::format("width multiplier {}, expected 0.1 to 4", options.width));
+  if (!(options.width >= 0.1 && options.width <= 4))
+    fail(fmt::format("width multiplier {}, expected 0.1 to 4", options.width));
   if (std::min(options.height, options.width_px) < 16)
     fail(fmt::format("input {} x {} pixels, expected at least 16 x 16", options.height, options.width_px));
-  if (!(options.dropout >= 0 && options.dropout < 1)) fail(fmt::format("dropout {}, expected 0 <= dropout < 1", options.dropout));
+  if (!(options.dropout >= 0 && options.dropout < 1))
+    fail(fmt::format("dropout {}, expected 0 <= dropout < 1", options.dropout));
 }
 
 }  // namespace
@@ -66,7 +68,8 @@ Value* ClassifierLayers::inverted_residual(Value* x, const Residual& spec, const
   bool residual = spec.stride == 1 && in == spec.out;
   Value* y = x;
   if (spec.hidden != in) y = block(y, {.out = spec.hidden}, spec.squash, name + ".expand");
-  y = block(y, {.out = spec.hidden, .kernel = spec.kernel, .stride = spec.stride, .group = spec.hidden}, spec.squash, name + ".depthwise");
+  y = block(y, {.out = spec.hidden, .kernel = spec.kernel, .stride = spec.stride, .group = spec.hidden}, spec.squash,
+            name + ".depthwise");
   if (spec.squeezed > 0) y = squeeze_excite(y, spec.squeezed, spec.hard, name + ".se");
   y = block(y, {.out = spec.out}, Squash::none, name + ".project", residual && options_.zero_gamma);
   return residual ? build_.add(x, y, name + ".add") : y;

@@ -38,7 +38,8 @@ void check_backbone(const std::vector<Value*>& maps) {
       fail("output '" + map->name + "' is " + to_string(map->type) + ", expected feature maps f32[N, C, H, W]");
     for (size_t axis : {2, 3})
       if (before && (before->shape()[axis].value + 1) / 2 != shape[axis].value)
-        fail("output '" + map->name + "' is " + to_string(map->type) + ", expected half the size of " + to_string(before->type));
+        fail("output '" + map->name + "' is " + to_string(map->type) + ", expected half the size of " +
+             to_string(before->type));
     before = map;
   }
 }
@@ -71,14 +72,16 @@ Value* DetectionLayers::plain(Value* x, const LayerSpec& spec, const std::string
   return conv(x, spec, weights(name, x->shape()[1].value, spec), bias, name);
 }
 
-Value* DetectionLayers::block(Value* x, const LayerSpec& spec, Activation activation, const std::string& name, Value* shared) {
+Value* DetectionLayers::block(Value* x, const LayerSpec& spec, Activation activation, const std::string& name,
+                              Value* shared) {
   x = conv(x, spec, shared ? shared : weights(name, x->shape()[1].value, spec), nullptr, name);
   return activate(build_.batch_norm(x, name + ".bn"), activation, name);
 }
 
 Value* DetectionLayers::separable(Value* x, const LayerSpec& spec, Activation activation, const std::string& name) {
   int64_t channels = x->shape()[1].value;
-  x = block(x, {.out = channels, .kernel = spec.kernel, .stride = spec.stride, .group = channels}, activation, name + ".depthwise");
+  x = block(x, {.out = channels, .kernel = spec.kernel, .stride = spec.stride, .group = channels}, activation,
+            name + ".depthwise");
   return block(x, {.out = spec.out}, activation, name + ".pointwise");
 }
 
@@ -124,7 +127,8 @@ Value* DetectionLayers::constant(const std::string& name, const std::vector<floa
   return graph_.add_constant(name, Tensor::of<float>({static_cast<int64_t>(values.size())}, values));
 }
 
-Value* DetectionLayers::node(const char* type, std::vector<Value*> inputs, const Attributes& attributes, const std::string& name) {
+Value* DetectionLayers::node(const char* type, std::vector<Value*> inputs, const Attributes& attributes,
+                             const std::string& name) {
   auto op = make_op("", type);
   set_attributes(*op, attributes);
   return graph_.add(std::move(op), std::move(inputs), name)->output();
@@ -162,9 +166,11 @@ float step_of(const Value* map, const TemplateOptions& options) {
 void check_detector(const char* name, const TemplateOptions& options, int least, int multiple) {
   auto fail = [&](const std::string& problem, const std::string& remedy = {}) { throw Error(name, problem, remedy); };
   if (options.classes < 1) fail(fmt::format("{} classes, expected at least 1", options.classes));
-  if (!(options.width >= 0.1 && options.width <= 4)) fail(fmt::format("width multiplier {}, expected 0.1 to 4", options.width));
+  if (!(options.width >= 0.1 && options.width <= 4))
+    fail(fmt::format("width multiplier {}, expected 0.1 to 4", options.width));
   if (std::min(options.height, options.width_px) < least)
-    fail(fmt::format("input {} x {} pixels, expected at least {} x {}", options.height, options.width_px, least, least));
+    fail(
+        fmt::format("input {} x {} pixels, expected at least {} x {}", options.height, options.width_px, least, least));
   if (options.height % multiple || options.width_px % multiple)
     fail(fmt::format("input {} x {} pixels, expected multiples of {}", options.height, options.width_px, multiple),
          fmt::format("use {} x {}", (options.height + multiple / 2) / multiple * multiple,

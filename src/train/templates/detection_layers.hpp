@@ -28,7 +28,8 @@ class DetectionLayers {
   /// Convolution with bias, without normalization.
   Value* plain(Value* x, const LayerSpec& spec, const std::string& name);
   /// Convolution, batch normalization, activation; with `shared` weights of another such layer.
-  Value* block(Value* x, const LayerSpec& spec, Activation activation, const std::string& name, Value* shared = nullptr);
+  Value* block(Value* x, const LayerSpec& spec, Activation activation, const std::string& name,
+               Value* shared = nullptr);
   /// Depthwise kernel x kernel, then 1x1, each with batch normalization and activation.
   Value* separable(Value* x, const LayerSpec& spec, Activation activation, const std::string& name);
   /// A map of half the size: 1x1 to `hidden` channels, then separable to `out`.
@@ -56,15 +57,16 @@ std::vector<Value*> add_backbone(Graph& graph, Value* input, const TemplateOptio
 /// Pixels from cell to cell of a map.
 float step_of(const Value* map, const TemplateOptions& options);
 
-/// Throws Error naming the template for options out of range: no class, an input smaller than `least` pixels or (multiple
-/// above 1) with sides that are no multiple.
+/// Throws Error naming the template for options out of range: no class, an input smaller than `least` pixels or
+/// (multiple above 1) with sides that are no multiple.
 void check_detector(const char* name, const TemplateOptions& options, int least, int multiple);
 
 /// The last layer's biases that give each class a probability of 0.01 at the start (Lin et al. 2017, section 4.1).
 std::vector<float> prior_bias(int64_t anchors, int64_t classes);
 
 /// Names the outputs and records the head.
-void finish_head(Graph& graph, const DetectorHead& head, Value* class_logits, Value* boxes, Value* objectness = nullptr);
+void finish_head(Graph& graph, const DetectorHead& head, Value* class_logits, Value* boxes,
+                 Value* objectness = nullptr);
 Value* detector_input(Graph& graph, const TemplateOptions& options);
 
 }  // namespace hone

@@ -21,7 +21,8 @@ constexpr Stage stages[] = {{1, 3, 16, 1, -1}, {6, 3, 24, 2, 1},   {6, 5, 40, 2,
 Graph build_efficientnet_b0(const TemplateOptions& options) {
   Graph graph;
   ClassifierLayers layers(graph, "efficientnet_b0", options);
-  Value* x = layers.block(layers.input(), {.out = layers.channels(32), .kernel = 3, .stride = layers.stride(0)}, Squash::swish, "stem");
+  Value* x = layers.block(layers.input(), {.out = layers.channels(32), .kernel = 3, .stride = layers.stride(0)},
+                          Squash::swish, "stem");
   int number = 0;
   for (const Stage& stage : stages)
     for (int64_t i = 0; i < stage.blocks; ++i) {

@@ -19,20 +19,23 @@ struct Block {
 };
 
 const std::vector<Block> small_blocks = {
-    {3, 16, 16, true, false, 1},   {3, 72, 24, false, false, 2}, {3, 88, 24, false, false, -1}, {5, 96, 40, true, true, 3},
-    {5, 240, 40, true, true, -1},  {5, 240, 40, true, true, -1}, {5, 120, 48, true, true, -1},  {5, 144, 48, true, true, -1},
-    {5, 288, 96, true, true, 4},   {5, 576, 96, true, true, -1}, {5, 576, 96, true, true, -1}};
+    {3, 16, 16, true, false, 1},  {3, 72, 24, false, false, 2}, {3, 88, 24, false, false, -1},
+    {5, 96, 40, true, true, 3},   {5, 240, 40, true, true, -1}, {5, 240, 40, true, true, -1},
+    {5, 120, 48, true, true, -1}, {5, 144, 48, true, true, -1}, {5, 288, 96, true, true, 4},
+    {5, 576, 96, true, true, -1}, {5, 576, 96, true, true, -1}};
 
 const std::vector<Block> large_blocks = {
-    {3, 16, 16, false, false, -1}, {3, 64, 24, false, false, 1},  {3, 72, 24, false, false, -1}, {5, 72, 40, true, false, 2},
-    {5, 120, 40, true, false, -1}, {5, 120, 40, true, false, -1}, {3, 240, 80, false, true, 3},  {3, 200, 80, false, true, -1},
-    {3, 184, 80, false, true, -1}, {3, 184, 80, false, true, -1}, {3, 480, 112, true, true, -1}, {3, 672, 112, true, true, -1},
+    {3, 16, 16, false, false, -1}, {3, 64, 24, false, false, 1},  {3, 72, 24, false, false, -1},
+    {5, 72, 40, true, false, 2},   {5, 120, 40, true, false, -1}, {5, 120, 40, true, false, -1},
+    {3, 240, 80, false, true, 3},  {3, 200, 80, false, true, -1}, {3, 184, 80, false, true, -1},
+    {3, 184, 80, false, true, -1}, {3, 480, 112, true, true, -1}, {3, 672, 112, true, true, -1},
     {5, 672, 160, true, true, 4},  {5, 960, 160, true, true, -1}, {5, 960, 160, true, true, -1}};
 
 Graph build(const char* name, const TemplateOptions& options, const std::vector<Block>& blocks, int64_t last) {
   Graph graph;
   ClassifierLayers layers(graph, name, options);
-  Value* x = layers.block(layers.input(), {.out = layers.channels(16), .kernel = 3, .stride = layers.stride(0)}, Squash::hard_swish, "stem");
+  Value* x = layers.block(layers.input(), {.out = layers.channels(16), .kernel = 3, .stride = layers.stride(0)},
+                          Squash::hard_swish, "stem");
   int number = 0;
   int64_t whole = 16;  // channels at width 1
   for (const Block& block : blocks) {
@@ -61,9 +64,13 @@ Graph build(const char* name, const TemplateOptions& options, const std::vector<
 
 }  // namespace
 
-Graph build_mobilenet_v3_small(const TemplateOptions& options) { return build("mobilenet_v3_small", options, small_blocks, 1024); }
+Graph build_mobilenet_v3_small(const TemplateOptions& options) {
+  return build("mobilenet_v3_small", options, small_blocks, 1024);
+}
 
-Graph build_mobilenet_v3_large(const TemplateOptions& options) { return build("mobilenet_v3_large", options, large_blocks, 1280); }
+Graph build_mobilenet_v3_large(const TemplateOptions& options) {
+  return build("mobilenet_v3_large", options, large_blocks, 1280);
+}
 
 Graph build_mobilenet_v3_large_075(const TemplateOptions& options) {
   TemplateOptions narrow = options;

@@ -31,7 +31,8 @@ class Builder {
         x = conv(x, {.out = scaled(stage.channels), .kernel = 3}, fmt::format("backbone/conv{}_{}", stage_number, i));
       if (stage_number == 4) maps.push_back(x);
       std::string pool = fmt::format("backbone/pool{}", stage_number);
-      x = stage_number < 5 ? layers_.max_pool(x, 2, 2, stage_number == 3, pool) : layers_.max_pool(x, 3, 1, false, pool);
+      x = stage_number < 5 ? layers_.max_pool(x, 2, 2, stage_number == 3, pool)
+                           : layers_.max_pool(x, 3, 1, false, pool);
     }
     x = conv(x, {.out = scaled(1024), .kernel = 3, .dilation = 6}, "backbone/fc6");
     maps.push_back(conv(x, {.out = scaled(1024)}, "backbone/fc7"));
@@ -45,7 +46,8 @@ class Builder {
       std::string name = fmt::format("conv{}", i + 8);
       Value* x = conv(maps.back(), {.out = scaled(hidden[i])}, name + "_1");
       bool unpadded = published() && i >= 2;
-      maps.push_back(conv(x, {.out = scaled(out[i]), .kernel = 3, .stride = unpadded ? 1 : 2, .pad = unpadded ? 0 : 1}, name + "_2"));
+      maps.push_back(conv(x, {.out = scaled(out[i]), .kernel = 3, .stride = unpadded ? 1 : 2, .pad = unpadded ? 0 : 1},
+                          name + "_2"));
     }
   }
 
@@ -60,12 +62,13 @@ class Builder {
     return layers_.node("Mul", {x, factor}, {}, "l2norm");
   }
 
-  /// Sides 10% of the input, then 20 to 88% in even steps, and between each and the next; aspects 1, 2, 1/2 and, on the middle
-  /// levels, 3, 1/3.
+  /// Sides 10% of the input, then 20 to 88% in even steps, and between each and the next; aspects 1, 2, 1/2 and, on the
+  /// middle levels, 3, 1/3.
   HeadLevel level(const Value* map, size_t index) const {
     const float sides[] = {0.1f, 0.2f, 0.37f, 0.54f, 0.71f, 0.88f, 1.05f};
     const float official_steps[] = {8, 16, 32, 64, 100, 300};
-    HeadLevel level{map->shape()[2].value, map->shape()[3].value, published() ? official_steps[index] : step_of(map, options_), {}};
+    HeadLevel level{
+        map->shape()[2].value, map->shape()[3].value, published() ? official_steps[index] : step_of(map, options_), {}};
     auto full = static_cast<float>(std::min(options_.height, options_.width_px));
     float side = full * sides[index], larger = full * std::sqrt(sides[index] * sides[index + 1]);
     level.anchors = {{side, side}, {larger, larger}};
@@ -81,7 +84,8 @@ class Builder {
 
   Value* predict(Value* x, int64_t columns, const std::vector<float>& bias, const std::string& name) {
     LayerSpec spec{.out = static_cast<int64_t>(bias.size()), .kernel = 3};
-    x = layers_.conv(x, spec, layers_.weights(name, x->shape()[1].value, spec, 0.01), layers_.constant(name + ".bias", bias), name);
+    x = layers_.conv(x, spec, layers_.weights(name, x->shape()[1].value, spec, 0.01),
+                     layers_.constant(name + ".bias", bias), name);
     return layers_.rows(x, columns, name);
   }
 
@@ -119,7 +123,8 @@ Graph build_ssd300_vgg16(const TemplateOptions& options) {
     for (int64_t a = 0; a < anchors; ++a)
       bias[static_cast<size_t>(a * head.columns())] = std::log(static_cast<float>(head.classes) * 19);
     logits.push_back(build.predict(maps[i], head.columns(), bias, fmt::format("class{}", i)));
-    boxes.push_back(build.predict(maps[i], 4, std::vector<float>(static_cast<size_t>(4 * anchors), 0.0f), fmt::format("box{}", i)));
+    boxes.push_back(
+        build.predict(maps[i], 4, std::vector<float>(static_cast<size_t>(4 * anchors), 0.0f), fmt::format("box{}", i)));
   }
   finish_head(graph, head, build.layers().concat(logits, 1, "class_logits"), build.layers().concat(boxes, 1, "boxes"));
   return graph;

@@ -13,7 +13,11 @@ constexpr Activation swish = Activation::swish;
 class Yolox {
  public:
   Yolox(Graph& graph, const TemplateOptions& options, double width, bool separable)
-      : graph_(graph), layers_(graph, options.seed), options_(options), width_(width * options.width), separable_(separable) {}
+      : graph_(graph),
+        layers_(graph, options.seed),
+        options_(options),
+        width_(width * options.width),
+        separable_(separable) {}
 
   /// The maps of strides 8, 16 and 32.
   std::vector<Value*> darknet(Value* x) {
@@ -41,9 +45,11 @@ class Yolox {
   std::vector<Value*> pyramid(const std::vector<Value*>& maps) {
     Value *fine = maps[maps.size() - 3], *middle = maps[maps.size() - 2], *coarse = maps.back();
     Value* lateral = layers_.block(coarse, {.out = scaled(512)}, swish, "neck.lateral");
-    Value* top = csp(joined(layers_.twice(lateral, "neck.up0"), middle, "neck.join0"), scaled(512), 1, false, "neck.top");
+    Value* top =
+        csp(joined(layers_.twice(lateral, "neck.up0"), middle, "neck.join0"), scaled(512), 1, false, "neck.top");
     Value* reduced = layers_.block(top, {.out = scaled(256)}, swish, "neck.reduce");
-    Value* out0 = csp(joined(layers_.twice(reduced, "neck.up1"), fine, "neck.join1"), scaled(256), 1, false, "neck.out0");
+    Value* out0 =
+        csp(joined(layers_.twice(reduced, "neck.up1"), fine, "neck.join1"), scaled(256), 1, false, "neck.out0");
     Value* down = conv(out0, {.out = scaled(256), .kernel = 3, .stride = 2}, "neck.down0");
     Value* out1 = csp(joined(down, reduced, "neck.join2"), scaled(512), 1, false, "neck.out1");
     down = conv(out1, {.out = scaled(512), .kernel = 3, .stride = 2}, "neck.down1");
@@ -96,14 +102,16 @@ class Yolox {
   Value* spatial_pools(Value* x, int64_t out, const std::string& name) {
     x = layers_.block(x, {.out = x->shape()[1].value / 2}, swish, name + ".reduce");
     std::vector<Value*> parts{x};
-    for (int64_t kernel : {5, 9, 13}) parts.push_back(layers_.max_pool(x, kernel, 1, false, fmt::format("{}.pool{}", name, kernel)));
+    for (int64_t kernel : {5, 9, 13})
+      parts.push_back(layers_.max_pool(x, kernel, 1, false, fmt::format("{}.pool{}", name, kernel)));
     return layers_.block(layers_.concat(parts, 1, name + ".join"), {.out = out}, swish, name + ".merge");
   }
 
   Value* predict(Value* x, const std::vector<float>& bias, const std::string& name) {
     auto out = static_cast<int64_t>(bias.size());
     Value* weights = layers_.weights(name, x->shape()[1].value, {.out = out}, 0.01);
-    return layers_.rows(layers_.conv(x, {.out = out}, weights, layers_.constant(name + ".bias", bias), name), out, name);
+    return layers_.rows(layers_.conv(x, {.out = out}, weights, layers_.constant(name + ".bias", bias), name), out,
+                        name);
   }
 
   Graph& graph_;

@@ -26,7 +26,9 @@ const std::vector<Head>& heads() {
       {"nanodet", {64, 64}, {{1, 64, 80}, {1, 16, 80}, {1, 4, 80}, {1, 64, 32}, {1, 16, 32}, {1, 4, 32}}},
       {"fastestdet", {64, 64}, {{1, 85, 4, 4}}},
       {"ultraface", {48, 64}, {{1, 40, 2}, {1, 40, 4}}},
-      {"yunet", {64, 64}, {{1, 64, 1}, {1, 16, 1}, {1, 4, 1}, {1, 64, 1}, {1, 16, 1}, {1, 4, 1}, {1, 64, 4}, {1, 16, 4}, {1, 4, 4}}},
+      {"yunet",
+       {64, 64},
+       {{1, 64, 1}, {1, 16, 1}, {1, 4, 1}, {1, 64, 1}, {1, 16, 1}, {1, 4, 1}, {1, 64, 4}, {1, 16, 4}, {1, 4, 4}}},
   };
   return list;
 }
@@ -71,7 +73,9 @@ TEST_P(DecodingNodes, GiveWhatTheCodeGives) {
   std::vector<Detection> expected = decoder->decode(outputs, head.input, 0.0);
   ASSERT_EQ(expected.size(), count * classes) << "all scores are above zero";
   auto sorted = [](std::vector<Detection> list) {
-    std::sort(list.begin(), list.end(), [](const Detection& a, const Detection& b) { return std::tuple(a.label, a.score) < std::tuple(b.label, b.score); });
+    std::sort(list.begin(), list.end(), [](const Detection& a, const Detection& b) {
+      return std::tuple(a.label, a.score) < std::tuple(b.label, b.score);
+    });
     return list;
   };
   std::vector<Detection> got;
@@ -89,12 +93,14 @@ TEST_P(DecodingNodes, GiveWhatTheCodeGives) {
   double got_sum = 0, expected_sum = 0;
   for (size_t i = 0; i < got.size(); ++i) {
     got_sum += got[i].score * (got[i].box.x + 2 * got[i].box.y + 3 * got[i].box.w + 5 * got[i].box.h);
-    expected_sum += expected[i].score * (expected[i].box.x + 2 * expected[i].box.y + 3 * expected[i].box.w + 5 * expected[i].box.h);
+    expected_sum +=
+        expected[i].score * (expected[i].box.x + 2 * expected[i].box.y + 3 * expected[i].box.w + 5 * expected[i].box.h);
   }
   EXPECT_NEAR(got_sum / expected_sum, 1, 1e-5) << head.decoder;
 }
 
-INSTANTIATE_TEST_SUITE_P(All, DecodingNodes, ::testing::Range<size_t>(0, 5), [](const auto& info) { return std::string(heads()[info.param].decoder); });
+INSTANTIATE_TEST_SUITE_P(All, DecodingNodes, ::testing::Range<size_t>(0, 5),
+                         [](const auto& info) { return std::string(heads()[info.param].decoder); });
 
 std::filesystem::path data_folder() {
   const char* folder = std::getenv("HONE_DATA");
@@ -104,10 +110,11 @@ std::filesystem::path data_folder() {
 /// The file with the boxes inside sees in a photo what the raw head says.
 TEST(FinishedDetector, SeesTheSameObjects) {
   std::filesystem::path models = data_folder() / "models/detection", photos = data_folder() / "data/coco_val128/images";
-  if (!std::filesystem::exists(models) || !std::filesystem::exists(photos)) GTEST_SKIP() << "no models below " << models;
+  if (!std::filesystem::exists(models) || !std::filesystem::exists(photos))
+    GTEST_SKIP() << "no models below " << models;
   int compared = 0;
-  for (const char* file : {"yolox_nano/yolox_nano.onnx", "nanodet_m/nanodet_m_320.onnx", "fastestdet/FastestDet.onnx", "ultraface/version-RFB-320.onnx",
-                           "yunet/yunet_n_320_320.onnx"}) {
+  for (const char* file : {"yolox_nano/yolox_nano.onnx", "nanodet_m/nanodet_m_320.onnx", "fastestdet/FastestDet.onnx",
+                           "ultraface/version-RFB-320.onnx", "yunet/yunet_n_320_320.onnx"}) {
     ImageModel raw = open_image_model(models / file, {});
     ImageModel whole{finished(raw.graph, *raw.decoder, 0.05), raw.task, raw.labels};
     Predictor first(raw, {{}, 0.35}), second(whole, {{}, 0.35});
@@ -124,7 +131,8 @@ TEST(FinishedDetector, SeesTheSameObjects) {
             double overlap = iou(two.box, one.box);
             if (two.label != one.label) return false;
             // The last bit of a pixel decides whether a neighbor hides a box that overlaps it by as much as is allowed.
-            return (std::abs(two.score - one.score) < 0.03 && overlap > 0.9) || std::abs(overlap - raw.decoder->nms_iou) < 0.03;
+            return (std::abs(two.score - one.score) < 0.03 && overlap > 0.9) ||
+                   std::abs(overlap - raw.decoder->nms_iou) < 0.03;
           });
           EXPECT_TRUE(seen) << file << " " << photo << " class " << one.label << " score " << one.score;
           ++compared;

@@ -35,11 +35,13 @@ ImageModel model_of(Graph graph) {
 std::pair<double, double> peak(const Tensor& map) {
   auto values = map.data<float>();
   auto at = std::max_element(values.begin(), values.end()) - values.begin();
-  return {(static_cast<double>(at / map.dim(1)) + 0.5) / static_cast<double>(map.dim(0)), (static_cast<double>(at % map.dim(1)) + 0.5) / static_cast<double>(map.dim(1))};
+  return {(static_cast<double>(at / map.dim(1)) + 0.5) / static_cast<double>(map.dim(0)),
+          (static_cast<double>(at % map.dim(1)) + 0.5) / static_cast<double>(map.dim(1))};
 }
 
 double at(const Tensor& map, double row, double column) {
-  auto y = static_cast<int64_t>(row * static_cast<double>(map.dim(0))), x = static_cast<int64_t>(column * static_cast<double>(map.dim(1)));
+  auto y = static_cast<int64_t>(row * static_cast<double>(map.dim(0))),
+       x = static_cast<int64_t>(column * static_cast<double>(map.dim(1)));
   return map.data<float>()[static_cast<size_t>(y * map.dim(1) + x)];
 }
 
@@ -50,7 +52,8 @@ TEST(SaliencyMaps, WeightedChannelsAndTheirMean) {
 }
 
 TEST(SaliencyMaps, PrincipalComponentOfAFeatureOfRankOneIsThatFeature) {
-  Tensor feature = Tensor::of<float>({1, 2, 2, 2}, {-3, -6, 0, -9, 1, 2, 0, 3});  // (-3, 1) times (1, 2, 0, 3), the sign is free
+  Tensor feature =
+      Tensor::of<float>({1, 2, 2, 2}, {-3, -6, 0, -9, 1, 2, 0, 3});  // (-3, 1) times (1, 2, 0, 3), the sign is free
   std::vector<float> map = principal_map(feature).to_floats();
   EXPECT_NEAR(map[1] / map[0], 2, 1e-4);
   EXPECT_NEAR(map[3] / map[0], 3, 1e-4);
@@ -83,7 +86,8 @@ TEST(Saliency, ActivationUsesTheWeightsOfTheClass) {
 
 TEST(Saliency, ReciproCamAsksTheHead) {
   for (bool corner : {false, true}) {
-    Saliency saliency(model_of(corner ? app_test::corner_classifier() : app_test::color_classifier()), SaliencyMethod::recipro_cam, "", {});
+    Saliency saliency(model_of(corner ? app_test::corner_classifier() : app_test::color_classifier()),
+                      SaliencyMethod::recipro_cam, "", {});
     Tensor gray = Tensor::zeros(DType::u8, {40, 60, 3});
     fill_box(gray, {0, 0, 60, 40}, {128, 128, 128});
     saliency.see(corner ? gray : two_squares());
@@ -93,7 +97,8 @@ TEST(Saliency, ReciproCamAsksTheHead) {
     auto [row1, column1] = peak(saliency.map(1));
     EXPECT_GT(row1, 0.5) << corner;
     EXPECT_GT(column1, 0.5) << corner;
-    EXPECT_NEAR(at(saliency.map(0), 0.95, 0.05), 0, corner ? 1e-6 : 0.7) << corner;  // the corner head does not look there
+    EXPECT_NEAR(at(saliency.map(0), 0.95, 0.05), 0, corner ? 1e-6 : 0.7)
+        << corner;  // the corner head does not look there
   }
 }
 

@@ -117,7 +117,8 @@ TEST(Training, ImagesThatAreNoFilesGoTheWholeWayByLists) {
   EXPECT_NEAR(held["top1"].get<double>(), record["best_accuracy"].get<double>(), 0.17);  // one image
   EXPECT_EQ(hone({"eval", model, data, "--json"}).json()["images"], 30);  // its test part
   EXPECT_EQ(hone({"eval", model, data, "--part", "all", "--json"}).json()["images"], 60);
-  Result quantized = hone({"quantize", model, "--data", data, "--list", out + "/train.txt", "-o", out + "/model.int8.onnx"});
+  Result quantized =
+      hone({"quantize", model, "--data", data, "--list", out + "/train.txt", "-o", out + "/model.int8.onnx"});
   ASSERT_EQ(quantized.code, 0) << quantized.err;
   EXPECT_THAT(quantized.out, HasSubstr("(24 images)"));
   Result report = hone({"report", out, "--data", data, "--list", out + "/validation.txt", "--seconds", "0.02"});

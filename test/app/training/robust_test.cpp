@@ -53,7 +53,8 @@ TEST(Robust, AKilledRunFromABackboneResumes) {
   ASSERT_EQ(hone(train_command(data, first, "1")).code, 0);
   std::string whole = (folder / "whole").string(), out = (folder / "m").string();
   auto command = [&](const std::string& to) {
-    return Words{"train", data, "-o", to, "--backbone", first + "/model.onnx", "--epochs", "8", "--batch", "4", "--threads", "1"};
+    return Words{"train",    data, "-o",      to,  "--backbone", first + "/model.onnx",
+                 "--epochs", "8",  "--batch", "4", "--threads",  "1"};
   };
   ASSERT_EQ(hone(command(whole)).code, 0);
   run_and_kill(command(out), out + "/checkpoint.bin");
@@ -92,13 +93,15 @@ TEST(Robust, TheSameSeedGivesTheSameLosses) {
 TEST(Robust, SmallSetsGetSmallBatches) {
   TemporaryFolder folder;
   std::string data = write_data(folder, 10), out = (folder / "m").string();
-  Result trained = hone({"train", data, "-o", out, "--epochs", "1", "--size", "16", "--width", "0.1", "--threads", "1"});
+  Result trained =
+      hone({"train", data, "-o", out, "--epochs", "1", "--size", "16", "--width", "0.1", "--threads", "1"});
   ASSERT_EQ(trained.code, 0) << trained.err;
   EXPECT_THAT(trained.err, HasSubstr("batches of 4 images instead of 32"));
   EXPECT_EQ(record_of(out)["options"]["batch_size"], "4");
 }
 
-/// The first checkpoint fits, the second beside it does not, as a new one is written whole before it takes the old one's place.
+/// The first checkpoint fits, the second beside it does not, as a new one is written whole before it takes the old
+/// one's place.
 TEST(Robust, AFullDiskLeavesTheOlderCheckpoint) {
   TemporaryFolder folder;
   std::string data = write_data(folder, 12), disk = (folder / "disk").string(), saved = (folder / "saved").string();
@@ -107,7 +110,8 @@ TEST(Robust, AFullDiskLeavesTheOlderCheckpoint) {
   ASSERT_EQ(hone(train_command(data, whole, "3")).code, 0);
   auto kilobytes = static_cast<int64_t>(std::filesystem::file_size(whole + "/checkpoint.bin")) * 3 / 2 / 1024 + 100;
   auto in_small_disk = [&](const std::string& command) {
-    return shell(folder, fmt::format("unshare -rm sh -c 'mount -t tmpfs -o size={}k none {} && {}'", kilobytes, disk, command));
+    return shell(folder,
+                 fmt::format("unshare -rm sh -c 'mount -t tmpfs -o size={}k none {} && {}'", kilobytes, disk, command));
   };
   if (in_small_disk("true").code != 0) GTEST_SKIP() << "no file system of its own can be mounted here";
   std::string command = as_shell(train_command(data, disk + "/m", "3"));

@@ -33,7 +33,10 @@ TEST(TrainTasks, Detection) {
     folder.write(fmt::format("bare/{}.png", i), square_png(i, i, false));
     images += fmt::format(R"({}{{"id":{},"file_name":"{}.png","width":48,"height":48}})", i ? "," : "", i, i);
   }
-  command[1] = folder.write("bare/empty.json", R"({"images":[)" + images + R"(],"annotations":[],"categories":[{"id":1,"name":"white"}]})").string();
+  command[1] = folder
+                   .write("bare/empty.json",
+                          R"({"images":[)" + images + R"(],"annotations":[],"categories":[{"id":1,"name":"white"}]})")
+                   .string();
   Result empty = hone(command + std::vector<std::string>{"--task", "detection"});
   EXPECT_EQ(empty.code, 1);
   EXPECT_THAT(empty.err, HasSubstr("object"));
@@ -86,10 +89,13 @@ TEST(TrainTasks, AnOlderModelLearnsAnotherClass) {
   TemporaryFolder folder;
   std::string data = write_data(folder, 10), first = (folder / "first").string(), second = (folder / "second").string();
   ASSERT_EQ(hone(train_command(data, first)).code, 0);
-  for (int i = 0; i < 10; ++i) folder.write(fmt::format("more/gray/{}.png", i), encode_png(random_image(24, 32, static_cast<uint64_t>(i))));
-  for (int i = 0; i < 10; ++i) folder.write(fmt::format("more/red/{}.png", i), colored_png(true, static_cast<uint64_t>(50 + i)));
+  for (int i = 0; i < 10; ++i)
+    folder.write(fmt::format("more/gray/{}.png", i), encode_png(random_image(24, 32, static_cast<uint64_t>(i))));
+  for (int i = 0; i < 10; ++i)
+    folder.write(fmt::format("more/red/{}.png", i), colored_png(true, static_cast<uint64_t>(50 + i)));
   std::string backbone = first + "/model.onnx";
-  std::vector<std::string> command = {"train", (folder / "more").string(), "-o", second, "--backbone", backbone, "--epochs", "1", "--threads", "1"};
+  std::vector<std::string> command = {
+      "train", (folder / "more").string(), "-o", second, "--backbone", backbone, "--epochs", "1", "--threads", "1"};
   Result trained = hone(command);
   ASSERT_EQ(trained.code, 0) << trained.err;
   EXPECT_THAT(trained.err, HasSubstr("1 of the classes are known already; 1 that the data has no images of are kept"));
@@ -109,7 +115,8 @@ TEST(TrainTasks, AnOlderModelLearnsAnotherClass) {
 TEST(TrainTasks, ARecipeFileIsWeakerThanTheCommandLine) {
   TemporaryFolder folder;
   std::string data = write_data(folder, 8), out = (folder / "m").string();
-  std::string recipe = folder.write("recipe.json", R"({"lr": 0.03, "epochs": 7, "optimizer": "adamw", "flip": 0.25})").string();
+  std::string recipe =
+      folder.write("recipe.json", R"({"lr": 0.03, "epochs": 7, "optimizer": "adamw", "flip": 0.25})").string();
   Result trained = hone(train_command(data, out, "1") + std::vector<std::string>{"--recipe", recipe});
   ASSERT_EQ(trained.code, 0) << trained.err;
   nlohmann::json record = record_of(out);
@@ -122,7 +129,8 @@ TEST(TrainTasks, ARecipeFileIsWeakerThanTheCommandLine) {
   EXPECT_EQ(unknown.code, 1);
   EXPECT_THAT(unknown.err, HasSubstr("unknown option 'lrr'; did you mean 'lr'?"));
   folder.write("recipe.json", R"({"lr": "fast"})");
-  EXPECT_THAT(hone(train_command(data, out) + std::vector<std::string>{"--recipe", recipe}).err, HasSubstr("no value for it"));
+  EXPECT_THAT(hone(train_command(data, out) + std::vector<std::string>{"--recipe", recipe}).err,
+              HasSubstr("no value for it"));
 }
 
 TEST(TrainTasks, TimeChoosesWidthAndSize) {
@@ -207,7 +215,8 @@ TEST(TrainTasks, DataErrorsAreSaid) {
   Result broken = hone(train_command(data, out));
   EXPECT_EQ(broken.code, 1);
   EXPECT_THAT(broken.err, HasSubstr("green"));
-  std::string table = folder.write("table.csv", "file,label\ndata/red/0.png,red\ndata/red/1.png,red\ndata/red/2.png,red\n").string();
+  std::string table =
+      folder.write("table.csv", "file,label\ndata/red/0.png,red\ndata/red/1.png,red\ndata/red/2.png,red\n").string();
   EXPECT_THAT(hone(train_command(table, out)).err, HasSubstr("only one class ('red')"));
 }
 
@@ -216,7 +225,8 @@ TEST(TrainTasks, AFullDiskIsSaid) {
   std::string data = write_data(folder, 6), out = (folder / "disk").string(), err = (folder / "err").string();
   std::filesystem::create_directories(out);
   auto in_small_disk = [&](const std::string& command) {
-    return std::system(fmt::format("unshare -rm sh -c 'mount -t tmpfs -o size=128k none {} && {}' 2>{}", out, command, err).c_str());
+    return std::system(
+        fmt::format("unshare -rm sh -c 'mount -t tmpfs -o size=128k none {} && {}' 2>{}", out, command, err).c_str());
   };
   if (in_small_disk("true") != 0) GTEST_SKIP() << "no file system of its own can be mounted here";
   std::string command = HONE_PROGRAM;

@@ -29,14 +29,16 @@ std::string free_port() {
 }
 
 /// Started with these variables in its environment.
-std::unique_ptr<Process> start(const std::map<std::string, std::string>& variables, const std::vector<std::string>& arguments) {
+std::unique_ptr<Process> start(const std::map<std::string, std::string>& variables,
+                               const std::vector<std::string>& arguments) {
   for (auto& [name, value] : variables) ::setenv(name.c_str(), value.c_str(), 1);
   auto process = std::make_unique<Process>(arguments);
   for (auto& [name, value] : variables) ::unsetenv(name.c_str());
   return process;
 }
 
-std::unique_ptr<Process> start_rank(int rank, int size, const std::string& port, const std::vector<std::string>& arguments) {
+std::unique_ptr<Process> start_rank(int rank, int size, const std::string& port,
+                                    const std::vector<std::string>& arguments) {
   return start({{"RANK", std::to_string(rank)}, {"WORLD_SIZE", std::to_string(size)}, {"MASTER_ADDR", "127.0.0.1"},
                 {"MASTER_PORT", port}, {"HONE_PROCESS_TIMEOUT", "60"}}, arguments);
 }
@@ -50,7 +52,8 @@ void expect_same_losses(const std::string& a, const std::string& b, double toler
   for (size_t i = 0; i < first.size(); ++i)
     for (const char* name : {"loss", "validation_loss"}) {
       double expected = first[i][name].get<double>();
-      EXPECT_NEAR(second[i][name].get<double>(), expected, tolerance * std::abs(expected)) << name << " of epoch " << i + 1;
+      EXPECT_NEAR(second[i][name].get<double>(), expected, tolerance * std::abs(expected))
+          << name << " of epoch " << i + 1;
     }
 }
 
@@ -88,7 +91,8 @@ TEST(Together, TwoProcessesTrainAsTwoThreadsDo) {
   EXPECT_EQ(hone({"eval", out + "/model.onnx", out + "/validation.csv"}).code, 0);
 }
 
-/// Normalization is by the statistics of the whole batch. The network and the rate are such that rounding does not grow.
+/// Normalization is by the statistics of the whole batch. The network and the rate are such that rounding does not
+/// grow.
 TEST(Together, TwoProcessesTrainAsOneDoes) {
   TemporaryFolder folder;
   std::vector<std::string> more = {"--template", "resnet18", "--lr", "0.01"};
@@ -97,7 +101,8 @@ TEST(Together, TwoProcessesTrainAsOneDoes) {
 
 TEST(Together, TwoProcessesTrainADetectorAsOneDoes) {
   TemporaryFolder folder;
-  expect_the_same_of_two(detection_command(write_squares(folder), "") + std::vector<std::string>{"--epochs", "1"}, folder);
+  expect_the_same_of_two(detection_command(write_squares(folder), "") + std::vector<std::string>{"--epochs", "1"},
+                         folder);
 }
 
 TEST(Together, TwoProcessesTrainASegmenterAsOneDoes) {
@@ -111,7 +116,8 @@ TEST(Together, ATimeLimitEndsAllAtTheSameStep) {
   TemporaryFolder folder;
   std::string data = write_data(folder, 24), out = (folder / "m").string();
   for (const char* limit : {"--minutes", "--time"}) {
-    std::vector<std::string> command = {"train", data, "-o", out, limit, "0.05", "--threads", "1", "--size", "16", "--width", "0.1"};
+    std::vector<std::string> command = {"train",     data, "-o",     out,  limit,     "0.05",
+                                        "--threads", "1",  "--size", "16", "--width", "0.1"};
     std::string port = free_port();
     auto second = start_rank(1, 2, port, command);
     Result first = start_rank(0, 2, port, command)->wait(), other = second->wait();
@@ -174,7 +180,11 @@ TEST(Together, SaysWhatIsWrong) {
       {{{"WORLD_SIZE", "2"}, {"RANK", "2"}}, "RANK: is '2', expected 0 to 1"},
       {{{"WORLD_SIZE", "two"}}, "WORLD_SIZE: is 'two'"},
       {{{"WORLD_SIZE", "2"}, {"RANK", "0"}}, "MASTER_ADDR: is not set"},
-      {{{"WORLD_SIZE", "2"}, {"RANK", "1"}, {"MASTER_ADDR", "127.0.0.1"}, {"MASTER_PORT", free_port()}, {"HONE_PROCESS_TIMEOUT", "1"}},
+      {{{"WORLD_SIZE", "2"},
+        {"RANK", "1"},
+        {"MASTER_ADDR", "127.0.0.1"},
+        {"MASTER_PORT", free_port()},
+        {"HONE_PROCESS_TIMEOUT", "1"}},
        "cannot meet the others at 127.0.0.1 port"},
   };
   for (const Case& c : cases) {

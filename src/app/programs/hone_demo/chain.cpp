@@ -14,7 +14,8 @@ Chain::Chain(const std::vector<ImageModel>& models, const PredictorOptions& opti
   bool after_detector = false;
   for (const ImageModel& model : models) {
     if (after_detector && model.task == Task::segmentation)
-      throw Error("model '" + model.graph.name + "'", "is a segmenter behind a detector, which only a classifier or a detector can be", "give it first");
+      throw Error("model '" + model.graph.name + "'",
+                  "is a segmenter behind a detector, which only a classifier or a detector can be", "give it first");
     after_detector |= model.task == Task::detection;
     predictors_.emplace_back(model, options);
   }

@@ -7,7 +7,8 @@
 
 namespace hone::app {
 
-/// Models that run one after another. Behind a detector, the next one sees the objects that were found; else the whole image.
+/// Models that run one after another. Behind a detector, the next one sees the objects that were found; else the whole
+/// image.
 class Chain {
  public:
   Chain(const std::vector<ImageModel>& models, const PredictorOptions& options, int top);

@@ -42,11 +42,15 @@ struct DemoOptions {
   DeviceFlags device;
 
   void add(CLI::App& app) {
-    app.add_option("-m,--model", models, "model file; several are a chain: a detector, then what looks at its objects")->required()->default_str("");
-    app.add_option("-i,--input", input, "an image, a folder of images, a video, or camera (camera:1 for the second)")->required();
+    app.add_option("-m,--model", models, "model file; several are a chain: a detector, then what looks at its objects")
+        ->required()
+        ->default_str("");
+    app.add_option("-i,--input", input, "an image, a folder of images, a video, or camera (camera:1 for the second)")
+        ->required();
     app.add_option("-o,--output", output, "folder for the pictures (or the file, for one image)");
     app.add_option("--save", save, "video to write (.mp4, .avi or .mkv), for a video or a camera");
-    app.add_option("--score", score, "objects and multi-label classes below this score are left out (0.3, 0.5)")->check(in_range(0.0, 1.0));
+    app.add_option("--score", score, "objects and multi-label classes below this score are left out (0.3, 0.5)")
+        ->check(in_range(0.0, 1.0));
     app.add_option("--top", top, "classes to show")->check(in_range(1, 20));
     app.add_option("--frames", frames, "end after so many frames; 0: all")->check(in_range<int64_t>(0, 1000000000));
     app.add_option("--decoder", decoder, "how a detector's raw head is read; default: known by its outputs");
@@ -67,7 +71,8 @@ std::optional<int> camera_of(const std::string& input) {
   else return std::nullopt;
   int index = -1;
   auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), index);
-  if (error != std::errc() || *end || index < 0 || index > 1000) throw UsageError(fmt::format("-i: '{}' is no camera, expected camera or camera:N", input));
+  if (error != std::errc() || *end || index < 0 || index > 1000)
+    throw UsageError(fmt::format("-i: '{}' is no camera, expected camera or camera:N", input));
   return index;
 }
 
@@ -94,8 +99,10 @@ class Demo {
     std::optional<int> camera = camera_of(o_.input);
     std::error_code ignored;
     bool images = !camera && (fs::is_directory(o_.input, ignored) || has_image_extension(o_.input));
-    if (images && !o_.save.empty()) throw UsageError("--save writes a video and is for a video or a camera; for images give -o DIR");
-    if (!o_.save.empty() && !is_video_name(o_.save)) throw UsageError(fmt::format("--save: '{}' must end in .mp4, .avi or .mkv", o_.save));
+    if (images && !o_.save.empty())
+      throw UsageError("--save writes a video and is for a video or a camera; for images give -o DIR");
+    if (!o_.save.empty() && !is_video_name(o_.save))
+      throw UsageError(fmt::format("--save: '{}' must end in .mp4, .avi or .mkv", o_.save));
     open_window();
     std::vector<fs::path> files;
     std::optional<VideoSource> video;
@@ -125,14 +132,16 @@ class Demo {
   void open_chain() {
     std::vector<ImageModel> models;
     for (size_t i = 0; i < o_.models.size(); ++i)
-      models.push_back(open_image_model(o_.models[i], i + 1 == o_.models.size() ? o_.image : ImageFlags{}, i == 0 ? o_.decoder : ""));
+      models.push_back(open_image_model(o_.models[i], i + 1 == o_.models.size() ? o_.image : ImageFlags{},
+                                        i == 0 ? o_.decoder : ""));
     chain_.emplace(models, PredictorOptions{o_.device.options(), o_.score}, o_.top);
   }
 
   fs::path picture_path(const fs::path& file) const {
     if (has_image_extension(o_.output) && !fs::is_directory(o_.input)) return o_.output;
     fs::path relative = fs::is_directory(o_.input) ? file.lexically_relative(o_.input) : file.filename();
-    std::string name = relative.parent_path().empty() ? relative.stem().string() : (relative.parent_path() / relative.stem()).string();
+    std::string name =
+        relative.parent_path().empty() ? relative.stem().string() : (relative.parent_path() / relative.stem()).string();
     std::replace(name.begin(), name.end(), '/', '_');
     std::string extension = to_lower(file.extension().string());
     return fs::path(o_.output) / (name + (extension == ".jpg" || extension == ".jpeg" ? ".jpg" : ".png"));
@@ -142,7 +151,8 @@ class Demo {
     if (!folder_made_) make_writable_folder(path.has_parent_path() ? path.parent_path() : ".");
     folder_made_ = true;
     std::string extension = to_lower(path.extension().string());
-    if (extension != ".png" && extension != ".jpg" && extension != ".jpeg") throw Error(quoted(path), "is no picture that can be written", "end it in .png or .jpg");
+    if (extension != ".png" && extension != ".jpg" && extension != ".jpeg")
+      throw Error(quoted(path), "is no picture that can be written", "end it in .png or .jpg");
     write_file(path, extension == ".png" ? encode_png(picture) : encode_jpeg(picture));
   }
 
@@ -168,8 +178,10 @@ class Demo {
       fs::path target = o_.output.empty() ? fs::path() : picture_path(file);
       if (!target.empty()) write_picture(target, picture);
       std::string found = describe(marks);
-      if (o_.json) list.push_back({{"file", file.string()}, {"found", found}, {"ms", ms}, {"picture", target.string()}});
-      else fmt::print("{}: {}  ({:.1f} ms){}\n", file.string(), found, ms, target.empty() ? "" : "  " + target.string());
+      if (o_.json)
+        list.push_back({{"file", file.string()}, {"found", found}, {"ms", ms}, {"picture", target.string()}});
+      else
+        fmt::print("{}: {}  ({:.1f} ms){}\n", file.string(), found, ms, target.empty() ? "" : "  " + target.string());
       std::fflush(stdout);
       if (window_ && !window_->show(picture, 0)) break;  // the user has seen enough
     }
@@ -180,7 +192,8 @@ class Demo {
   std::string status() const {
     double elapsed = std::chrono::duration<double>(recent_.back() - recent_.front()).count();
     double fps = recent_.size() > 1 && elapsed > 0 ? static_cast<double>(recent_.size() - 1) / elapsed : 0;
-    return fmt::format("{}{:.1f} ms", fps > 0 ? fmt::format("{:.{}f} FPS   ", fps, fps < 10 ? 1 : 0) : "", chain_->seconds() * 1e3);
+    return fmt::format("{}{:.1f} ms", fps > 0 ? fmt::format("{:.{}f} FPS   ", fps, fps < 10 ? 1 : 0) : "",
+                       chain_->seconds() * 1e3);
   }
 
   /// Shows and writes a frame; false when the user closed the window.
@@ -193,18 +206,21 @@ class Demo {
       }
       sink_->add(picture);
     }
-    if (!o_.output.empty()) write_picture(fs::path(o_.output) / fmt::format("frame_{:06}.jpg", latencies_.size()), picture);
+    if (!o_.output.empty())
+      write_picture(fs::path(o_.output) / fmt::format("frame_{:06}.jpg", latencies_.size()), picture);
     return !window_ || window_->show(picture, 1);
   }
 
   int run_video(VideoSource& video, bool camera) {
-    int64_t total = o_.frames > 0 && video.frames() > 0 ? std::min(o_.frames, video.frames()) : std::max(o_.frames, video.frames());
+    int64_t total =
+        o_.frames > 0 && video.frames() > 0 ? std::min(o_.frames, video.frames()) : std::max(o_.frames, video.frames());
     auto progress = make_progress();
     progress->begin("demo", total);
     Tensor frame;
     auto begin = Clock::now();
     bool open = true;
-    while (open && !interrupt_requested() && (o_.frames == 0 || static_cast<int64_t>(latencies_.size()) < o_.frames) && video.next(frame)) {
+    while (open && !interrupt_requested() && (o_.frames == 0 || static_cast<int64_t>(latencies_.size()) < o_.frames) &&
+           video.next(frame)) {
       if (latencies_.empty()) chain_->run(frame), begin = Clock::now();
       Marks marks = chain_->run(frame);
       latencies_.push_back(chain_->seconds());
@@ -228,16 +244,23 @@ class Demo {
     if (o_.json) {
       Json counts = Json::object();
       for (auto& [name, count] : counts_) counts[name] = count;
-      print_json(Json{{"frames", latencies_.size()}, {"fps", fps}, {"median_ms", median}, {"p90_ms", p90}, {"video", o_.save}, {"objects", counts},
+      print_json(Json{{"frames", latencies_.size()},
+                      {"fps", fps},
+                      {"median_ms", median},
+                      {"p90_ms", p90},
+                      {"video", o_.save},
+                      {"objects", counts},
                       {"interrupted", interrupt_requested()}});
       return;
     }
-    fmt::print("{} frames, {:.1f} a second with decoding, drawing and writing; model {:.1f} ms (90%: {:.1f} ms)\n", latencies_.size(), fps, median, p90);
+    fmt::print("{} frames, {:.1f} a second with decoding, drawing and writing; model {:.1f} ms (90%: {:.1f} ms)\n",
+               latencies_.size(), fps, median, p90);
     std::vector<std::pair<int64_t, std::string>> most;
     for (auto& [name, count] : counts_) most.emplace_back(count, name);
     std::sort(most.rbegin(), most.rend());
     for (size_t i = 0; i < std::min<size_t>(most.size(), 10); ++i)
-      fmt::print("  {:.2f} {} a frame\n", static_cast<double>(most[i].first) / static_cast<double>(latencies_.size()), most[i].second);
+      fmt::print("  {:.2f} {} a frame\n", static_cast<double>(most[i].first) / static_cast<double>(latencies_.size()),
+                 most[i].second);
     if (sink_) fmt::print("{}\n", o_.save);
   }
 

@@ -48,11 +48,13 @@ VideoSource::VideoSource(VideoSource&&) noexcept = default;
 VideoSource VideoSource::open_file(const fs::path& path) {
   silence_libraries();
   std::error_code ignored;
-  if (!fs::is_regular_file(path, ignored)) throw Error(quoted(path), "no such file", "expected an image, a folder of images, a video, or camera");
+  if (!fs::is_regular_file(path, ignored))
+    throw Error(quoted(path), "no such file", "expected an image, a folder of images, a video, or camera");
   auto state = std::make_unique<State>();
   state->capture.open(path.string(), cv::CAP_FFMPEG);
   if (!state->capture.isOpened() || !state->capture.read(state->first) || state->first.empty())
-    throw Error(quoted(path), "is no image and no video that can be decoded", "convert it, to .mp4 for example, or check that it is complete");
+    throw Error(quoted(path), "is no image and no video that can be decoded",
+                "convert it, to .mp4 for example, or check that it is complete");
   return VideoSource(std::move(state));
 }
 
@@ -62,9 +64,12 @@ VideoSource VideoSource::open_camera(int index) {
   state->capture.open(index, cv::CAP_V4L2);
   if (!state->capture.isOpened() || !state->capture.read(state->first) || state->first.empty()) {
     std::string there = list_cameras();
-    if (there.empty()) throw Error(fmt::format("camera {}", index), "this machine has no camera (no /dev/video*)", "connect one, or give an image or a video with -i");
-    throw Error(fmt::format("camera {}", index), "cannot be opened; there is " + there,
-                "choose one with -i camera:N, and check that no other program uses it and that you may read it (group video)");
+    if (there.empty())
+      throw Error(fmt::format("camera {}", index), "this machine has no camera (no /dev/video*)",
+                  "connect one, or give an image or a video with -i");
+    throw Error(
+        fmt::format("camera {}", index), "cannot be opened; there is " + there,
+        "choose one with -i camera:N, and check that no other program uses it and that you may read it (group video)");
   }
   return VideoSource(std::move(state));
 }
@@ -104,15 +109,19 @@ VideoSink::VideoSink(const fs::path& path, double rate, const ImageSize& size) :
   if (avi) codecs = {cv::VideoWriter::fourcc('M', 'J', 'P', 'G')};
   else codecs.insert(codecs.begin(), cv::VideoWriter::fourcc('a', 'v', 'c', '1'));
   for (int codec : codecs)
-    if (state_->writer.open(path.string(), cv::CAP_FFMPEG, codec, rate, {state_->size.width, state_->size.height}, true)) return;
-  throw Error(quoted(path), "cannot be written as a video", "check the folder and the space on the disk; .avi needs no more than Motion JPEG");
+    if (state_->writer.open(path.string(), cv::CAP_FFMPEG, codec, rate, {state_->size.width, state_->size.height},
+                            true))
+      return;
+  throw Error(quoted(path), "cannot be written as a video",
+              "check the folder and the space on the disk; .avi needs no more than Motion JPEG");
 }
 
 VideoSink::~VideoSink() = default;
 
 void VideoSink::add(const Tensor& frame) {
   cv::Mat bgr, view = view_of(frame);
-  if (view.rows < state_->size.height || view.cols < state_->size.width) cv::resize(view, bgr, {state_->size.width, state_->size.height});
+  if (view.rows < state_->size.height || view.cols < state_->size.width)
+    cv::resize(view, bgr, {state_->size.width, state_->size.height});
   else bgr = view({0, 0, state_->size.width, state_->size.height});
   cv::Mat out;
   cv::cvtColor(bgr, out, cv::COLOR_RGB2BGR);
@@ -124,7 +133,8 @@ void VideoSink::close() {
   state_->writer.release();
   cv::VideoCapture check(state_->path.string(), cv::CAP_FFMPEG);
   cv::Mat first;
-  if (state_->frames > 0 && !check.read(first)) throw Error(quoted(state_->path), "was not written completely", "check the space on the disk");
+  if (state_->frames > 0 && !check.read(first))
+    throw Error(quoted(state_->path), "was not written completely", "check the space on the disk");
 }
 
 bool is_video_name(const fs::path& path) {

@@ -56,12 +56,16 @@ bool is_set(const char* name) {
 }  // namespace
 
 std::string Window::obstacle() {
-  if (!is_set("DISPLAY") && !is_set("WAYLAND_DISPLAY")) return "there is no display (neither DISPLAY nor WAYLAND_DISPLAY is set)";
-  if (!can_open_window()) return "the display does not answer (DISPLAY or WAYLAND_DISPLAY is set, but no window can be opened there)";
+  if (!is_set("DISPLAY") && !is_set("WAYLAND_DISPLAY"))
+    return "there is no display (neither DISPLAY nor WAYLAND_DISPLAY is set)";
+  if (!can_open_window())
+    return "the display does not answer (DISPLAY or WAYLAND_DISPLAY is set, but no window can be opened there)";
   return "";
 }
 
-Window::Window(std::string title) : title_(std::move(title)) { cv::namedWindow(title_, cv::WINDOW_NORMAL | cv::WINDOW_KEEPRATIO); }
+Window::Window(std::string title) : title_(std::move(title)) {
+  cv::namedWindow(title_, cv::WINDOW_NORMAL | cv::WINDOW_KEEPRATIO);
+}
 Window::~Window() { cv::destroyAllWindows(); }
 
 bool Window::show(const Tensor& picture, int milliseconds) {
@@ -79,7 +83,9 @@ bool Window::show(const Tensor& picture, int milliseconds) {
 
 #else
 
-std::string Window::obstacle() { return "this build shows no windows (libopencv-highgui-dev was missing when it was made)"; }
+std::string Window::obstacle() {
+  return "this build shows no windows (libopencv-highgui-dev was missing when it was made)";
+}
 Window::Window(std::string title) : title_(std::move(title)) {}
 Window::~Window() = default;
 bool Window::show(const Tensor&, int) { return false; }

@@ -29,7 +29,9 @@ inline std::string trimmed(const std::string& text) {
 
 inline Config read_config(const std::filesystem::path& folder) {
   std::ifstream in(folder / "app.conf");
-  if (!in) throw hone::Error("'" + (folder / "app.conf").string() + "'", "cannot be opened", "give the folder that hone deploy wrote with --app");
+  if (!in)
+    throw hone::Error("'" + (folder / "app.conf").string() + "'", "cannot be opened",
+                      "give the folder that hone deploy wrote with --app");
   std::map<std::string, std::string> values;
   for (std::string line; std::getline(in, line);) {
     size_t equals = line.find('=');
@@ -44,7 +46,8 @@ inline Config read_config(const std::filesystem::path& folder) {
     if (values.count("top")) config.top = std::stoi(values["top"]);
     if (values.count("threads")) config.threads = std::stoi(values["threads"]);
   } catch (const std::exception&) {
-    throw hone::Error("app.conf", "lacks task or model, or has a value that is no number", "write it again with hone deploy");
+    throw hone::Error("app.conf", "lacks task or model, or has a value that is no number",
+                      "write it again with hone deploy");
   }
   std::ifstream labels(folder / "labels.txt");
   for (std::string line; std::getline(labels, line);) config.labels.push_back(trimmed(line));

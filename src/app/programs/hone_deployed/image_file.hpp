@@ -34,8 +34,10 @@ inline Image read_image(const std::string& path) {
   Image image;
   in >> magic >> image.width >> image.height >> most;
   in.get();
-  if (!in || magic != "P6" || most != 255 || image.width < 1 || image.height < 1 || image.width > 30000 || image.height > 30000)
-    throw hone::Error("'" + path + "'", "is no binary PPM file with 8 bits a channel", "build with OpenCV for other formats, or convert it");
+  if (!in || magic != "P6" || most != 255 || image.width < 1 || image.height < 1 || image.width > 30000 ||
+      image.height > 30000)
+    throw hone::Error("'" + path + "'", "is no binary PPM file with 8 bits a channel",
+                      "build with OpenCV for other formats, or convert it");
   image.pixels.resize(static_cast<size_t>(image.width) * static_cast<size_t>(image.height) * 3);
   in.read(reinterpret_cast<char*>(image.pixels.data()), static_cast<std::streamsize>(image.pixels.size()));
   if (!in) throw hone::Error("'" + path + "'", "is cut off", "copy it again");

@@ -1,5 +1,6 @@
 #pragma once
-// What each task makes of the model's answer: the lines that are printed for an image. Change these to do what you need.
+// What each task makes of the model's answer: the lines that are printed for an image. Change these to do what you
+// need.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -26,7 +27,8 @@ inline std::string percent(double share) {
 /// The most probable classes.
 class Classification : public Task {
  public:
-  explicit Classification(const Config& config) : config_(config), classifier_(config.model, {{"cpu", config.threads}, {}, {}}) {}
+  explicit Classification(const Config& config)
+      : config_(config), classifier_(config.model, {{"cpu", config.threads}, {}, {}}) {}
   Lines run(const hone::ImageView& image) override {
     Lines lines;
     for (const hone::ClassScore& score : classifier_.classify(image, config_.top))
@@ -42,13 +44,15 @@ class Classification : public Task {
 /// All classes that hold: probability of each on its own.
 class MultiLabel : public Task {
  public:
-  explicit MultiLabel(const Config& config) : config_(config), session_(hone::Model(config.model, {"cpu", config.threads})) {}
+  explicit MultiLabel(const Config& config)
+      : config_(config), session_(hone::Model(config.model, {"cpu", config.threads})) {}
   Lines run(const hone::ImageView& image) override {
     Lines lines;
     std::vector<hone::Tensor> outputs = session_.run({hone::image_tensor(image)});
     auto logits = outputs.at(0).data<float>();
     for (size_t i = 0; i < logits.size(); ++i)
-      if (double p = 1 / (1 + std::exp(-logits[i])); p >= config_.threshold) lines.push_back(config_.label(static_cast<int>(i)) + ", " + percent(p));
+      if (double p = 1 / (1 + std::exp(-logits[i])); p >= config_.threshold)
+        lines.push_back(config_.label(static_cast<int>(i)) + ", " + percent(p));
     return lines.empty() ? Lines{"no class"} : lines;
   }
 
@@ -57,10 +61,12 @@ class MultiLabel : public Task {
   hone::Session session_;
 };
 
-/// Objects: the model's output is a row of image, class, score, left, top, right, bottom for each, in pixels of the image.
+/// Objects: the model's output is a row of image, class, score, left, top, right, bottom for each, in pixels of the
+/// image.
 class Detection : public Task {
  public:
-  explicit Detection(const Config& config) : config_(config), session_(hone::Model(config.model, {"cpu", config.threads})) {}
+  explicit Detection(const Config& config)
+      : config_(config), session_(hone::Model(config.model, {"cpu", config.threads})) {}
   Lines run(const hone::ImageView& image) override {
     std::vector<hone::Tensor> outputs = session_.run({hone::image_tensor(image)});
     auto values = outputs.at(0).data<float>();
@@ -85,7 +91,8 @@ class Detection : public Task {
 /// The share of the pixels that each class has; map() is the class of each pixel.
 class Segmentation : public Task {
  public:
-  explicit Segmentation(const Config& config) : config_(config), session_(hone::Model(config.model, {"cpu", config.threads})) {}
+  explicit Segmentation(const Config& config)
+      : config_(config), session_(hone::Model(config.model, {"cpu", config.threads})) {}
 
   /// One class a pixel of the image, row by row.
   std::vector<int> map(const hone::ImageView& image) {
@@ -96,13 +103,15 @@ class Segmentation : public Task {
     std::vector<int> best(static_cast<size_t>(height * width), 0);
     for (int64_t c = 1; c < classes; ++c)
       for (size_t i = 0; i < best.size(); ++i)
-        if (values[static_cast<size_t>(c) * best.size() + i] > values[static_cast<size_t>(best[i]) * best.size() + i]) best[i] = static_cast<int>(c);
+        if (values[static_cast<size_t>(c) * best.size() + i] > values[static_cast<size_t>(best[i]) * best.size() + i])
+          best[i] = static_cast<int>(c);
     std::vector<int> result;
     result.reserve(static_cast<size_t>(image.height) * static_cast<size_t>(image.width));
     double step_y = static_cast<double>(height) / image.height, step_x = static_cast<double>(width) / image.width;
     for (int y = 0; y < image.height; ++y)
       for (int x = 0; x < image.width; ++x) {
-        int64_t from_y = std::min(height - 1, static_cast<int64_t>(y * step_y)), from_x = std::min(width - 1, static_cast<int64_t>(x * step_x));
+        int64_t from_y = std::min(height - 1, static_cast<int64_t>(y * step_y)),
+                from_x = std::min(width - 1, static_cast<int64_t>(x * step_x));
         result.push_back(best[static_cast<size_t>(from_y * width + from_x)]);
       }
     return result;
@@ -114,10 +123,14 @@ class Segmentation : public Task {
     for (int c : classes) ++count[static_cast<size_t>(c)];
     for (int c = 0; c < 256; ++c)
       if (count[static_cast<size_t>(c)] > 0) order.push_back(c);
-    std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return count[static_cast<size_t>(a)] > count[static_cast<size_t>(b)]; });
+    std::stable_sort(order.begin(), order.end(),
+                     [&](int a, int b) { return count[static_cast<size_t>(a)] > count[static_cast<size_t>(b)]; });
     Lines lines;
     for (int c : order)
-      lines.push_back(config_.label(c) + ", " + percent(static_cast<double>(count[static_cast<size_t>(c)]) / static_cast<double>(classes.size())) + " of the pixels");
+      lines.push_back(
+          config_.label(c) + ", " +
+          percent(static_cast<double>(count[static_cast<size_t>(c)]) / static_cast<double>(classes.size())) +
+          " of the pixels");
     return lines;
   }
 
@@ -131,5 +144,6 @@ inline std::unique_ptr<Task> make_task(const Config& config) {
   if (config.task == "multi-label") return std::make_unique<MultiLabel>(config);
   if (config.task == "detection") return std::make_unique<Detection>(config);
   if (config.task == "segmentation") return std::make_unique<Segmentation>(config);
-  throw hone::Error("app.conf", "task '" + config.task + "' is none of classification, multi-label, detection, segmentation");
+  throw hone::Error("app.conf",
+                    "task '" + config.task + "' is none of classification, multi-label, detection, segmentation");
 }

@@ -18,7 +18,9 @@ struct Candidate {
 };
 
 ImageSize scaled(const ImageSize& size, double factor, int multiple) {
-  auto side = [&](int pixels) { return std::max(2 * multiple, static_cast<int>(pixels * factor / multiple + 0.5) * multiple); };
+  auto side = [&](int pixels) {
+    return std::max(2 * multiple, static_cast<int>(pixels * factor / multiple + 0.5) * multiple);
+  };
   return {side(size.height), side(size.width)};
 }
 
@@ -40,7 +42,8 @@ std::vector<Candidate> candidates(const TrainCommandOptions& options, const Mode
     return list;
   }
   int multiple = plan.task == Task::segmentation ? 16 : 32;
-  for (double factor : {1.0, 0.85, 0.7, 0.55}) add(plan.template_name, options.width, factor == 1.0 ? usual : scaled(usual, factor, multiple));
+  for (double factor : {1.0, 0.85, 0.7, 0.55})
+    add(plan.template_name, options.width, factor == 1.0 ? usual : scaled(usual, factor, multiple));
   return list;
 }
 
@@ -76,8 +79,9 @@ void choose_by_time(TrainCommandOptions& options, ModelPlan& plan, const Splits&
     double possible = 0.8 * seconds / each;
     bool last = i + 1 == list.size();
     if (possible < wanted && !last) continue;
-    fmt::print(stderr, "{}: {} of width {:g} at {}x{}, {:.0f} images/s: about {:.0f} passes over the images\n", options.time, candidate.template_name,
-               candidate.width, candidate.size.height, candidate.size.width, 1 / each, possible / static_cast<double>(std::max<size_t>(1, data.train.samples.size())));
+    fmt::print(stderr, "{}: {} of width {:g} at {}x{}, {:.0f} images/s: about {:.0f} passes over the images\n",
+               options.time, candidate.template_name, candidate.width, candidate.size.height, candidate.size.width,
+               1 / each, possible / static_cast<double>(std::max<size_t>(1, data.train.samples.size())));
     options.width = width;
     if (candidate.template_name != "backbone") options.choose("template", candidate.template_name);
     options.choose("width", candidate.width);
@@ -96,13 +100,15 @@ void choose_batch(TrainCommandOptions& options, const Graph& model, const Datase
   for (auto& node : model.nodes())
     for (const Value* value : node->outputs()) {
       double count = 1;
-      for (size_t i = 1; i < value->shape().dims.size(); ++i) count *= static_cast<double>(std::max<int64_t>(1, value->shape()[i].value));
+      for (size_t i = 1; i < value->shape().dims.size(); ++i)
+        count *= static_cast<double>(std::max<int64_t>(1, value->shape()[i].value));
       floats += count;
     }
   double memory = free_memory(), each = 2 * 4 * floats;
   while (batch > 2 && memory > 0 && each * batch > memory / 2) batch /= 2;
   if (batch == options.train.batch_size) return;
-  fmt::print(stderr, "batches of {} images instead of {}, for so few images or so little memory\n", batch, options.train.batch_size);
+  fmt::print(stderr, "batches of {} images instead of {}, for so few images or so little memory\n", batch,
+             options.train.batch_size);
   options.choose("batch", batch);
 }
 

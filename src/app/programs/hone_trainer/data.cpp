@@ -22,7 +22,9 @@ namespace fs = std::filesystem;
 
 constexpr std::array trained_tasks = {Task::classification, Task::multi_label, Task::detection, Task::segmentation};
 
-bool is_trained(Task task) { return std::find(trained_tasks.begin(), trained_tasks.end(), task) != trained_tasks.end(); }
+bool is_trained(Task task) {
+  return std::find(trained_tasks.begin(), trained_tasks.end(), task) != trained_tasks.end();
+}
 
 std::string trained_names() {
   std::vector<std::string> names;
@@ -35,7 +37,8 @@ Task find_task(const TrainCommandOptions& options) {
   if (!options.task.empty()) {
     Task task = parse_task(options.task);
     if (!is_trained(task))
-      throw Error("--task", fmt::format("is {}, hone train has {}", options.task, trained_names()), "models for other tasks can be read from ONNX files");
+      throw Error("--task", fmt::format("is {}, hone train has {}", options.task, trained_names()),
+                  "models for other tasks can be read from ONNX files");
     return task;
   }
   if (options.hierarchical) return Task::classification;
@@ -44,8 +47,10 @@ Task find_task(const TrainCommandOptions& options) {
     if (!options.format.empty() && annotation.format != options.format) continue;
     for (Task task : annotation.tasks)
       if (is_trained(task)) return task;
-    throw Error(quoted(fs::path(options.data)), fmt::format("is a data set for {} ({}: {}), hone train has {}", name_of(annotation.tasks[0]), annotation.format,
-                                                            annotation.why, trained_names()), "choose another annotation with --task or --format");
+    throw Error(quoted(fs::path(options.data)),
+                fmt::format("is a data set for {} ({}: {}), hone train has {}", name_of(annotation.tasks[0]),
+                            annotation.format, annotation.why, trained_names()),
+                "choose another annotation with --task or --format");
   }
   return Task::classification;
 }
@@ -94,8 +99,8 @@ Dataset read_any(const TrainCommandOptions& options, Task task, std::string& pro
   return dataset;
 }
 
-/// Without a validation part some of the training images are held back: a test part is for the end, not to choose the best
-/// epoch by.
+/// Without a validation part some of the training images are held back: a test part is for the end, not to choose the
+/// best epoch by.
 Splits read_data_set(const TrainCommandOptions& options, Task task, std::string& problems, Progress& progress) {
   Dataset dataset = read_any(options, task, problems, progress);
   std::vector<Skipped> skipped = check_images(dataset, {.progress = &progress});
@@ -108,7 +113,9 @@ Splits read_data_set(const TrainCommandOptions& options, Task task, std::string&
   size_t least = task == Task::detection ? 1 : 2;
   if (data.train.classes.size() < least)
     throw Error(quoted(fs::path(options.data)),
-                data.train.classes.empty() ? "has no classes" : fmt::format("only one class ('{}'), expected at least two", data.train.classes[0]));
+                data.train.classes.empty()
+                    ? "has no classes"
+                    : fmt::format("only one class ('{}'), expected at least two", data.train.classes[0]));
   data.skipped = std::move(skipped);
   return data;
 }
@@ -154,13 +161,16 @@ Splits read_training_data(const TrainCommandOptions& options, Progress& progress
 void add_older_classes(Splits& data, const std::vector<std::string>& labels) {
   std::vector<std::string> added;
   for (const std::string& label : labels)
-    if (std::find(data.train.classes.begin(), data.train.classes.end(), label) == data.train.classes.end()) added.push_back(label);
-  for (Dataset* part : {&data.train, &data.validation, &data.test}) part->classes.insert(part->classes.end(), added.begin(), added.end());
+    if (std::find(data.train.classes.begin(), data.train.classes.end(), label) == data.train.classes.end())
+      added.push_back(label);
+  for (Dataset* part : {&data.train, &data.validation, &data.test})
+    part->classes.insert(part->classes.end(), added.begin(), added.end());
 }
 
 bool is_written_as_list(const Dataset& split) {
   return split.task != Task::classification ||
-         std::any_of(split.samples.begin(), split.samples.end(), [](const Sample& sample) { return sample.pixels.defined(); });
+         std::any_of(split.samples.begin(), split.samples.end(),
+                     [](const Sample& sample) { return sample.pixels.defined(); });
 }
 
 void write_split(const TrainCommandOptions& options, const std::string& name, const Dataset& split) {
@@ -171,7 +181,8 @@ void write_split(const TrainCommandOptions& options, const std::string& name, co
   if (as_list) return write_list(list, split, list_base(options.data));
   std::string text = "class,file\n";
   for (const Sample& sample : split.samples)
-    text += csv_field(split.classes[static_cast<size_t>(sample.label)]) + ',' + csv_field(fs::absolute(sample.path).lexically_normal()) + '\n';
+    text += csv_field(split.classes[static_cast<size_t>(sample.label)]) + ',' +
+            csv_field(fs::absolute(sample.path).lexically_normal()) + '\n';
   write_file(csv, text);
 }
 

@@ -33,9 +33,12 @@ struct FindOptions {
   void add(CLI::App& app) {
     app.add_option("--task", task, "classification, detection or segmentation; default: all");
     app.add_option("--size", size, "N or HxW of the images; default: what hone train takes");
-    app.add_option("--width", width, "multiplies the channels; default: what hone train takes")->check(in_range(0.05, 8.0))->default_str("");
+    app.add_option("--width", width, "multiplies the channels; default: what hone train takes")
+        ->check(in_range(0.05, 8.0))
+        ->default_str("");
     app.add_option("--classes", classes, "that the model tells apart")->check(in_range(2, 100000));
-    app.add_option("--seconds", seconds, "time to measure the latency of each; 0: do not measure")->check(in_range(0.0, 600.0));
+    app.add_option("--seconds", seconds, "time to measure the latency of each; 0: do not measure")
+        ->check(in_range(0.0, 600.0));
     app.add_flag("--json", json, "print JSON");
     device.add(app);
   }
@@ -52,7 +55,8 @@ struct Found {
 /// What hone train takes for photos when nothing is said.
 ImageSize usual_size(const Template& known, const Json& recipe) {
   if (recipe.contains("size")) return parse_size("size of the recipe", recipe["size"].get<std::string>());
-  if (known.task == Task::detection) return std::string(known.name) == "ssd300_vgg16" ? ImageSize{300, 300} : ImageSize{320, 416};
+  if (known.task == Task::detection)
+    return std::string(known.name) == "ssd300_vgg16" ? ImageSize{300, 300} : ImageSize{320, 416};
   return known.task == Task::segmentation ? ImageSize{352, 480} : ImageSize{128, 128};
 }
 
@@ -100,8 +104,10 @@ Found look_at(const Template& known, const FindOptions& options) {
 void print_table(const std::vector<Found>& list, bool measured) {
   Table table({"template", "task", "size", "width", "GFLOPs", "parameters", "file", "ms", "for"}, {1, 2, 8});
   for (const Found& found : list)
-    table.add({found.known->name, name_of(found.known->task), fmt::format("{}x{}", found.size.height, found.size.width), fmt::format("{:g}", found.width),
-               fmt::format("{:.2f}", found.gflops), format_count(static_cast<double>(found.parameters)), format_bytes(4.0 * static_cast<double>(found.parameters)),
+    table.add({found.known->name, name_of(found.known->task), fmt::format("{}x{}", found.size.height, found.size.width),
+               fmt::format("{:g}", found.width), fmt::format("{:.2f}", found.gflops),
+               format_count(static_cast<double>(found.parameters)),
+               format_bytes(4.0 * static_cast<double>(found.parameters)),
                measured ? fmt::format("{:.1f}", found.milliseconds) : "", found.known->summary});
   fmt::print("{}", table.text());
 }
@@ -114,7 +120,8 @@ int find(const FindOptions& options) {
   for (const Template& known : templates())
     if (!task || known.task == *task) wanted.push_back(&known);
   if (wanted.empty())
-    throw Error("--task", fmt::format("is {}, for which there is no template", options.task), "templates are for classification, detection and segmentation");
+    throw Error("--task", fmt::format("is {}, for which there is no template", options.task),
+                "templates are for classification, detection and segmentation");
   auto progress = make_progress();
   progress->begin("measuring", static_cast<int64_t>(wanted.size()));
   std::vector<Found> list;
@@ -125,14 +132,22 @@ int find(const FindOptions& options) {
   progress->end();
   if (!options.json) {
     print_table(list, options.seconds > 0);
-    if (options.seconds > 0) fmt::print("ms: one image, FP32, {} threads of this machine\n", options.device.threads > 0 ? options.device.threads : cpu_features().cores);
+    if (options.seconds > 0)
+      fmt::print("ms: one image, FP32, {} threads of this machine\n",
+                 options.device.threads > 0 ? options.device.threads : cpu_features().cores);
     return 0;
   }
   Json json = Json::array();
   for (const Found& found : list)
-    json.push_back({{"template", found.known->name}, {"task", name_of(found.known->task)}, {"summary", found.known->summary},
-                    {"height", found.size.height}, {"width", found.size.width}, {"width_multiplier", found.width}, {"gflops", found.gflops},
-                    {"parameters", found.parameters}, {"bytes", 4 * found.parameters},
+    json.push_back({{"template", found.known->name},
+                    {"task", name_of(found.known->task)},
+                    {"summary", found.known->summary},
+                    {"height", found.size.height},
+                    {"width", found.size.width},
+                    {"width_multiplier", found.width},
+                    {"gflops", found.gflops},
+                    {"parameters", found.parameters},
+                    {"bytes", 4 * found.parameters},
                     {"latency_ms", options.seconds > 0 ? Json(found.milliseconds) : Json()}});
   print_json(json);
   return 0;

@@ -39,18 +39,23 @@ void check_template(const std::string& name, Task task) {
   std::string fitting;
   const Template* found = nullptr;
   for (const Template& known : templates()) {
-    if (known.task == (task == Task::multi_label ? Task::classification : task)) fitting += (fitting.empty() ? "" : ", ") + std::string(known.name);
+    if (known.task == (task == Task::multi_label ? Task::classification : task))
+      fitting += (fitting.empty() ? "" : ", ") + std::string(known.name);
     if (name == known.name) found = &known;
   }
   if (found && (found->task == task || (classifies(found->task) && classifies(task)))) return;
-  if (found) throw Error("--template", fmt::format("{} is for {}, the data is for {}", name, name_of(found->task), name_of(task)), "templates for that: " + fitting);
+  if (found)
+    throw Error("--template",
+                fmt::format("{} is for {}, the data is for {}", name, name_of(found->task), name_of(task)),
+                "templates for that: " + fitting);
   throw Error("template '" + name + "'", "is unknown", "templates for " + std::string(name_of(task)) + ": " + fitting);
 }
 
 /// The strides of the maps that the heads of a task work on.
 std::vector<int> wanted_strides(const std::string& template_name, Task task) {
   if (task == Task::detection) return {8, 16, 32};
-  if (task == Task::segmentation) return template_name == "unet" ? std::vector<int>{2, 4, 8, 16} : std::vector<int>{4, 8, 16};
+  if (task == Task::segmentation)
+    return template_name == "unet" ? std::vector<int>{2, 4, 8, 16} : std::vector<int>{4, 8, 16};
   return {};
 }
 
@@ -95,7 +100,8 @@ ModelPlan plan_model(const TrainCommandOptions& options, Task task) {
   plan.template_name = options.template_name.empty() ? usual_template(task, plan.pretrained()) : options.template_name;
   if (plan.pretrained() && classifies(task)) {
     if (!options.template_name.empty())
-      throw Error("--template", "cannot be given together with --backbone for " + std::string(name_of(task)), "the classifier is the backbone with a new last layer");
+      throw Error("--template", "cannot be given together with --backbone for " + std::string(name_of(task)),
+                  "the classifier is the backbone with a new last layer");
     plan.template_name = "backbone";
     set_size(options, plan, {});
   } else {
@@ -182,13 +188,15 @@ TrainResult train_model(Graph& model, const Splits& data, const TrainCommandOpti
   // A continued run takes its weights from the checkpoint.
   if (pretrained && !options.no_probe && !options.train.resume) {
     TrainResult probe = train_linear_probe(model, data, options.train, progress);
-    progress.end(fmt::format("last layer on the backbone as it is: validation {} {:.1f}%", probe.metric_name, 100 * probe.best_metric));
+    progress.end(fmt::format("last layer on the backbone as it is: validation {} {:.1f}%", probe.metric_name,
+                             100 * probe.best_metric));
   }
   if (pretrained && options.unfold_norm) unfold_batch_norms(model, "backbone/", data.train, options.train);
   return train_classifier(model, data, options.train, progress);
 }
 
-Graph finish_model(const Graph& model, const TrainCommandOptions& options, Task task, const std::vector<std::string>& classes) {
+Graph finish_model(const Graph& model, const TrainCommandOptions& options, Task task,
+                   const std::vector<std::string>& classes) {
   Graph finished;
   if (task == Task::detection) {
     finished = finish_detector(model, options.train.preprocess, options.detection.decoding);

@@ -19,7 +19,8 @@ struct ModelPlan {
 /// What training maximizes: "accuracy", "mAP", "mAP50" or "mIoU".
 const char* metric_of(Task task);
 
-/// Chooses the template and reads the backbone, whose file says how its pixels are normalized. The size is set by choose_size().
+/// Chooses the template and reads the backbone, whose file says how its pixels are normalized. The size is set by
+/// choose_size().
 ModelPlan plan_model(const TrainCommandOptions& options, Task task);
 /// The size of --size or the recipe, else one that suits the data.
 ImageSize choose_size(const TrainCommandOptions& options, const ModelPlan& plan, const Dataset& train);
@@ -29,11 +30,13 @@ void set_size(const TrainCommandOptions& options, ModelPlan& plan, const ImageSi
 ModelPlan with_size(const TrainCommandOptions& options, const ModelPlan& plan, const ImageSize& size);
 /// How decoded images become the network's input.
 Preprocess preprocess_of(const TrainCommandOptions& options, const ModelPlan& plan);
-/// A network to train: f32 [N, 3, H, W] to the outputs of its task. Rows of classes that the backbone's model knew are kept.
+/// A network to train: f32 [N, 3, H, W] to the outputs of its task. Rows of classes that the backbone's model knew are
+/// kept.
 Graph build_model(const TrainCommandOptions& options, const ModelPlan& plan, const std::vector<std::string>& classes);
 /// Trains with the options as they are; `model` gets the best weights.
 TrainResult train_model(Graph& model, const Splits& data, const TrainCommandOptions& options, Progress& progress);
 /// The network with what it needs to be used: preprocessing in front, decoding behind, class names in the metadata.
-Graph finish_model(const Graph& model, const TrainCommandOptions& options, Task task, const std::vector<std::string>& classes);
+Graph finish_model(const Graph& model, const TrainCommandOptions& options, Task task,
+                   const std::vector<std::string>& classes);
 
 }  // namespace hone::app

@@ -43,18 +43,29 @@ std::string template_names() {
 
 void add_model(CLI::App& command, TrainCommandOptions& o) {
   const char* group = "Model";
-  auto add = [&](const char* name, auto& value, const std::string& help) { return command.add_option(name, value, help)->group(group); };
+  auto add = [&](const char* name, auto& value, const std::string& help) {
+    return command.add_option(name, value, help)->group(group);
+  };
   add("--template", o.template_name, "architecture (hone find lists them with their costs): " + template_names());
-  add("--backbone", o.backbone, "start from a trained model: an ONNX file, or model.onnx of an earlier run, whose classes are kept");
+  add("--backbone", o.backbone,
+      "start from a trained model: an ONNX file, or model.onnx of an earlier run, whose classes are kept");
   add("--cut", o.cut, "values of the backbone to cut at, with commas; default: found");
   command.add_flag("--freeze-backbone", o.freeze_backbone, "train only what is new")->group(group);
-  command.add_flag("--no-probe", o.no_probe, "do not fit a classifier's last layer to the features of the backbone before the training")->group(group);
-  command.add_flag("--unfold-norm", o.unfold_norm, "put batch normalization back where the backbone has it folded into convolutions: for long trainings")->group(group);
-  add("--mean", o.pixels.mean, "of the pixels (0..255) that the backbone was trained with; default: what it records, else ImageNet's");
+  command
+      .add_flag("--no-probe", o.no_probe,
+                "do not fit a classifier's last layer to the features of the backbone before the training")
+      ->group(group);
+  command
+      .add_flag("--unfold-norm", o.unfold_norm,
+                "put batch normalization back where the backbone has it folded into convolutions: for long trainings")
+      ->group(group);
+  add("--mean", o.pixels.mean,
+      "of the pixels (0..255) that the backbone was trained with; default: what it records, else ImageNet's");
   add("--std", o.pixels.std, "as --mean");
   add("--channels", o.pixels.channels, "as --mean: rgb or bgr");
   add("--width", o.width, "multiplies the channels of every layer")->check(in_range(0.05, 8.0))->default_str(by_recipe);
-  add("--size", o.size, "N or HxW: size of the images inside the network; default: by the recipe, or found from the data");
+  add("--size", o.size,
+      "N or HxW: size of the images inside the network; default: by the recipe, or found from the data");
   add("--dropout", o.dropout, "before a classifier's last layer")->check(in_range(0.0, 0.99))->default_str(by_recipe);
 }
 
@@ -64,10 +75,17 @@ void add_schedule(CLI::App& command, TrainCommandOptions& o) {
   auto add = [&](const char* name, auto& value, const std::string& help) {
     return command.add_option(name, value, help)->group(group)->default_str(by_recipe);
   };
-  add("--time", o.time, "10m, 90s or 1h: end within this time; picks template, size and epochs to fit, where they are not given")->default_str("");
-  add("--recipe", o.recipe, "JSON file with options, such as {\"lr\": 0.01}; the command line is stronger")->default_str("");
-  add("--search", o.search, "try this many settings by successive halving, then train with the best")->check(in_range(0, 1000))->default_str("");
-  command.add_flag("--find-lr", o.find_lr, "choose the learning rate by short trainings with a few, on some of the images")->group(group);
+  add("--time", o.time,
+      "10m, 90s or 1h: end within this time; picks template, size and epochs to fit, where they are not given")
+      ->default_str("");
+  add("--recipe", o.recipe, "JSON file with options, such as {\"lr\": 0.01}; the command line is stronger")
+      ->default_str("");
+  add("--search", o.search, "try this many settings by successive halving, then train with the best")
+      ->check(in_range(0, 1000))
+      ->default_str("");
+  command
+      .add_flag("--find-lr", o.find_lr, "choose the learning rate by short trainings with a few, on some of the images")
+      ->group(group);
   add("--epochs", t.epochs, "at most this many passes over the images");
   add("--minutes", t.max_minutes, "shorten the schedule to end within this time; 0: no limit");
   add("--lr", t.learning_rate, "peak learning rate");
@@ -101,25 +119,37 @@ void add_variation(CLI::App& command, TrainCommandOptions& o) {
   add("--erase", a.erase, "probability that a rectangle is replaced");
   add("--balanced", o.train.balanced, "every class equally often");
   const char* others = "Detection and segmentation";
-  command.add_option("--score", o.score_threshold, "detections below this score are left out of the model's output")->group(others)->check(in_range(0.0, 1.0));
-  command.add_option("--nms-iou", o.nms_iou, "of two boxes of a class that overlap more, one stays")->group(others)->check(in_range(0.0, 1.0));
-  command.add_option("--mosaic", o.detection.scene.mosaic, "probability of four images in one (detection)")->group(others);
-  command.add_option("--class-balance", o.segmentation.class_balance, "rare classes weigh more, 0 to 1 (segmentation)")->group(others);
+  command.add_option("--score", o.score_threshold, "detections below this score are left out of the model's output")
+      ->group(others)
+      ->check(in_range(0.0, 1.0));
+  command.add_option("--nms-iou", o.nms_iou, "of two boxes of a class that overlap more, one stays")
+      ->group(others)
+      ->check(in_range(0.0, 1.0));
+  command.add_option("--mosaic", o.detection.scene.mosaic, "probability of four images in one (detection)")
+      ->group(others);
+  command.add_option("--class-balance", o.segmentation.class_balance, "rare classes weigh more, 0 to 1 (segmentation)")
+      ->group(others);
 }
 
 }  // namespace
 
 void TrainCommandOptions::add(CLI::App& command) {
   app = &command;
-  command.add_option("DATA", data, "folder with a sub-folder a class, or any data set that hone data check knows")->required();
+  command.add_option("DATA", data, "folder with a sub-folder a class, or any data set that hone data check knows")
+      ->required();
   command.add_option("--format", format, "format of the data set; default: found from what lies in the folder");
-  command.add_option("--task", task, "classification, multi-label, detection or segmentation; default: what the annotation is for");
+  command.add_option("--task", task,
+                     "classification, multi-label, detection or segmentation; default: what the annotation is for");
   command.add_flag("--hierarchical", hierarchical, "folders in folders are levels of classes: a/b");
-  command.add_option("-o,--output", output, "folder for model.onnx, train.json, logs, the lists of images used, and the checkpoint")->required();
+  command
+      .add_option("-o,--output", output,
+                  "folder for model.onnx, train.json, logs, the lists of images used, and the checkpoint")
+      ->required();
   add_model(command, *this);
   add_schedule(command, *this);
   add_variation(command, *this);
-  command.add_option("--validation-fraction", validation_fraction, "of each class, when DATA has no validation part")->check(in_range(0.01, 0.9));
+  command.add_option("--validation-fraction", validation_fraction, "of each class, when DATA has no validation part")
+      ->check(in_range(0.01, 0.9));
   command.add_option("--seed", train.seed, "of the initial weights, the order of images and their variation");
   command.add_option("--threads", train.threads, "0: one per processor")->check(in_range(0, 1024));
   command.add_flag("--resume", train.resume, "continue an interrupted run in the output folder, with its options");
@@ -156,7 +186,8 @@ void TrainCommandOptions::apply(const Json& values, const std::string& place) {
   for (auto& [name, value] : values.items()) {
     if (std::find(names.begin(), names.end(), name) == names.end()) {
       std::vector<std::string> near = nearest_words(name, names, 1);
-      throw Error(place, "has the unknown option '" + name + "'", near.empty() ? "" : "did you mean '" + near[0] + "'?");
+      throw Error(place, "has the unknown option '" + name + "'",
+                  near.empty() ? "" : "did you mean '" + near[0] + "'?");
     }
     CLI::Option* option = app->get_option("--" + name);
     if (option->count() > 0) continue;

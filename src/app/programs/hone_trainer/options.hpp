@@ -19,15 +19,17 @@ class App;
 
 namespace hone::app {
 
-/// The options of `hone train`. What they mean by default depends on task, template and data: values come in layers, each above
-/// the one before: defaults of the task for the data, the recipe of the template, the file --recipe, the command line.
+/// The options of `hone train`. What they mean by default depends on task, template and data: values come in layers,
+/// each above the one before: defaults of the task for the data, the recipe of the template, the file --recipe, the
+/// command line.
 struct TrainCommandOptions {
   std::string data, format, task, output, template_name, size, backbone, cut, recipe, time, optimizer;
   double width = 1.0, dropout = 0.2;
   double validation_fraction = 0.2;
   double score_threshold = 0.01, nms_iou = 0.5;
   int search = 0;
-  bool hierarchical = false, freeze_backbone = false, no_probe = false, unfold_norm = false, find_lr = false, json = false;
+  bool hierarchical = false, freeze_backbone = false, no_probe = false, unfold_norm = false, find_lr = false,
+       json = false;
   ImageFlags pixels;  ///< --mean, --std, --channels: what the backbone was trained with
   TrainOptions train;
   SegmentationOptions segmentation;

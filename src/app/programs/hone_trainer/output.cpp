@@ -45,31 +45,41 @@ void add_result(Json& json, const TrainResult& result) {
   json["images_per_second"] = result.images_per_second;
   json["history"] = Json::array();
   for (const EpochRecord& epoch : result.history)
-    json["history"].push_back({{"epoch", epoch.epoch}, {"loss", epoch.loss}, {metric, epoch.metric},
-                               {"validation_loss", epoch.validation_loss}, {"validation_" + metric, epoch.validation_metric},
-                               {"learning_rate", epoch.learning_rate}, {"seconds", epoch.seconds},
-                               {"images_per_second", epoch.images_per_second}, {"height", epoch.height}, {"width", epoch.width}});
+    json["history"].push_back({{"epoch", epoch.epoch},
+                               {"loss", epoch.loss},
+                               {metric, epoch.metric},
+                               {"validation_loss", epoch.validation_loss},
+                               {"validation_" + metric, epoch.validation_metric},
+                               {"learning_rate", epoch.learning_rate},
+                               {"seconds", epoch.seconds},
+                               {"images_per_second", epoch.images_per_second},
+                               {"height", epoch.height},
+                               {"width", epoch.width}});
 }
 
-void write_model(const Graph& model, const TrainCommandOptions& options, const ModelPlan& plan, const Splits& data, const TrainResult& result) {
+void write_model(const Graph& model, const TrainCommandOptions& options, const ModelPlan& plan, const Splits& data,
+                 const TrainResult& result) {
   Graph finished = finish_model(model, options, plan.task, data.train.classes);
-  finished.metadata["hone.training"] = fmt::format("template={};width={};epochs={};best_epoch={};validation_{}={:.4f};{}",
-                                                   plan.template_name, options.width, result.history.size(), result.best_epoch,
-                                                   result.metric_name, result.best_metric, data.description);
+  finished.metadata["hone.training"] = fmt::format(
+      "template={};width={};epochs={};best_epoch={};validation_{}={:.4f};{}", plan.template_name, options.width,
+      result.history.size(), result.best_epoch, result.metric_name, result.best_metric, data.description);
   export_model(finished, options.in_output("model.onnx"));
 }
 
 void print_result(const TrainCommandOptions& options, const Splits& data, const TrainResult& result) {
   std::string model = options.in_output("model.onnx").string();
-  fmt::print("{}  validation {} {} (epoch {} of {}), {} of training\n", model, result.metric_name, format_percent(result.best_metric),
-             result.best_epoch, result.history.size(), format_duration(result.seconds));
+  fmt::print("{}  validation {} {} (epoch {} of {}), {} of training\n", model, result.metric_name,
+             format_percent(result.best_metric), result.best_epoch, result.history.size(),
+             format_duration(result.seconds));
   auto images = [&](const char* name) {
     std::string file = options.in_output(name).string();
     if (!is_written_as_list(data.train)) return file + ".csv";
-    return fmt::format("{} --list {}.txt{}", options.data, file, options.format.empty() ? "" : " --format " + options.format);
+    return fmt::format("{} --list {}.txt{}", options.data, file,
+                       options.format.empty() ? "" : " --format " + options.format);
   };
   fmt::print("next: hone eval {} {}\n", model, images("validation"));
-  fmt::print("      hone quantize {} --data {} -o {}\n", model, images("train"), options.in_output("model.int8.onnx").string());
+  fmt::print("      hone quantize {} --data {} -o {}\n", model, images("train"),
+             options.in_output("model.int8.onnx").string());
   fmt::print("      hone run {} IMAGE\n", model);
 }
 

@@ -16,10 +16,11 @@ namespace {
 constexpr int reduction = 3;
 
 /// A run of its own with the settings; nothing of it is kept but the figures.
-Json run_trial(const TrainCommandOptions& options, const ModelPlan& plan, const Splits& data, const Json& settings, int epochs, double minutes,
-               Progress& progress) {
+Json run_trial(const TrainCommandOptions& options, const ModelPlan& plan, const Splits& data, const Json& settings,
+               int epochs, double minutes, Progress& progress) {
   TrainCommandOptions trial = options;
-  ModelPlan shape = with_size(options, plan, settings.contains("size") ? parse_size("size", settings["size"].get<std::string>()) : plan.size);
+  ModelPlan shape = with_size(
+      options, plan, settings.contains("size") ? parse_size("size", settings["size"].get<std::string>()) : plan.size);
   TrainOptions& train = trial.train;
   train.epochs = epochs;
   train.max_minutes = minutes;
@@ -53,17 +54,21 @@ Json draw_settings(const TrainCommandOptions& options, const ModelPlan& plan, in
   Json settings = Json::object();
   if (trial == 0) return settings;
   Rng rng = Rng::of(options.train.seed, 0x736561726368, static_cast<uint64_t>(trial));
-  double rate = std::pow(10, rng.uniform(-0.8, 0.8)), decay = std::pow(10, rng.uniform(-1, 1)), area = rng.uniform(0.2, 0.8), mosaic = rng.uniform(0, 0.6);
+  double rate = std::pow(10, rng.uniform(-0.8, 0.8)), decay = std::pow(10, rng.uniform(-1, 1)),
+         area = rng.uniform(0.2, 0.8), mosaic = rng.uniform(0, 0.6);
   int size = rng.between(0, 2);
   if (!options.given("--lr")) settings["lr"] = rounded(options.train.learning_rate * rate);
-  if (!options.given("--weight-decay")) settings["weight-decay"] = rounded(std::min(0.5, options.train.weight_decay * decay));
+  if (!options.given("--weight-decay"))
+    settings["weight-decay"] = rounded(std::min(0.5, options.train.weight_decay * decay));
   bool classifies = plan.task == Task::classification || plan.task == Task::multi_label;
   if (classifies && !options.given("--min-area")) settings["min-area"] = rounded(area);
   if (plan.task == Task::detection && !options.given("--mosaic")) settings["mosaic"] = rounded(mosaic);
   if (size == 0 || options.given("--size") || plan.template_name == "ssd300_vgg16") return settings;
   double factor = size == 1 ? 0.75 : 1.25;
   int multiple = plan.task == Task::detection ? 32 : 16;
-  auto side = [&](int64_t pixels) { return std::max<int64_t>(2 * multiple, std::llround(static_cast<double>(pixels) * factor / multiple) * multiple); };
+  auto side = [&](int64_t pixels) {
+    return std::max<int64_t>(2 * multiple, std::llround(static_cast<double>(pixels) * factor / multiple) * multiple);
+  };
   settings["size"] = fmt::format("{}x{}", side(plan.size.height), side(plan.size.width));
   return settings;
 }
@@ -98,14 +103,17 @@ void search_settings(TrainCommandOptions& options, const ModelPlan& plan, const 
     std::vector<std::pair<std::pair<double, double>, int>> order;
     for (int trial : trials) {
       const Json* known = find_done(done, rung, trial);
-      Json result = known ? *known : run_trial(options, plan, data, draw_settings(options, plan, trial), epochs, minutes, progress);
+      Json result =
+          known ? *known
+                : run_trial(options, plan, data, draw_settings(options, plan, trial), epochs, minutes, progress);
       if (!known) {
         result["rung"] = rung;
         result["trial"] = trial;
         done.push_back(result);
         write_json_file(options.in_output("search.json"), done);
       }
-      fmt::print(stderr, "search {}/{}: trial {} {}: {} {}\n", rung + 1, rungs, trial, result["settings"].dump(), metric_of(plan.task),
+      fmt::print(stderr, "search {}/{}: trial {} {}: {} {}\n", rung + 1, rungs, trial, result["settings"].dump(),
+                 metric_of(plan.task),
                  result["metric"].get<double>() < 0 ? "diverged" : format_percent(result["metric"].get<double>()));
       order.push_back({{-result["metric"].get<double>(), result["loss"].get<double>()}, trial});
     }

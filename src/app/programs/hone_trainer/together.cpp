@@ -19,7 +19,8 @@ namespace fs = std::filesystem;
 
 fs::path make_temporary_folder() {
   std::string name = (fs::temp_directory_path() / "hone-train-XXXXXX").string();
-  if (!::mkdtemp(name.data())) throw Error("'" + name + "'", "cannot be created", "set TMPDIR to a folder that can be written to");
+  if (!::mkdtemp(name.data()))
+    throw Error("'" + name + "'", "cannot be created", "set TMPDIR to a folder that can be written to");
   return name;
 }
 
@@ -71,7 +72,9 @@ Together::~Together() {
   fs::remove_all(folder_, ignored);
 }
 
-bool is_first_process(const TrainCommandOptions& options) { return !options.train.group || options.train.group->first(); }
+bool is_first_process(const TrainCommandOptions& options) {
+  return !options.train.group || options.train.group->first();
+}
 
 void share_choices(TrainCommandOptions& options) {
   if (options.train.group) options.restore_chosen(Json::parse(options.train.group->share(options.chosen().dump())));

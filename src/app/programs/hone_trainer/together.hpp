@@ -6,12 +6,12 @@
 
 namespace hone::app {
 
-/// `hone train` in several processes (train/distributed.hpp): the first one writes the output folder and talks, the others
-/// work in a temporary folder, silently until an error.
+/// `hone train` in several processes (train/distributed.hpp): the first one writes the output folder and talks, the
+/// others work in a temporary folder, silently until an error.
 class Together {
  public:
-  /// Meets the other processes, if the environment names any, and gives all what --resume needs. Changes `options.output`
-  /// of all but the first.
+  /// Meets the other processes, if the environment names any, and gives all what --resume needs. Changes
+  /// `options.output` of all but the first.
   explicit Together(TrainCommandOptions& options);
   ~Together();
   Together(const Together&) = delete;

@@ -34,7 +34,9 @@ void prepare_output(TrainCommandOptions& options) {
   bool unfinished = fs::exists(options.checkpoint(), ignored);
   bool searching = !unfinished && fs::exists(options.in_output("search.json"), ignored);
   if (!options.train.resume) {
-    if (unfinished) warn(fmt::format("starting again in '{}', which holds an earlier run (--resume would continue it)", options.output));
+    if (unfinished)
+      warn(fmt::format("starting again in '{}', which holds an earlier run (--resume would continue it)",
+                       options.output));
     return;
   }
   if (!unfinished && !searching)
@@ -65,7 +67,8 @@ void keep_older_classes(TrainCommandOptions& options, const ModelPlan& plan, Spl
 }
 
 /// What is chosen by trying, unless an interrupted run has done so.
-void choose_by_trying(TrainCommandOptions& options, ModelPlan& plan, const Splits& data, Json& record, Progress& progress) {
+void choose_by_trying(TrainCommandOptions& options, ModelPlan& plan, const Splits& data, Json& record,
+                      Progress& progress) {
   std::error_code ignored;
   if (options.train.resume && fs::exists(options.checkpoint(), ignored)) return;
   if (options.train.group && (options.find_lr || options.search > 0))

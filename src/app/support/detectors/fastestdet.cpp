@@ -9,15 +9,18 @@ namespace hone::app {
 namespace {
 bool recognizes(const Graph& model) {
   std::vector<Dims> outputs = output_dims(model);
-  return outputs.size() == 1 && outputs[0].size() == 4 && outputs[0][1] == 85 && outputs[0][2] == outputs[0][3] && outputs[0][2] > 1;
+  return outputs.size() == 1 && outputs[0].size() == 4 && outputs[0][1] == 85 && outputs[0][2] == outputs[0][3] &&
+         outputs[0][2] > 1;
 }
 
 std::vector<Detection> decode(const Outputs& outputs, const ImageSize& input, double least_score) {
   const Tensor& head = outputs[0].second;
   if (head.rank() != 4 || head.dim(1) < 6)
-    throw Error("output '" + outputs[0].first + "'", "is " + to_string(head.dims()) + ", expected planes of objectness, box and classes");
+    throw Error("output '" + outputs[0].first + "'",
+                "is " + to_string(head.dims()) + ", expected planes of objectness, box and classes");
   auto values = head.data<float>();
-  auto planes = static_cast<size_t>(head.dim(1)), rows = static_cast<size_t>(head.dim(2)), columns = static_cast<size_t>(head.dim(3));
+  auto planes = static_cast<size_t>(head.dim(1)), rows = static_cast<size_t>(head.dim(2)),
+       columns = static_cast<size_t>(head.dim(3));
   size_t cells = rows * columns;
   std::vector<Detection> found;
   for (size_t cell = 0; cell < cells; ++cell) {
@@ -27,7 +30,8 @@ std::vector<Detection> decode(const Outputs& outputs, const ImageSize& input, do
     double w = sigmoid(at(3)) * input.width, h = sigmoid(at(4)) * input.height;
     for (size_t c = 5; c < planes; ++c) {
       double score = std::pow(std::max(0.0f, at(0)), 0.6) * std::pow(std::max(0.0f, at(c)), 0.4);
-      if (score >= least_score) found.push_back({0, static_cast<int>(c - 5), score, {cx - w / 2, cy - h / 2, w, h}, {}});
+      if (score >= least_score)
+        found.push_back({0, static_cast<int>(c - 5), score, {cx - w / 2, cy - h / 2, w, h}, {}});
     }
   }
   return found;
@@ -43,17 +47,28 @@ Candidates add_nodes(NodeWriter& nodes, const std::vector<Value*>& outputs, cons
   Value* all = nodes.op("Transpose", "cells", {flat}, {{"perm", std::vector<int64_t>{0, 2, 1}}});
   Value* place = nodes.op("Add", "place", {nodes.op("Tanh", "offsets", {nodes.part("raw_offsets", all, 2, 1, 3)}),
                                            nodes.floats("corners", {rows * columns, 2}, corners)});
-  Value* center = nodes.op("Mul", "centers", {place, nodes.floats("cell", {2}, {width / static_cast<float>(columns), height / static_cast<float>(rows)})});
-  Value* size = nodes.op("Mul", "sizes", {nodes.op("Sigmoid", "shares", {nodes.part("raw_sizes", all, 2, 3, 5)}), nodes.floats("whole", {2}, {width, height})});
+  Value* center = nodes.op(
+      "Mul", "centers",
+      {place, nodes.floats("cell", {2}, {width / static_cast<float>(columns), height / static_cast<float>(rows)})});
+  Value* size = nodes.op("Mul", "sizes",
+                         {nodes.op("Sigmoid", "shares", {nodes.part("raw_sizes", all, 2, 3, 5)}),
+                          nodes.floats("whole", {2}, {width, height})});
   auto power = [&](const std::string& name, int64_t from, int64_t to, double exponent) {
     Value* positive = nodes.op("Relu", name + ".positive", {nodes.part(name, all, 2, from, to)});
     return nodes.op("Pow", name + ".power", {positive, nodes.number(name + ".exponent", exponent)});
   };
-  return {boxes_around(nodes, center, size), nodes.op("Mul", "scores", {power("objectness", 0, 1, 0.6), power("classes", 5, planes, 0.4)})};
+  return {boxes_around(nodes, center, size),
+          nodes.op("Mul", "scores", {power("objectness", 0, 1, 0.6), power("classes", 5, planes, 0.4)})};
 }
 }  // namespace
 
-const Decoder fastestdet_decoder = {"fastestdet", "FastestDet, COCO classes", {{0, 0, 0}, {255, 255, 255}, true, Fit::stretch, 0}, 0.45,
-                                    coco_classes, recognizes, decode, add_nodes};
+const Decoder fastestdet_decoder = {"fastestdet",
+                                    "FastestDet, COCO classes",
+                                    {{0, 0, 0}, {255, 255, 255}, true, Fit::stretch, 0},
+                                    0.45,
+                                    coco_classes,
+                                    recognizes,
+                                    decode,
+                                    add_nodes};
 
 }  // namespace hone::app

@@ -1,4 +1,5 @@
-// What hone train ships: decoding and suppression inside, rows of image, class, score, left, top, right, bottom in pixels.
+// What hone train ships: decoding and suppression inside, rows of image, class, score, left, top, right, bottom in
+// pixels.
 #include "app/support/detectors/decoder.hpp"
 #include "base/error.hpp"
 #include "data/dataset.hpp"
@@ -17,13 +18,15 @@ bool recognizes(const Graph& model) {
 std::vector<Detection> decode(const Outputs& outputs, const ImageSize&, double least_score) {
   const Tensor& rows = outputs[0].second;
   if (rows.rank() != 2 || rows.dim(1) != 7)
-    throw Error("output '" + outputs[0].first + "'", "is " + to_string(rows.dims()) + ", expected rows of 7 numbers, one a detection");
+    throw Error("output '" + outputs[0].first + "'",
+                "is " + to_string(rows.dims()) + ", expected rows of 7 numbers, one a detection");
   std::vector<Detection> found;
   auto values = rows.data<float>();
   for (size_t i = 0; i + 7 <= values.size(); i += 7) {
     const float* row = &values[i];
     if (row[2] < least_score) continue;
-    found.push_back({0, static_cast<int>(row[1]), row[2], {row[3], row[4], double{row[5]} - row[3], double{row[6]} - row[4]}, {}});
+    found.push_back(
+        {0, static_cast<int>(row[1]), row[2], {row[3], row[4], double{row[5]} - row[3], double{row[6]} - row[4]}, {}});
   }
   return found;
 }

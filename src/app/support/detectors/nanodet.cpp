@@ -31,7 +31,8 @@ std::vector<Level> levels_of(const Outputs& outputs, const ImageSize& input) {
     }
     if (level.scores && level.distances) levels.push_back(level);
   }
-  if (levels.empty()) throw Error("outputs", "are not those of NanoDet", "expected class scores and distances for each stride");
+  if (levels.empty())
+    throw Error("outputs", "are not those of NanoDet", "expected class scores and distances for each stride");
   return levels;
 }
 
@@ -39,7 +40,8 @@ bool recognizes(const Graph& model) {
   std::vector<Dims> outputs = output_dims(model);
   if (outputs.size() != 6) return false;
   auto ends_in = [&](int64_t size) {
-    return std::count_if(outputs.begin(), outputs.end(), [&](const Dims& dims) { return dims.size() == 3 && dims[2] == size; });
+    return std::count_if(outputs.begin(), outputs.end(),
+                         [&](const Dims& dims) { return dims.size() == 3 && dims[2] == size; });
   };
   return ends_in(4 * bins) == 3 && ends_in(80) == 3;
 }
@@ -62,7 +64,8 @@ std::vector<Detection> decode(const Outputs& outputs, const ImageSize& input, do
     bool logits = *std::min_element(scores.begin(), scores.end()) < -0.5f;  // some exports end before the sigmoid
     int columns = (input.width + level.stride - 1) / level.stride;
     for (size_t cell = 0; cell < static_cast<size_t>(level.scores->dim(1)); ++cell) {
-      double x = (static_cast<int>(cell) % columns + 0.5) * level.stride, y = (static_cast<int>(cell) / columns + 0.5) * level.stride;
+      double x = (static_cast<int>(cell) % columns + 0.5) * level.stride,
+             y = (static_cast<int>(cell) / columns + 0.5) * level.stride;
       Box box;
       for (size_t c = 0; c < classes; ++c) {
         double score = logits ? sigmoid(scores[cell * classes + c]) : scores[cell * classes + c];
@@ -83,8 +86,9 @@ std::vector<Detection> decode(const Outputs& outputs, const ImageSize& input, do
 bool is_probability(const Value* value) {
   for (const Node* node = value->producer(); node; node = node->input(0)->producer()) {
     if (node->is("Sigmoid")) return true;
-    bool moves = node->is("Transpose") || node->is("Reshape") || node->is("Squeeze") || node->is("Unsqueeze") || node->is("Concat") ||
-                 node->is("Identity") || node->is("Flatten") || node->is("QuantizeLinear") || node->is("DequantizeLinear");
+    bool moves = node->is("Transpose") || node->is("Reshape") || node->is("Squeeze") || node->is("Unsqueeze") ||
+                 node->is("Concat") || node->is("Identity") || node->is("Flatten") || node->is("QuantizeLinear") ||
+                 node->is("DequantizeLinear");
     if (!moves) return false;
   }
   return false;
@@ -98,23 +102,28 @@ Candidates add_nodes(NodeWriter& nodes, const std::vector<Value*>& outputs, cons
     int64_t cells = int64_t{rows} * columns;
     Value *distance = nullptr, *score = nullptr;
     for (Value* output : outputs)
-      if (output->shape().rank() == 3 && output->shape()[1] == Dim(cells)) (output->shape()[2] == Dim(4 * bins) ? distance : score) = output;
+      if (output->shape().rank() == 3 && output->shape()[1] == Dim(cells))
+        (output->shape()[2] == Dim(4 * bins) ? distance : score) = output;
     if (!distance || !score) continue;
     std::vector<float> centers, strides, weights;
     add_cells(centers, strides, rows, columns, stride, 0.5);
     for (int i = 0; i < bins; ++i) weights.push_back(static_cast<float>(i * stride));
-    Value* sides = nodes.op("Reshape", level + "sides", {distance, nodes.ints(level + "sides.shape", {0, cells, 4, bins})});
+    Value* sides =
+        nodes.op("Reshape", level + "sides", {distance, nodes.ints(level + "sides.shape", {0, cells, 4, bins})});
     Value* share = nodes.op("Softmax", level + "shares", {sides}, {{"axis", int64_t{3}}});
     Value* weighted = nodes.op("Mul", level + "weighted", {share, nodes.floats(level + "weights", {bins}, weights)});
-    Value* mean = nodes.op("ReduceSum", level + "distances", {weighted, nodes.ints(level + "distances.axes", {3})}, {{"keepdims", int64_t{0}}});
+    Value* mean = nodes.op("ReduceSum", level + "distances", {weighted, nodes.ints(level + "distances.axes", {3})},
+                           {{"keepdims", int64_t{0}}});
     Value* center = nodes.floats(level + "centers", {cells, 2}, centers);
     Value* first = nodes.op("Sub", level + "left_top", {center, nodes.part(level + "before", mean, 2, 0, 2)});
     Value* second = nodes.op("Add", level + "right_bottom", {center, nodes.part(level + "behind", mean, 2, 2, 4)});
     boxes.push_back(nodes.op("Concat", level + "boxes", {first, second}, {{"axis", int64_t{2}}}));
     scores.push_back(is_probability(score) ? score : nodes.op("Sigmoid", level + "scores", {score}));
   }
-  if (boxes.empty()) throw Error("outputs", "are not those of NanoDet", "expected class scores and distances for each stride");
-  return {nodes.op("Concat", "boxes", boxes, {{"axis", int64_t{1}}}), nodes.op("Concat", "scores", scores, {{"axis", int64_t{1}}})};
+  if (boxes.empty())
+    throw Error("outputs", "are not those of NanoDet", "expected class scores and distances for each stride");
+  return {nodes.op("Concat", "boxes", boxes, {{"axis", int64_t{1}}}),
+          nodes.op("Concat", "scores", scores, {{"axis", int64_t{1}}})};
 }
 }  // namespace
 

@@ -24,7 +24,12 @@ std::vector<Detection> decode(const Outputs& outputs, const ImageSize& input, do
     double score = scores[2 * i + 1];
     const float* b = &boxes[4 * i];
     if (score >= least_score)
-      found.push_back({0, 0, score, {double{b[0]} * input.width, double{b[1]} * input.height, double{b[2] - b[0]} * input.width, double{b[3] - b[1]} * input.height}, {}});
+      found.push_back({0,
+                       0,
+                       score,
+                       {double{b[0]} * input.width, double{b[1]} * input.height, double{b[2] - b[0]} * input.width,
+                        double{b[3] - b[1]} * input.height},
+                       {}});
   }
   return found;
 }
@@ -32,12 +37,19 @@ std::vector<Detection> decode(const Outputs& outputs, const ImageSize& input, do
 Candidates add_nodes(NodeWriter& nodes, const std::vector<Value*>& outputs, const ImageSize& input) {
   bool scores_first = outputs[0]->shape()[2] == Dim(2);
   auto width = static_cast<float>(input.width), height = static_cast<float>(input.height);
-  Value* boxes = nodes.op("Mul", "boxes", {outputs[scores_first ? 1 : 0], nodes.floats("whole", {4}, {width, height, width, height})});
+  Value* boxes = nodes.op("Mul", "boxes",
+                          {outputs[scores_first ? 1 : 0], nodes.floats("whole", {4}, {width, height, width, height})});
   return {boxes, nodes.part("scores", outputs[scores_first ? 0 : 1], 2, 1, 2)};
 }
 }  // namespace
 
-const Decoder ultraface_decoder = {"ultraface", "Ultra-Light-Fast face detector", {{127, 127, 127}, {128, 128, 128}, false, Fit::stretch, 0}, 0.3,
-                                   face_classes, recognizes, decode, add_nodes};
+const Decoder ultraface_decoder = {"ultraface",
+                                   "Ultra-Light-Fast face detector",
+                                   {{127, 127, 127}, {128, 128, 128}, false, Fit::stretch, 0},
+                                   0.3,
+                                   face_classes,
+                                   recognizes,
+                                   decode,
+                                   add_nodes};
 
 }  // namespace hone::app

@@ -17,13 +17,15 @@ bool recognizes(const Graph& model) {
   std::vector<Dims> outputs = output_dims(model);
   if (outputs.size() != 1 || outputs[0].size() != 3 || outputs[0][2] != 85 || model.inputs().size() != 1) return false;
   const Shape& input = model.inputs()[0]->shape();
-  return input.rank() == 4 && input[2].known() && input[3].known() && outputs[0][1] == cells_of(input[2].value, input[3].value);
+  return input.rank() == 4 && input[2].known() && input[3].known() &&
+         outputs[0][1] == cells_of(input[2].value, input[3].value);
 }
 
 std::vector<Detection> decode(const Outputs& outputs, const ImageSize& input, double least_score) {
   const Tensor& head = outputs[0].second;
   if (head.rank() != 3 || head.dim(2) < 6 || head.dim(1) != cells_of(input.height, input.width))
-    throw Error("output '" + outputs[0].first + "'", "is " + to_string(head.dims()) + ", expected one row of boxes a cell of YOLOX");
+    throw Error("output '" + outputs[0].first + "'",
+                "is " + to_string(head.dims()) + ", expected one row of boxes a cell of YOLOX");
   auto values = head.data<float>();
   auto columns = static_cast<size_t>(head.dim(2));
   std::vector<Detection> found;
@@ -36,7 +38,11 @@ std::vector<Detection> decode(const Outputs& outputs, const ImageSize& input, do
           double score = double{v[4]} * v[c];
           if (!(score >= least_score)) continue;
           double w = std::exp(v[2]) * stride, h = std::exp(v[3]) * stride;
-          found.push_back({0, static_cast<int>(c - 5), score, {(v[0] + x) * stride - w / 2, (v[1] + y) * stride - h / 2, w, h}, {}});
+          found.push_back({0,
+                           static_cast<int>(c - 5),
+                           score,
+                           {(v[0] + x) * stride - w / 2, (v[1] + y) * stride - h / 2, w, h},
+                           {}});
         }
       }
   return found;
@@ -50,13 +56,22 @@ Candidates add_nodes(NodeWriter& nodes, const std::vector<Value*>& outputs, cons
   Value* stride = nodes.floats("strides", {cells, 1}, strides);
   Value* moved = nodes.op("Mul", "moved", {nodes.part("offsets", outputs[0], 2, 0, 2), stride});
   Value* center = nodes.op("Add", "centers", {moved, nodes.floats("corners", {cells, 2}, corners)});
-  Value* size = nodes.op("Mul", "sizes", {nodes.op("Exp", "grown", {nodes.part("log_sizes", outputs[0], 2, 2, 4)}), stride});
-  Value* scores = nodes.op("Mul", "scores", {nodes.part("objectness", outputs[0], 2, 4, 5), nodes.part("classes", outputs[0], 2, 5, columns)});
+  Value* size =
+      nodes.op("Mul", "sizes", {nodes.op("Exp", "grown", {nodes.part("log_sizes", outputs[0], 2, 2, 4)}), stride});
+  Value* scores =
+      nodes.op("Mul", "scores",
+               {nodes.part("objectness", outputs[0], 2, 4, 5), nodes.part("classes", outputs[0], 2, 5, columns)});
   return {boxes_around(nodes, center, size), scores};
 }
 }  // namespace
 
-const Decoder yolox_decoder = {"yolox", "YOLOX raw head, COCO classes", {{0, 0, 0}, {1, 1, 1}, true, Fit::letterbox_top_left, 114}, 0.65,
-                               coco_classes, recognizes, decode, add_nodes};
+const Decoder yolox_decoder = {"yolox",
+                               "YOLOX raw head, COCO classes",
+                               {{0, 0, 0}, {1, 1, 1}, true, Fit::letterbox_top_left, 114},
+                               0.65,
+                               coco_classes,
+                               recognizes,
+                               decode,
+                               add_nodes};
 
 }  // namespace hone::app

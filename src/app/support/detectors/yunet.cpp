@@ -1,4 +1,5 @@
-// YuNet (Wu et al. 2023): for strides 8, 16 and 32 a class score, an objectness and a box a cell; landmarks are not used.
+// YuNet (Wu et al. 2023): for strides 8, 16 and 32 a class score, an objectness and a box a cell; landmarks are not
+// used.
 #include <algorithm>
 #include <cmath>
 
@@ -13,7 +14,8 @@ namespace {
 bool recognizes(const Graph& model) {
   std::vector<Dims> outputs = output_dims(model);
   auto ends_in = [&](int64_t size) {
-    return std::count_if(outputs.begin(), outputs.end(), [&](const Dims& dims) { return dims.size() == 3 && dims[2] == size; });
+    return std::count_if(outputs.begin(), outputs.end(),
+                         [&](const Dims& dims) { return dims.size() == 3 && dims[2] == size; });
   };
   return outputs.size() == 12 && ends_in(1) == 6 && ends_in(4) == 3 && ends_in(10) == 3;
 }
@@ -30,7 +32,8 @@ std::vector<Detection> decode(const Outputs& outputs, const ImageSize& input, do
       if (tensor.dim(2) == 1) scores.push_back(&tensor);
       if (tensor.dim(2) == 4) boxes = &tensor;
     }
-    if (scores.size() != 2 || !boxes) throw Error("outputs", "are not those of YuNet", "expected two scores and a box for each cell and stride");
+    if (scores.size() != 2 || !boxes)
+      throw Error("outputs", "are not those of YuNet", "expected two scores and a box for each cell and stride");
     auto a = scores[0]->data<float>(), b = scores[1]->data<float>(), box = boxes->data<float>();
     for (size_t i = 0; i < static_cast<size_t>(cells); ++i) {
       double score = std::sqrt(std::clamp(a[i], 0.0f, 1.0f) * std::clamp(b[i], 0.0f, 1.0f));
@@ -57,18 +60,23 @@ Candidates add_nodes(NodeWriter& nodes, const std::vector<Value*>& outputs, cons
       if (shape.rank() != 3 || shape[1] != Dim(int64_t{rows} * columns)) continue;
       if (shape[2] == Dim(4)) box = output;
       if (shape[2] != Dim(1)) continue;
-      Value* sure = nodes.op("Clip", level + "sure", {output, nodes.number(level + "zero", 0), nodes.number(level + "one", 1)});
+      Value* sure =
+          nodes.op("Clip", level + "sure", {output, nodes.number(level + "zero", 0), nodes.number(level + "one", 1)});
       product = product ? nodes.op("Mul", level + "product", {product, sure}) : sure;
     }
-    if (!box || !product) throw Error("outputs", "are not those of YuNet", "expected two scores and a box for each cell and stride");
+    if (!box || !product)
+      throw Error("outputs", "are not those of YuNet", "expected two scores and a box for each cell and stride");
     Value* scale = nodes.number(level + "stride", stride);
     Value* moved = nodes.op("Mul", level + "moved", {nodes.part(level + "offsets", box, 2, 0, 2), scale});
-    Value* center = nodes.op("Add", level + "centers", {moved, nodes.floats(level + "corners", {int64_t{rows} * columns, 2}, corners)});
-    Value* size = nodes.op("Mul", level + "sizes", {nodes.op("Exp", level + "grown", {nodes.part(level + "log_sizes", box, 2, 2, 4)}), scale});
+    Value* center = nodes.op("Add", level + "centers",
+                             {moved, nodes.floats(level + "corners", {int64_t{rows} * columns, 2}, corners)});
+    Value* size = nodes.op("Mul", level + "sizes",
+                           {nodes.op("Exp", level + "grown", {nodes.part(level + "log_sizes", box, 2, 2, 4)}), scale});
     boxes.push_back(boxes_around(nodes, center, size));
     scores.push_back(nodes.op("Sqrt", level + "scores", {product}));
   }
-  return {nodes.op("Concat", "boxes", boxes, {{"axis", int64_t{1}}}), nodes.op("Concat", "scores", scores, {{"axis", int64_t{1}}})};
+  return {nodes.op("Concat", "boxes", boxes, {{"axis", int64_t{1}}}),
+          nodes.op("Concat", "scores", scores, {{"axis", int64_t{1}}})};
 }
 }  // namespace
 

@@ -44,7 +44,8 @@ class NativeChoose : public Kernel {
       row.step[i] = from.step[i];
     }
     if (op_) return kernels::choose_kernels().compare(*op_, type_, row, run.out<uint8_t>() + from.out);
-    kernels::choose_kernels().where(static_cast<int>(element), row, run.out<char>() + static_cast<size_t>(from.out) * element);
+    kernels::choose_kernels().where(static_cast<int>(element), row,
+                                    run.out<char>() + static_cast<size_t>(from.out) * element);
   }
 
   std::optional<kernels::Compare> op_;
@@ -93,9 +94,11 @@ class NativeExtreme : public Kernel {
   std::string name() const override { return largest_ ? "hone arg max" : "hone arg min"; }
   void run(const KernelRun& run) const override {
     int64_t each = view_.size * std::min(view_.inner, kernels::kExtremeUnit);
-    spread(run, view_.outer * kernels::extreme_units(view_.inner), std::max<int64_t>(1, 8192 / each), [&](int64_t begin, int64_t end) {
-      kernels::choose_kernels().extreme(largest_, last_, run.in<float>(0), view_.size, view_.inner, run.out<int64_t>(), begin, end);
-    });
+    spread(run, view_.outer * kernels::extreme_units(view_.inner), std::max<int64_t>(1, 8192 / each),
+           [&](int64_t begin, int64_t end) {
+             kernels::choose_kernels().extreme(largest_, last_, run.in<float>(0), view_.size, view_.inner,
+                                               run.out<int64_t>(), begin, end);
+           });
   }
 
  private:
@@ -106,7 +109,8 @@ class NativeExtreme : public Kernel {
 /// TopK of f32: each line is copied, and its positions sorted as far as needed.
 class NativeTopK : public Kernel {
  public:
-  NativeTopK(const ops::AxisView& view, int64_t count, bool largest, int threads) : view_(view), count_(count), largest_(largest) {
+  NativeTopK(const ops::AxisView& view, int64_t count, bool largest, int threads)
+      : view_(view), count_(count), largest_(largest) {
     tasks_ = pieces_of(view.outer * view.inner, std::max<int64_t>(1, 2048 / view.size), threads);
   }
   std::string name() const override { return "hone top k"; }
@@ -128,8 +132,12 @@ class NativeTopK : public Kernel {
     for (int64_t k = 0; k < view_.size; ++k) line[k] = x[k * view_.inner];
     auto* order = reinterpret_cast<int32_t*>(line + view_.size);
     std::iota(order, order + view_.size, 0);
-    if (largest_) std::partial_sort(order, order + count_, order + view_.size, [line](int32_t a, int32_t b) { return before<true>(line, a, b); });
-    else std::partial_sort(order, order + count_, order + view_.size, [line](int32_t a, int32_t b) { return before<false>(line, a, b); });
+    if (largest_)
+      std::partial_sort(order, order + count_, order + view_.size,
+                        [line](int32_t a, int32_t b) { return before<true>(line, a, b); });
+    else
+      std::partial_sort(order, order + count_, order + view_.size,
+                        [line](int32_t a, int32_t b) { return before<false>(line, a, b); });
     for (int64_t k = 0; k < count_; ++k) {
       int64_t to = (outer * count_ + k) * view_.inner + inner;
       run.out<float>(0)[to] = line[order[k]];

@@ -8,10 +8,22 @@ bool native_activation(const ops::FusedActivation& activation, kernels::Activati
     const char* name;
     Act kind;
   } kinds[] = {
-      {"", Act::none},           {"Relu", Act::relu},       {"Clip", Act::clip}, {"LeakyRelu", Act::leaky_relu},
-      {"Sigmoid", Act::sigmoid}, {"HardSigmoid", Act::hard_sigmoid}, {"HardSwish", Act::hard_swish}, {"Swish", Act::swish},
-      {"Gelu", Act::gelu},       {"Tanh", Act::tanh},       {"Elu", Act::elu},   {"Mish", Act::mish},
-      {"Exp", Act::exp},         {"Sqrt", Act::sqrt},       {"Abs", Act::abs},   {"Neg", Act::neg},
+      {"", Act::none},
+      {"Relu", Act::relu},
+      {"Clip", Act::clip},
+      {"LeakyRelu", Act::leaky_relu},
+      {"Sigmoid", Act::sigmoid},
+      {"HardSigmoid", Act::hard_sigmoid},
+      {"HardSwish", Act::hard_swish},
+      {"Swish", Act::swish},
+      {"Gelu", Act::gelu},
+      {"Tanh", Act::tanh},
+      {"Elu", Act::elu},
+      {"Mish", Act::mish},
+      {"Exp", Act::exp},
+      {"Sqrt", Act::sqrt},
+      {"Abs", Act::abs},
+      {"Neg", Act::neg},
       {"Reciprocal", Act::reciprocal},
   };
   for (const auto& entry : kinds)

@@ -42,7 +42,8 @@ inline int64_t pieces_of(int64_t units, int64_t least, int threads) {
 template <class Body>
 void spread(const KernelRun& run, int64_t units, int64_t least, Body body) {
   int64_t pieces = pieces_of(units, least, run.pool.threads());
-  run.pool.parallel_for(pieces, [&](int64_t piece, int) { body(units * piece / pieces, units * (piece + 1) / pieces); });
+  run.pool.parallel_for(pieces,
+                        [&](int64_t piece, int) { body(units * piece / pieces, units * (piece + 1) / pieces); });
 }
 
 }  // namespace hone::cpu

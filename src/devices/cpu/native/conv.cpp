@@ -150,10 +150,11 @@ class NativeConv : public Kernel {
     return result;
   }
 
-  /// Rows of `from` bytes become rows of `to`. What is added meets weights of 0, so it may be what comes next in x; only
-  /// behind the last row there is nothing.
+  /// Rows of `from` bytes become rows of `to`. What is added meets weights of 0, so it may be what comes next in x;
+  /// only behind the last row there is nothing.
   template <size_t To>
-  static void widen_rows(const uint8_t* x, uint8_t* wide, int64_t begin, int64_t end, int64_t rows, size_t from, size_t to) {
+  static void widen_rows(const uint8_t* x, uint8_t* wide, int64_t begin, int64_t end, int64_t rows, size_t from,
+                         size_t to) {
     if (To) to = To;
     const int64_t whole = std::min(end, rows - 1);
     for (int64_t i = begin; i < whole; ++i)
@@ -180,7 +181,8 @@ class NativeConv : public Kernel {
         case 32: return widen_rows<32>(x, wide, begin, end, rows, from, to);
         case 0:  // a row is shorter than what is added
           for (int64_t i = begin; i < end; ++i)
-            for (size_t c = 0; c < to; ++c) wide[static_cast<size_t>(i) * to + c] = c < from ? x[static_cast<size_t>(i) * from + c] : 0;
+            for (size_t c = 0; c < to; ++c)
+              wide[static_cast<size_t>(i) * to + c] = c < from ? x[static_cast<size_t>(i) * from + c] : 0;
           return;
         default: return widen_rows<0>(x, wide, begin, end, rows, from, to);
       }
@@ -213,7 +215,8 @@ std::unique_ptr<Kernel> make_native_conv(const Node& node, const CpuContext& con
   if (!conv) return nullptr;
   const kernels::ConvShape shape = conv_shape(node, *conv);
   auto kernel = std::make_unique<NativeConv>(context);
-  return kernel->build(node, *node.as<ops::Fused>(), shape, node.input(1)->constant(), refusal) ? std::move(kernel) : nullptr;
+  return kernel->build(node, *node.as<ops::Fused>(), shape, node.input(1)->constant(), refusal) ? std::move(kernel)
+                                                                                                : nullptr;
 }
 
 std::unique_ptr<Kernel> make_native_gemm(const Node& node, const CpuContext& context, std::string& refusal) {
@@ -221,11 +224,13 @@ std::unique_ptr<Kernel> make_native_gemm(const Node& node, const CpuContext& con
   const auto* gemm = fused ? dynamic_cast<const ops::Gemm*>(fused->inner.get()) : nullptr;
   if (!gemm && !(fused && dynamic_cast<const ops::MatMul*>(fused->inner.get()))) return nullptr;
   Dims x = dims_of(node.input(0));
-  if (!node.input(1)->is_constant() || dims_of(node.input(1)).size() != 2) return refusal = "weights are not a constant matrix", nullptr;
+  if (!node.input(1)->is_constant() || dims_of(node.input(1)).size() != 2)
+    return refusal = "weights are not a constant matrix", nullptr;
   if (gemm && (gemm->alpha != 1 || gemm->beta != 1 || gemm->transA)) return refusal = "alpha, beta or transA", nullptr;
   if (x.size() < 2 || element_count(x) == 0) return refusal = "not a matrix", nullptr;
   const Value* bias = fused->inner_inputs > 2 ? node.input(2) : nullptr;
-  if (bias && (!bias->is_constant() || (bias->constant().size() != 1 && dims_of(bias).back() != bias->constant().size())))
+  if (bias &&
+      (!bias->is_constant() || (bias->constant().size() != 1 && dims_of(bias).back() != bias->constant().size())))
     return refusal = "bias is not a constant row", nullptr;
   Tensor weights = node.input(1)->constant();
   const bool rows_are_outputs = gemm && gemm->transB;

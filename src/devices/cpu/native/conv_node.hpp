@@ -20,7 +20,9 @@ inline double conv_operations(const kernels::ConvShape& s) {
   return 2.0 * static_cast<double>(s.pixels() * s.out_channels * s.group_channels() * s.taps());
 }
 inline double float_rate() { return kernels::best_isa() >= kernels::Isa::avx512 ? 200 : 100; }
-inline double integer_rate() { return kernels::best_isa() == kernels::Isa::vnni ? 650 : kernels::best_isa() == kernels::Isa::avx512 ? 200 : 100; }
+inline double integer_rate() {
+  return kernels::best_isa() == kernels::Isa::vnni ? 650 : kernels::best_isa() == kernels::Isa::avx512 ? 200 : 100;
+}
 
 /// Fills the fields that convolution and depthwise shapes share.
 template <class Shape>

@@ -11,7 +11,8 @@ namespace {
 class NativeDepthwise : public Kernel {
  public:
   std::string name() const override {
-    return std::string(integer_ ? "hone depthwise int8 " : "hone depthwise f32 ") + kernels::name_of(kernels::best_isa());
+    return std::string(integer_ ? "hone depthwise int8 " : "hone depthwise f32 ") +
+           kernels::name_of(kernels::best_isa());
   }
   size_t weight_bytes() const override { return packed_bytes_; }
   bool may_overwrite(size_t i) const override { return static_cast<int>(i) == epilogue_.residual_input; }
@@ -41,10 +42,11 @@ class NativeDepthwise : public Kernel {
     kernels::Epilogue epilogue = epilogue_.bind(run);
     spread(run, rows_, 1, [&](int64_t begin, int64_t end) {
       if (integer_)
-        kernels::depthwise_int8_kernels().run(shape_, run.in(0), x_type_, x_zero_, packed_.get(), epilogue, run.out(), begin, end);
+        kernels::depthwise_int8_kernels().run(shape_, run.in(0), x_type_, x_zero_, packed_.get(), epilogue, run.out(),
+                                              begin, end);
       else
-        kernels::depthwise_f32_kernels().run(shape_, run.in<float>(0), static_cast<const float*>(packed_.get()), epilogue,
-                                             run.out(), begin, end);
+        kernels::depthwise_f32_kernels().run(shape_, run.in<float>(0), static_cast<const float*>(packed_.get()),
+                                             epilogue, run.out(), begin, end);
     });
   }
 

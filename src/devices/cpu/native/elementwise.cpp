@@ -58,7 +58,8 @@ class NativeConvert : public Kernel {
 
 class NativeBinary : public Kernel {
  public:
-  NativeBinary(const kernels::BinaryJob& job, size_t a, size_t b, int64_t rows) : job_(job), a_(a), b_(b), rows_(rows) {}
+  NativeBinary(const kernels::BinaryJob& job, size_t a, size_t b, int64_t rows)
+      : job_(job), a_(a), b_(b), rows_(rows) {}
   std::string name() const override { return "hone binary"; }
   bool may_overwrite(size_t i) const override {
     return i == a_ || (i == b_ && job_.broadcast == kernels::Broadcast::same);
@@ -82,7 +83,12 @@ class NativeBinary : public Kernel {
 class NativeBroadcast : public Kernel {
  public:
   NativeBroadcast(const kernels::BinaryJob& job, int64_t rows, Dims outer, Dims a_step, Dims b_step, size_t element)
-      : job_(job), rows_(rows), outer_(std::move(outer)), a_step_(std::move(a_step)), b_step_(std::move(b_step)), element_(element) {}
+      : job_(job),
+        rows_(rows),
+        outer_(std::move(outer)),
+        a_step_(std::move(a_step)),
+        b_step_(std::move(b_step)),
+        element_(element) {}
   std::string name() const override { return "hone binary broadcast"; }
   void run(const KernelRun& run) const override {
     int64_t inner = rows_ * job_.channels;
@@ -97,7 +103,8 @@ class NativeBroadcast : public Kernel {
         }
         job.a.data = run.in<char>(a) + static_cast<size_t>(job.swapped ? b_at : a_at) * size_of(job.a.type);
         job.b.data = run.in<char>(b) + static_cast<size_t>(job.swapped ? a_at : b_at) * size_of(job.b.type);
-        kernels::elementwise_kernels().binary(job, run.out<char>() + static_cast<size_t>(unit * inner) * element_, 0, rows_);
+        kernels::elementwise_kernels().binary(job, run.out<char>() + static_cast<size_t>(unit * inner) * element_, 0,
+                                              rows_);
       }
     });
   }
@@ -224,10 +231,13 @@ std::unique_ptr<Kernel> make_native_unary(const Node& node, const CpuContext&, s
     Value* x = scratch.add_input("x", DType::f32, Shape{1});
     std::vector<Value*> inputs{x};
     for (size_t i = 1; i < static_cast<size_t>(v.fused->inner_inputs); ++i)
-      inputs.push_back(node.input(i) && node.input(i)->is_constant() ? scratch.add_constant("c", node.input(i)->constant()) : nullptr);
+      inputs.push_back(node.input(i) && node.input(i)->is_constant()
+                           ? scratch.add_constant("c", node.input(i)->constant())
+                           : nullptr);
     if (v.op->spec().min_inputs != 1 || !v.op->has(Trait::elementwise)) return nullptr;
     Node* twin = scratch.add(v.op->clone(), inputs);
-    if (!ops::fusable_activation(*twin, activation) || !native_activation(activation, job.act)) return refusal = "activation", nullptr;
+    if (!ops::fusable_activation(*twin, activation) || !native_activation(activation, job.act))
+      return refusal = "activation", nullptr;
     if (!v.fused->act.empty() || v.fused->has_residual) return refusal = "epilogue", nullptr;
     job.x = operand(in, v.in(0));
     job.target = target(out, v.out());
@@ -239,7 +249,8 @@ std::unique_ptr<Kernel> make_native_unary(const Node& node, const CpuContext&, s
     job.target = target(out, {});
   } else {
     ops::FusedActivation activation;
-    if (in != DType::f32 || !ops::fusable_activation(node, activation) || !native_activation(activation, job.act)) return nullptr;
+    if (in != DType::f32 || !ops::fusable_activation(node, activation) || !native_activation(activation, job.act))
+      return nullptr;
     job.x = operand(in, {});
     job.target = target(out, {});
   }
@@ -261,7 +272,8 @@ std::unique_ptr<Kernel> make_native_binary(const Node& node, const CpuContext&, 
   kernels::BinaryJob job;
   job.op = *op;
   job.target = target(out, v.out());
-  if (v.fused && (!native_activation(v.fused->act, job.act) || !v.fused->act2.empty())) return refusal = "activation", nullptr;
+  if (v.fused && (!native_activation(v.fused->act, job.act) || !v.fused->act2.empty()))
+    return refusal = "activation", nullptr;
   Dims a = dims_of(node.input(0)), b = dims_of(node.input(1)), y = dims_of(node.output());
   size_t first = 0, second = 1;
   int64_t rows = 0;
@@ -317,7 +329,8 @@ std::unique_ptr<Kernel> make_native_affine(const Node& node, const CpuContext&, 
   if (!byte_or_float(in) || !byte_or_float(out) || (in != DType::f32) != fused->input_quant(0).quantized() ||
       (out != DType::f32) != fused->out.quantized())
     return refusal = "element type", nullptr;
-  if (op->training_mode || fused->has_residual || !fused->act2.empty()) return refusal = "training, or epilogue", nullptr;
+  if (op->training_mode || fused->has_residual || !fused->act2.empty())
+    return refusal = "training, or epilogue", nullptr;
   std::vector<std::vector<float>> given;
   for (size_t i = 1; i < 5; ++i) {
     if (!node.input(i)->is_constant()) return refusal = "statistics are not constant", nullptr;

@@ -26,8 +26,9 @@ class NativeImage : public Kernel {
     run.pool.parallel_for(batch_ * pieces, [&](int64_t task, int thread) {
       int64_t image = task / pieces, piece = task % pieces;
       float* scratch = reinterpret_cast<float*>(run.scratch) + static_cast<size_t>(thread) * scratch_floats_;
-      plan_.run(run.in<uint8_t>(0) + static_cast<size_t>(image) * in_bytes, 0, run.out<char>() + static_cast<size_t>(image) * out_bytes,
-                scratch, rows * piece / pieces, rows * (piece + 1) / pieces);
+      plan_.run(run.in<uint8_t>(0) + static_cast<size_t>(image) * in_bytes, 0,
+                run.out<char>() + static_cast<size_t>(image) * out_bytes, scratch, rows * piece / pieces,
+                rows * (piece + 1) / pieces);
     });
   }
 

@@ -14,12 +14,14 @@ namespace {
 constexpr int64_t kExactDepth = (1 << 24) / (255 * 255 * 2);
 
 /// ConvInteger and MatMulInteger with constant weights, on the integer kernels of ordinary convolutions.
-/// With zero points a and b: sum((x - a)(w - b)) = sum(x w) - a sum(w) - b (sum(x) - n a) over n products. The first is what the
-/// kernel sums up, the second one number a channel, and the third, where weights have zero points, is put into the result first
-/// and added like a residual. Results in i32 are summed up in parts that f32 holds exactly.
+/// With zero points a and b: sum((x - a)(w - b)) = sum(x w) - a sum(w) - b (sum(x) - n a) over n products. The first is
+/// what the kernel sums up, the second one number a channel, and the third, where weights have zero points, is put into
+/// the result first and added like a residual. Results in i32 are summed up in parts that f32 holds exactly.
 class IntegerProductKernel : public Kernel {
  public:
-  std::string name() const override { return std::string("hone integer product ") + kernels::name_of(kernels::best_isa()); }
+  std::string name() const override {
+    return std::string("hone integer product ") + kernels::name_of(kernels::best_isa());
+  }
   size_t weight_bytes() const override { return packed_bytes_; }
   bool reads(size_t i) const override { return i == 0 || i == 2 || i == 4; }
 
@@ -38,7 +40,8 @@ class IntegerProductKernel : public Kernel {
     const auto spread_out = [&](const std::vector<float>& list, float none) {
       return list.size() == channels ? list : std::vector<float>(channels, list.empty() ? none : list[0]);
     };
-    if (!fits(end.factors, channels) || !fits(end.bias, channels)) return refusal = "factors are not one a channel", false;
+    if (!fits(end.factors, channels) || !fits(end.bias, channels))
+      return refusal = "factors are not one a channel", false;
     factors_ = spread_out(end.factors, 1), bias_ = spread_out(end.bias, 0);
     if (integers_ && shape.group_channels() * shape.taps() > kExactDepth) {
       if (shape.groups > 1 || shape.taps() > kExactDepth) return refusal = "sums of groups that f32 cannot hold", false;
@@ -89,7 +92,9 @@ class IntegerProductKernel : public Kernel {
   }
 
  private:
-  static bool fits(const std::vector<float>& list, size_t channels) { return list.size() <= 1 || list.size() == channels; }
+  static bool fits(const std::vector<float>& list, size_t channels) {
+    return list.size() <= 1 || list.size() == channels;
+  }
   bool framed() const {
     return shape_.channels != given_.channels || shape_.height != given_.height || shape_.width != given_.width;
   }
@@ -183,14 +188,16 @@ class IntegerProductKernel : public Kernel {
         const uint8_t* in = x + (n * given_.height + h) * given_.width * given_.channels;
         out += given_.pad_left * shape_.channels;
         const int64_t pieces = given_.width * given_.groups;
-        for (int64_t i = 0; i < pieces; ++i) std::memcpy(out + static_cast<size_t>(i) * to, in + static_cast<size_t>(i) * from, from);
+        for (int64_t i = 0; i < pieces; ++i)
+          std::memcpy(out + static_cast<size_t>(i) * to, in + static_cast<size_t>(i) * from, from);
       }
     });
     return frame;
   }
 
   /// y[pixel][c] = zero_factor[c] * (sum of x below the window - n * x_zero).
-  void add_zero_products(const KernelRun& run, const uint8_t* x, int x_zero, int32_t* sums, const float* zero_factor, float* y) const {
+  void add_zero_products(const KernelRun& run, const uint8_t* x, int x_zero, int32_t* sums, const float* zero_factor,
+                         float* y) const {
     const int64_t groups = shape_.groups, depth = shape_.group_channels(), added = copied_to_ - copied_;
     spread(run, frame_pixels(), 64, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin * groups; i < end * groups; ++i) {
@@ -214,7 +221,8 @@ class IntegerProductKernel : public Kernel {
           int64_t sum = 0;
           for (int64_t kh = 0; kh < shape_.kernel_h; ++kh)
             for (int64_t kw = 0; kw < shape_.kernel_w; ++kw) {
-              const int64_t h = oh * shape_.stride_h + kh * shape_.dilation_h, w = ow * shape_.stride_w + kw * shape_.dilation_w;
+              const int64_t h = oh * shape_.stride_h + kh * shape_.dilation_h,
+                            w = ow * shape_.stride_w + kw * shape_.dilation_w;
               sum += sums[((n * shape_.height + h) * shape_.width + w) * groups + g];
             }
           const auto number = static_cast<float>(sum);
@@ -248,7 +256,8 @@ class IntegerProductKernel : public Kernel {
       for (int64_t pixel = begin; pixel < end; ++pixel)
         for (int64_t c = 0; c < channels; ++c) {
           int64_t sum = 0;
-          for (int64_t part = 0; part < parts_; ++part) sum += std::lrint(parts[(pixel * parts_ + part) * channels + c]);
+          for (int64_t part = 0; part < parts_; ++part)
+            sum += std::lrint(parts[(pixel * parts_ + part) * channels + c]);
           y[pixel * channels + c] = static_cast<int32_t>(sum);
         }
     });
@@ -304,7 +313,8 @@ std::unique_ptr<Kernel> make_native_integer_product(const Node& node, const CpuC
   const auto* product = fused ? dynamic_cast<const ops::IntegerMatMul*>(fused->inner.get()) : nullptr;
   if (!conv && !product) return nullptr;
   const Dims x = dims_of(node.input(0));
-  if (!node.input(1)->is_constant() || !byte_tensor(node.input(0)) || !byte_tensor(node.input(1))) return refusal = "weights are not constant", nullptr;
+  if (!node.input(1)->is_constant() || !byte_tensor(node.input(0)) || !byte_tensor(node.input(1)))
+    return refusal = "weights are not constant", nullptr;
   if (element_count(x) == 0 || element_count(dims_of(node.output())) == 0) return refusal = "empty tensor", nullptr;
   if (conv && (!fused->channels_last || x.size() != 4)) return refusal = "not 2-D channels-last", nullptr;
   const Value* w_zero = node.input(3);
@@ -320,7 +330,8 @@ std::unique_ptr<Kernel> make_native_integer_product(const Node& node, const CpuC
     shape.out_channels = weights.dim(0);
   }
   auto kernel = std::make_unique<IntegerProductKernel>();
-  const bool built = kernel->build(node, *fused, conv ? conv->end : product->end, shape, weights, w_zero ? &w_zero->constant() : nullptr, refusal);
+  const bool built = kernel->build(node, *fused, conv ? conv->end : product->end, shape, weights,
+                                   w_zero ? &w_zero->constant() : nullptr, refusal);
   return built ? std::move(kernel) : nullptr;
 }
 

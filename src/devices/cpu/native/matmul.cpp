@@ -29,7 +29,8 @@ class NativeMatMul : public Kernel {
       auto* packed = reinterpret_cast<float*>(run.scratch) + static_cast<size_t>(thread) * floats_;
       auto [a, b] = batch_[static_cast<size_t>(matrix)];
       const auto& kernel = kernels::matmul_kernels();
-      kernel.pack({run.in<float>(1) + b * shape_.depth * shape_.columns, shape_.columns, 1}, shape_.depth, shape_.columns, packed);
+      kernel.pack({run.in<float>(1) + b * shape_.depth * shape_.columns, shape_.columns, 1}, shape_.depth,
+                  shape_.columns, packed);
       kernel.run(shape_, run.in<float>(0) + a * shape_.rows * shape_.depth, packed, 1,
                  run.out<float>() + matrix * shape_.rows * shape_.columns, shape_.rows * cut / cuts,
                  shape_.rows * (cut + 1) / cuts);
@@ -67,10 +68,13 @@ std::unique_ptr<Kernel> make_native_matmul(const Node& node, const CpuContext& c
   const auto* fused = node.as<ops::Fused>();
   if (!dynamic_cast<const ops::MatMul*>(fused ? fused->inner.get() : &node.op())) return nullptr;
   Dims a = dims_of(node.input(0)), b = dims_of(node.input(1)), y = dims_of(node.output());
-  if (node.input(0)->dtype() != DType::f32 || node.input(1)->dtype() != DType::f32 || node.output()->dtype() != DType::f32)
+  if (node.input(0)->dtype() != DType::f32 || node.input(1)->dtype() != DType::f32 ||
+      node.output()->dtype() != DType::f32)
     return refusal = "not f32", nullptr;
-  if (fused && (!fused->act.empty() || fused->has_residual || fused->out.quantized())) return refusal = "epilogue", nullptr;
-  if (a.size() < 2 || b.size() < 2 || element_count(y) == 0 || a.back() == 0) return refusal = "vectors, or empty", nullptr;
+  if (fused && (!fused->act.empty() || fused->has_residual || fused->out.quantized()))
+    return refusal = "epilogue", nullptr;
+  if (a.size() < 2 || b.size() < 2 || element_count(y) == 0 || a.back() == 0)
+    return refusal = "vectors, or empty", nullptr;
   kernels::MatMulShape shape;
   shape.rows = a[a.size() - 2], shape.depth = shape.a_row = a.back(), shape.columns = shape.y_row = b.back();
   Dims batch(y.begin(), y.end() - 2);

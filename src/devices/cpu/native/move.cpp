@@ -16,7 +16,8 @@
 #include "graph/ops/shape/slice.hpp"
 #include "graph/ops/shape/transpose.hpp"
 
-/// Ops that copy elements from one place to another: Transpose, Slice, Expand, Tile, DepthToSpace, SpaceToDepth, Gather.
+/// Ops that copy elements from one place to another: Transpose, Slice, Expand, Tile, DepthToSpace, SpaceToDepth,
+/// Gather.
 namespace hone::cpu {
 
 namespace {
@@ -149,7 +150,12 @@ Walk walk_space_to_depth(const Node& node, const ops::SpaceToDepth& op) {
 class NativeGather : public Kernel {
  public:
   NativeGather(int64_t outer, int64_t size, size_t row_bytes, int64_t picks, DType index_type, std::string place)
-      : outer_(outer), size_(size), picks_(picks), row_bytes_(row_bytes), index_type_(index_type), place_(std::move(place)) {}
+      : outer_(outer),
+        size_(size),
+        picks_(picks),
+        row_bytes_(row_bytes),
+        index_type_(index_type),
+        place_(std::move(place)) {}
   std::string name() const override { return "hone gather"; }
   void run(const KernelRun& run) const override {
     auto pick = [&](int64_t i) {
@@ -158,7 +164,8 @@ class NativeGather : public Kernel {
     };
     for (int64_t i = 0; i < picks_; ++i)
       if (pick(i) < 0 || pick(i) >= size_)
-        throw Error(place_, "index " + std::to_string(pick(i)) + " is outside an axis of size " + std::to_string(size_));
+        throw Error(place_,
+                    "index " + std::to_string(pick(i)) + " is outside an axis of size " + std::to_string(size_));
     for (int64_t o = 0; o < outer_; ++o)
       for (int64_t i = 0; i < picks_; ++i)
         std::memcpy(run.out<char>() + static_cast<size_t>(o * picks_ + i) * row_bytes_,
@@ -182,9 +189,11 @@ std::unique_ptr<Kernel> make_native_move(const Node& node, const CpuContext&, st
     if (!up && !down) return nullptr;
     if (!fused->channels_last || !fused->act.empty() || fused->has_residual || !(fused->input_quant(0) == fused->out))
       return refusal = "epilogue", nullptr;
-    return make_move(node, up ? walk_depth_to_space(node, *up) : walk_space_to_depth(node, *down), "block move", refusal);
+    return make_move(node, up ? walk_depth_to_space(node, *up) : walk_space_to_depth(node, *down), "block move",
+                     refusal);
   }
-  if (const auto* op = node.as<ops::Transpose>()) return make_move(node, walk_transpose(node, *op), "transpose", refusal);
+  if (const auto* op = node.as<ops::Transpose>())
+    return make_move(node, walk_transpose(node, *op), "transpose", refusal);
   if (node.as<ops::Expand>()) return make_move(node, walk_expand(node), "expand", refusal);
   if (node.is("Tile")) return make_move(node, walk_tile(node), "tile", refusal);
   if (!node.as<ops::Slice>()) return nullptr;
@@ -197,12 +206,13 @@ std::unique_ptr<Kernel> make_native_gather(const Node& node, const CpuContext&, 
   const auto* op = node.as<ops::Gather>();
   if (!op) return nullptr;
   Dims x = dims_of(node.input(0));
-  size_t element = size_of(node.output()->dtype()), axis = static_cast<size_t>(op->axis < 0 ? op->axis + static_cast<int64_t>(x.size()) : op->axis);
+  size_t element = size_of(node.output()->dtype()),
+         axis = static_cast<size_t>(op->axis < 0 ? op->axis + static_cast<int64_t>(x.size()) : op->axis);
   if (element == 0 || node.output()->dtype() == DType::string) return refusal = "element type", nullptr;
   int64_t outer = 1, inner = 1;
   for (size_t i = 0; i < x.size(); ++i) (i < axis ? outer : inner) *= i == axis ? 1 : x[i];
-  return std::make_unique<NativeGather>(outer, x[axis], static_cast<size_t>(inner) * element, element_count(dims_of(node.input(1))),
-                                        node.input(1)->dtype(), node.place());
+  return std::make_unique<NativeGather>(outer, x[axis], static_cast<size_t>(inner) * element,
+                                        element_count(dims_of(node.input(1))), node.input(1)->dtype(), node.place());
 }
 
 }  // namespace hone::cpu

@@ -26,7 +26,8 @@ Axis around(const Dims& dims, int64_t axis) {
 
 class NativeConcat : public Kernel {
  public:
-  NativeConcat(const Node& node, const ops::Concat& op, const ops::Fused* fused) : element_(size_of(node.output()->dtype())) {
+  NativeConcat(const Node& node, const ops::Concat& op, const ops::Fused* fused)
+      : element_(size_of(node.output()->dtype())) {
     Axis out = around(dims_of(node.output()), op.axis);
     rows_ = out.outer;
     row_ = out.length * out.inner;
@@ -58,7 +59,8 @@ class NativeConcat : public Kernel {
         }
         size_t bytes = static_cast<size_t>(job.channels) * element_;
         for (int64_t row = begin; row < end; ++row)
-          std::memcpy(y + static_cast<size_t>(row * row_) * element_, run.in<char>(i) + static_cast<size_t>(row) * bytes, bytes);
+          std::memcpy(y + static_cast<size_t>(row * row_) * element_,
+                      run.in<char>(i) + static_cast<size_t>(row) * bytes, bytes);
       }
     });
   }
@@ -85,13 +87,14 @@ class NativeSplit : public Kernel {
   std::string name() const override { return "hone split"; }
   bool reads(size_t i) const override { return i == 0; }
   void run(const KernelRun& run) const override {
-    spread(run, rows_, std::max<int64_t>(1, 65536 / static_cast<int64_t>(row_bytes_ + 1)), [&](int64_t begin, int64_t end) {
-      for (int64_t row = begin; row < end; ++row) {
-        const char* x = run.in<char>(0) + static_cast<size_t>(row) * row_bytes_;
-        for (size_t i = 0; i < bytes_.size(); x += bytes_[i++])
-          std::memcpy(run.out<char>(i) + static_cast<size_t>(row) * bytes_[i], x, bytes_[i]);
-      }
-    });
+    spread(run, rows_, std::max<int64_t>(1, 65536 / static_cast<int64_t>(row_bytes_ + 1)),
+           [&](int64_t begin, int64_t end) {
+             for (int64_t row = begin; row < end; ++row) {
+               const char* x = run.in<char>(0) + static_cast<size_t>(row) * row_bytes_;
+               for (size_t i = 0; i < bytes_.size(); x += bytes_[i++])
+                 std::memcpy(run.out<char>(i) + static_cast<size_t>(row) * bytes_[i], x, bytes_[i]);
+             }
+           });
   }
 
  private:

@@ -21,7 +21,8 @@ class NativeSoftmaxColumns : public Kernel {
   bool may_overwrite(size_t i) const override { return i == 0; }
   void run(const KernelRun& run) const override {
     spread(run, outer_ * kernels::column_units(inner_), 1 + 64 / length_, [&](int64_t begin, int64_t end) {
-      kernels::normalize_kernels().softmax_columns(run.in<float>(0), run.out<float>(), length_, inner_, logarithm_, begin, end);
+      kernels::normalize_kernels().softmax_columns(run.in<float>(0), run.out<float>(), length_, inner_, logarithm_,
+                                                   begin, end);
     });
   }
 
@@ -123,7 +124,8 @@ std::unique_ptr<Kernel> make_native_channel_norm(const Node& node, const CpuCont
     return std::make_unique<NativeInstanceNormLast>(x[0], x[1] * x[2], x[3], instance->epsilon);
   }
   int64_t plane = element_count(x) / (x[0] * x[1]), groups = instance ? x[1] : group->num_groups;
-  return std::make_unique<NativeGroupNorm>(x[0], groups, x[1] / groups, plane, instance ? instance->epsilon : group->epsilon);
+  return std::make_unique<NativeGroupNorm>(x[0], groups, x[1] / groups, plane,
+                                           instance ? instance->epsilon : group->epsilon);
 }
 
 std::unique_ptr<Kernel> make_native_local_response(const Node& node, const CpuContext&, std::string& refusal) {

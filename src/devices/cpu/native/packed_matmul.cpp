@@ -26,7 +26,8 @@ class PackedMatMulKernel : public Kernel {
   bool may_overwrite(size_t i) const override { return static_cast<int>(i) == epilogue_.residual_input; }
   size_t scratch_bytes() const override { return thread_floats() * sizeof(float) * static_cast<size_t>(threads_); }
 
-  bool build(const Node& node, const ops::Fused& fused, const ops::PackedMatMul& op, const ScaleIndex& index, std::string& refusal) {
+  bool build(const Node& node, const ops::Fused& fused, const ops::PackedMatMul& op, const ScaleIndex& index,
+             std::string& refusal) {
     if (!epilogue_.make(node, fused, shape_.channels, refusal)) return false;
     transposed_ = op.transposed, index_ = index;
     weights_ = node.input(1)->constant();
@@ -51,7 +52,8 @@ class PackedMatMulKernel : public Kernel {
         rows[static_cast<size_t>(n * depth + k)] =
             static_cast<int8_t>((transposed_ ? in[n * depth + k] : in[k * channels + n]) - flip + raise);
     const std::vector<float> given = scales_.to_floats();
-    const std::vector<int64_t> given_zeros = zeros_.defined() ? as_bytes(zeros_).to_ints() : std::vector<int64_t>(given.size(), 0);
+    const std::vector<int64_t> given_zeros =
+        zeros_.defined() ? as_bytes(zeros_).to_ints() : std::vector<int64_t>(given.size(), 0);
     std::vector<float> scale(static_cast<size_t>(channels * groups)), zero(scale.size());
     for (int64_t n = 0; n < channels; ++n)
       for (int64_t g = 0; g < groups; ++g) {
@@ -70,8 +72,8 @@ class PackedMatMulKernel : public Kernel {
     const int64_t units = kernel_.units(shape_), pieces = pieces_of(units, 1, run.pool.threads());
     run.pool.parallel_for(pieces, [&](int64_t piece, int thread) {
       float* scratch = reinterpret_cast<float*>(run.scratch) + static_cast<size_t>(thread) * thread_floats();
-      kernel_.run(shape_, run.in<float>(0), packed_.get(), epilogue, run.out(), units * piece / pieces, units * (piece + 1) / pieces,
-                  scratch);
+      kernel_.run(shape_, run.in<float>(0), packed_.get(), epilogue, run.out(), units * piece / pieces,
+                  units * (piece + 1) / pieces, scratch);
     });
   }
 
@@ -95,7 +97,8 @@ std::unique_ptr<Kernel> make_native_packed_matmul(const Node& node, const CpuCon
   const auto* op = fused ? dynamic_cast<const ops::PackedMatMul*>(fused->inner.get()) : nullptr;
   if (!op) return nullptr;
   const Dims x = dims_of(node.input(0)), w = dims_of(node.input(1));
-  if (node.input(0)->dtype() != DType::f32 || element_count(x) == 0 || element_count(w) == 0) return refusal = "not a product of floats", nullptr;
+  if (node.input(0)->dtype() != DType::f32 || element_count(x) == 0 || element_count(w) == 0)
+    return refusal = "not a product of floats", nullptr;
   kernels::PackedMatMulShape shape;
   shape.depth = x.back(), shape.rows = element_count(x) / x.back(), shape.channels = w[op->transposed ? 0 : 1];
   shape.bits = is_4_bit(node.input(1)->dtype()) ? 4 : 8;

@@ -28,8 +28,9 @@ struct Layout {
 std::vector<Stretch> stretches(const std::vector<int64_t>& sources) {
   std::vector<Stretch> result;
   for (int64_t source : sources) {
-    bool follows = !result.empty() && (source < 0 ? result.back().source < 0
-                                                  : result.back().source >= 0 && source == result.back().source + result.back().count);
+    bool follows = !result.empty() &&
+                   (source < 0 ? result.back().source < 0
+                               : result.back().source >= 0 && source == result.back().source + result.back().count);
     if (follows) ++result.back().count;
     else result.push_back({1, source});
   }
@@ -47,9 +48,11 @@ class NativePad : public Kernel {
     char value[8] = {};
     if (value_) std::memcpy(value, run.in(2), element_);
     size_t row_bytes = static_cast<size_t>(layout_.length) * layout_.block;
-    spread(run, rows_, std::max<int64_t>(1, 65536 / static_cast<int64_t>(row_bytes + 1)), [&](int64_t begin, int64_t end) {
-      for (int64_t r = begin; r < end; ++r) fill_row(source_row(run.in<char>(0), r), value, run.out<char>() + static_cast<size_t>(r) * row_bytes);
-    });
+    spread(run, rows_, std::max<int64_t>(1, 65536 / static_cast<int64_t>(row_bytes + 1)),
+           [&](int64_t begin, int64_t end) {
+             for (int64_t r = begin; r < end; ++r)
+               fill_row(source_row(run.in<char>(0), r), value, run.out<char>() + static_cast<size_t>(r) * row_bytes);
+           });
   }
 
  private:
@@ -104,7 +107,8 @@ std::unique_ptr<Kernel> make_native_pad(const Node& node, const CpuContext&, std
   if (element == 0 || node.output()->dtype() == DType::string) return refusal = "element type", nullptr;
   if (element_count(x) == 0 || element_count(y) == 0 || rank == 0) return refusal = "empty tensor", nullptr;
   const Value* axes = node.input(3);
-  if (!node.input(1)->is_constant() || (axes && !axes->is_constant())) return refusal = "pads are not constant", nullptr;
+  if (!node.input(1)->is_constant() || (axes && !axes->is_constant()))
+    return refusal = "pads are not constant", nullptr;
   std::vector<int64_t> pads = node.input(1)->constant().to_ints(), begin(rank, 0);
   for (size_t i = 0; i < pads.size() / 2; ++i) {
     int64_t axis = axes ? axes->constant().to_ints()[i] : static_cast<int64_t>(i);

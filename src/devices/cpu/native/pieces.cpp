@@ -7,7 +7,8 @@
 #include "devices/cpu/kernels.hpp"
 #include "devices/cpu/native/common.hpp"
 
-/// Elementwise ops that have no vector kernel, of any type: the loop of the op itself, over pieces that the threads share.
+/// Elementwise ops that have no vector kernel, of any type: the loop of the op itself, over pieces that the threads
+/// share.
 namespace hone::cpu {
 
 namespace {

@@ -91,7 +91,8 @@ std::unique_ptr<Kernel> make_native_pool(const Node& node, const CpuContext&, st
   if (!fused->act.empty() || fused->has_residual) return refusal = "epilogue", nullptr;
   kernels::Operand in = operand(type, fused->input_quant(0));
   kernels::Target out = target(node.output()->dtype(), fused->out);
-  if (type != DType::f32 && !maximum && !largest && !fused->input_quant(0).quantized()) return refusal = "integers without a scale", nullptr;
+  if (type != DType::f32 && !maximum && !largest && !fused->input_quant(0).quantized())
+    return refusal = "integers without a scale", nullptr;
   if (global) return std::make_unique<NativeGlobalAverage>(x, in, out);
   if (largest) {
     kernels::PoolShape whole;

@@ -71,7 +71,8 @@ std::unique_ptr<Kernel> make_native_global_pool(const Node& node, const CpuConte
   Dims x = dims_of(node.input(0));
   if (node.input(0)->dtype() != DType::f32 || element_count(x) == 0) return refusal = "not f32, or empty", nullptr;
   int64_t rows = x[0] * x[1];
-  return std::make_unique<NativeReduce>(mean ? kernels::Reduction::mean : kernels::Reduction::maximum, rows, element_count(x) / rows, 1);
+  return std::make_unique<NativeReduce>(mean ? kernels::Reduction::mean : kernels::Reduction::maximum, rows,
+                                        element_count(x) / rows, 1);
 }
 
 std::unique_ptr<Kernel> make_native_reduce(const Node& node, const CpuContext&, std::string& refusal) {
@@ -101,7 +102,8 @@ std::unique_ptr<Kernel> make_native_layer_norm(const Node& node, const CpuContex
   int64_t axis = op->axis < 0 ? op->axis + static_cast<int64_t>(x.size()) : op->axis, rows = 1, length = 1;
   for (size_t i = 0; i < x.size(); ++i) (static_cast<int64_t>(i) < axis ? rows : length) *= x[i];
   for (size_t i : {size_t{1}, size_t{2}})
-    if (node.input(i) && element_count(dims_of(node.input(i))) != length) return refusal = "scale is broadcast", nullptr;
+    if (node.input(i) && element_count(dims_of(node.input(i))) != length)
+      return refusal = "scale is broadcast", nullptr;
   return std::make_unique<NativeLayerNorm>(rows, length, op->epsilon, node.input(2) != nullptr);
 }
 

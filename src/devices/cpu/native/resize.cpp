@@ -37,9 +37,15 @@ struct Taps {
 
 class NativeResize : public Kernel {
  public:
-  NativeResize(const kernels::ResizeJob& job, int64_t outer, Taps rows, Taps columns, bool nearest, size_t element, int threads)
-      : job_(job), outer_(outer), rows_(std::move(rows)), columns_(std::move(columns)), nearest_(nearest),
-        element_(static_cast<int>(element)), threads_(threads) {}
+  NativeResize(const kernels::ResizeJob& job, int64_t outer, Taps rows, Taps columns, bool nearest, size_t element,
+               int threads)
+      : job_(job),
+        outer_(outer),
+        rows_(std::move(rows)),
+        columns_(std::move(columns)),
+        nearest_(nearest),
+        element_(static_cast<int>(element)),
+        threads_(threads) {}
   std::string name() const override { return nearest_ ? "hone resize nearest" : "hone resize"; }
   bool reads(size_t i) const override { return i == 0; }
   size_t scratch_bytes() const override { return nearest_ ? 0 : row_bytes() * static_cast<size_t>(threads_); }
@@ -131,15 +137,16 @@ std::unique_ptr<Kernel> make_native_resize(const Node& node, const CpuContext& c
   if (any_outside(row_table) || any_outside(column_table)) return refusal = "reads outside of the input", nullptr;
   bool nearest = op->mode == "nearest";
   DType in = node.input(0)->dtype(), out = node.output()->dtype();
-  ops::QuantParams from = fused ? fused->input_quant(0) : ops::QuantParams{}, to = fused ? fused->out : ops::QuantParams{};
+  ops::QuantParams from = fused ? fused->input_quant(0) : ops::QuantParams{},
+                   to = fused ? fused->out : ops::QuantParams{};
   if (nearest ? in != out || !(from == to) || size_of(in) == 0 || in == DType::string
               : !byte_or_float(in) || !byte_or_float(out) || (in != DType::f32) != from.quantized() ||
                     (out != DType::f32) != to.quantized())
     return refusal = "element type", nullptr;
   job.x = operand(in, from);
   job.target = target(out, to);
-  return std::make_unique<NativeResize>(job, outer, Taps(row_table, false), Taps(column_table, true), nearest, size_of(in),
-                                        context.threads);
+  return std::make_unique<NativeResize>(job, outer, Taps(row_table, false), Taps(column_table, true), nearest,
+                                        size_of(in), context.threads);
 }
 
 }  // namespace hone::cpu

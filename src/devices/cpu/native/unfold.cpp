@@ -10,7 +10,10 @@ bool Unfold::pays(const kernels::ConvShape& shape) {
 }
 
 Unfold::Unfold(const kernels::ConvShape& shape, size_t element, int zero, int64_t align)
-    : shape_(shape), element_(element), zero_(zero), row_((shape.taps() * shape.channels + align - 1) / align * align) {}
+    : shape_(shape),
+      element_(element),
+      zero_(zero),
+      row_((shape.taps() * shape.channels + align - 1) / align * align) {}
 
 kernels::ConvShape Unfold::matrix_shape() const {
   kernels::ConvShape matrix;
@@ -36,8 +39,8 @@ Tensor Unfold::weights(const Tensor& w) const {
 
 size_t Unfold::scratch_bytes() const { return (static_cast<size_t>(chunk * row_) * element_ + 127) / 64 * 64; }
 
-/// One kernel row of output columns [from, to) of one output row. Line: its bytes (kernel_w * channels elements), 0 when
-/// not known at compile time; then `line` says it. `in` is the image's row, or null when it lies outside.
+/// One kernel row of output columns [from, to) of one output row. Line: its bytes (kernel_w * channels elements), 0
+/// when not known at compile time; then `line` says it. `in` is the image's row, or null when it lies outside.
 template <size_t Line>
 void Unfold::fill_line(const char* in, char* out, int64_t from, int64_t to, size_t line) const {
   const kernels::ConvShape& s = shape_;
@@ -59,7 +62,8 @@ void Unfold::fill_line(const char* in, char* out, int64_t from, int64_t to, size
   const char* source = in ? in + (first * s.stride_w - s.pad_left) * pixel : nullptr;
   char* target = out + (first - from) * row;
   const int64_t step = s.stride_w * pixel;
-  for (int64_t ow = first; ow < last; ++ow, source += step, target += row) std::memcpy(target, source, Line ? Line : line);
+  for (int64_t ow = first; ow < last; ++ow, source += step, target += row)
+    std::memcpy(target, source, Line ? Line : line);
   for (int64_t ow = last; ow < to; ++ow) border(ow);
 }
 

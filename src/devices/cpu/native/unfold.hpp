@@ -4,8 +4,9 @@
 
 namespace hone::cpu {
 
-/// Few input channels (the first layer) would leave a convolution kernel with more bookkeeping than arithmetic: the input of
-/// each output pixel is copied into one row [kernel_h * kernel_w * channels] instead, and the layer is a matrix product.
+/// Few input channels (the first layer) would leave a convolution kernel with more bookkeeping than arithmetic: the
+/// input of each output pixel is copied into one row [kernel_h * kernel_w * channels] instead, and the layer is a
+/// matrix product.
 class Unfold {
  public:
   static constexpr int64_t chunk = 240;  ///< output pixels unfolded at a time

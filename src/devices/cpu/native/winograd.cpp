@@ -87,7 +87,8 @@ class Winograd : public Kernel {
     if (shape_.tile == 4 && context_.room && more_bytes() > *context_.room)
       return refusal = fmt::format("{} MB more weights than the plan has room for", more_bytes() >> 20), false;
     const double error = sampled_error(shape_, weights_.data<float>().data());
-    if (!(error <= kErrorLimit)) return refusal = fmt::format("relative error {:.1g}, allowed {:.0g}", error, kErrorLimit), false;
+    if (!(error <= kErrorLimit))
+      return refusal = fmt::format("relative error {:.1g}, allowed {:.0g}", error, kErrorLimit), false;
     plan_chunks();
     return true;
   }
@@ -122,7 +123,8 @@ class Winograd : public Kernel {
     const int64_t units = shape_.positions() * kernel_->blocks(shape_);
     auto chunk_at = [&](int64_t index, int slot) {
       char* source = run.scratch + (source_bytes() + product_bytes()) * static_cast<size_t>(slot);
-      return kernels::WinogradChunk{index * chunk_, std::min(chunk_, tiles - index * chunk_), reinterpret_cast<float*>(source),
+      return kernels::WinogradChunk{index * chunk_, std::min(chunk_, tiles - index * chunk_),
+                                    reinterpret_cast<float*>(source),
                                     reinterpret_cast<float*>(source + source_bytes())};
     };
     if (!together_) {
@@ -153,8 +155,8 @@ class Winograd : public Kernel {
  private:
   size_t more_bytes() const { return weight_bytes() - std::min(weight_bytes(), weights_.bytes()); }
 
-  /// A chunk's matrices should stay in the second-level cache; but weights that do not fit there are read once a chunk, so
-  /// that chunks must have tiles enough to pay for it.
+  /// A chunk's matrices should stay in the second-level cache; but weights that do not fit there are read once a chunk,
+  /// so that chunks must have tiles enough to pay for it.
   void plan_chunks() {
     const auto& s = shape_.conv;
     const int64_t tiles = shape_.tiles(), per_tile = shape_.positions() * (s.channels + s.out_channels + 32) * 4;
@@ -185,7 +187,8 @@ std::unique_ptr<Kernel> make_winograd(int tile, const Node& node, const CpuConte
   if (!conv) return nullptr;
   const kernels::ConvShape shape = conv_shape(node, *conv);
   const bool unit_stride = shape.stride_h == 1 && shape.stride_w == 1 && shape.dilation_h == shape.dilation_w;
-  if (shape.kernel_h != 3 || shape.kernel_w != 3 || !unit_stride || shape.groups != 1) return refusal = "not 3x3 of stride 1", nullptr;
+  if (shape.kernel_h != 3 || shape.kernel_w != 3 || !unit_stride || shape.groups != 1)
+    return refusal = "not 3x3 of stride 1", nullptr;
   if (node.input(0)->dtype() != DType::f32 || node.input(1)->dtype() != DType::f32) return refusal = "not f32", nullptr;
   if (shape.channels < 16 || shape.out_channels < 16) return refusal = "few channels", nullptr;
   auto kernel = std::make_unique<Winograd>(tile, context);

@@ -86,7 +86,8 @@ bool make_epilogue(const ops::Fused& fused, int64_t channels, int scale_mask, DT
     refusal = "a factor for each channel behind the activation";
     return false;
   }
-  // Real value v; the primitive works on v * factor, with the output scale taken in early where the activations allow it.
+  // Real value v; the primitive works on v * factor, with the output scale taken in early where the activations allow
+  // it.
   bool fold = homogeneous(fused.act) && homogeneous(fused.act2);
   float factor = fused.out.quantized() && fold ? 1 / fused.out.scale : 1;
   if (fused.rounded.quantized()) {
@@ -143,8 +144,8 @@ std::vector<float> scaled_bias(const Value* bias, int64_t channels, const std::v
   return values;
 }
 
-dnnl::memory PackedWeights::get(const dnnl::memory::desc& wanted, const dnnl::memory::desc& plain_desc, const void* plain,
-                                StoredWeights* stored) {
+dnnl::memory PackedWeights::get(const dnnl::memory::desc& wanted, const dnnl::memory::desc& plain_desc,
+                                const void* plain, StoredWeights* stored) {
   for (const dnnl::memory& candidate : packed_)
     if (candidate.get_desc() == wanted) return candidate;
   if (stored) {
@@ -213,7 +214,8 @@ std::unique_ptr<KernelState> PartedKernel::make_state() const {
     if (part.bias) one.args.push_back({DNNL_ARG_BIAS, part.bias.get()});
     if (part.scratch_bytes > 0) {
       dnnl::memory::dims size{static_cast<int64_t>(part.scratch_bytes)};
-      one.scratch = dnnl::memory({size, dnnl::memory::data_type::u8, dnnl::memory::format_tag::a}, onednn_engine(), nullptr);
+      one.scratch =
+          dnnl::memory({size, dnnl::memory::data_type::u8, dnnl::memory::format_tag::a}, onednn_engine(), nullptr);
       one.args.push_back({DNNL_ARG_SCRATCHPAD, one.scratch.get()});
     }
     state->parts.push_back(std::move(one));
@@ -235,7 +237,8 @@ void PartedKernel::run(const KernelRun& run) const {
     dnnl_memory_set_data_handle(mine.src.get(), const_cast<char*>(src) + part.src_offset);
     dnnl_memory_set_data_handle(mine.dst.get(), dst + part.dst_offset);
     if (part.scratch_bytes > 0) dnnl_memory_set_data_handle(mine.scratch.get(), run.scratch + part.scratch_offset);
-    dnnl_primitive_execute(part.primitive.get(), onednn_stream().get(), static_cast<int>(mine.args.size()), mine.args.data());
+    dnnl_primitive_execute(part.primitive.get(), onednn_stream().get(), static_cast<int>(mine.args.size()),
+                           mine.args.data());
   });
 }
 

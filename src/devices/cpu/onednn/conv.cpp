@@ -41,11 +41,13 @@ class OnednnConv : public PartedKernel {
     const kernels::ConvShape shape = conv_shape(node_, conv_);
     signature_ = conv_signature(shape, src_type_);
     const double rate = fused_.weight_scales.empty() ? float_rate() : 1.15 * integer_rate();
-    estimate_ = expected_us(conv_operations(shape), rate, static_cast<double>(node_.input(1)->constant().bytes()), 0, context);
+    estimate_ =
+        expected_us(conv_operations(shape), rate, static_cast<double>(node_.input(1)->constant().bytes()), 0, context);
     DType residual = fused_.has_residual ? node_.input(static_cast<size_t>(residual_input_))->dtype() : DType::f32;
     Epilogue epilogue;
     if (!make_epilogue(fused_, y_[3], 1 << 1, residual, epilogue, refusal)) return false;
-    bias_ = scaled_bias(node_.input(2) && fused_.inner_inputs > 2 ? node_.input(2) : nullptr, y_[3], epilogue.bias_factor);
+    bias_ =
+        scaled_bias(node_.input(2) && fused_.inner_inputs > 2 ? node_.input(2) : nullptr, y_[3], epilogue.bias_factor);
     flatten_pointwise();
     for (const Rows& rows : split(context.threads)) make_part(rows, epilogue.attr);
     finish("onednn", parts_[0].primitive);
@@ -112,10 +114,10 @@ class OnednnConv : public PartedKernel {
     Dims4 dilations{window_.dilations[0] - 1, window_.dilations[1] - 1};
     auto kind = dnnl::prop_kind::forward_inference;
     auto algorithm = dnnl::algorithm::convolution_direct;
-    auto desc = bias_.empty() ? dnnl::convolution_forward::desc(kind, algorithm, part.src, any_weights, part.dst, strides,
-                                                                dilations, pads_begin, pads_end)
-                              : dnnl::convolution_forward::desc(kind, algorithm, part.src, any_weights, bias_desc, part.dst,
-                                                                strides, dilations, pads_begin, pads_end);
+    auto desc = bias_.empty() ? dnnl::convolution_forward::desc(kind, algorithm, part.src, any_weights, part.dst,
+                                                                strides, dilations, pads_begin, pads_end)
+                              : dnnl::convolution_forward::desc(kind, algorithm, part.src, any_weights, bias_desc,
+                                                                part.dst, strides, dilations, pads_begin, pads_end);
     dnnl::convolution_forward::primitive_desc primitive_desc(desc, attr, onednn_engine());
     part.primitive = dnnl::convolution_forward(primitive_desc);
     part.weights = weights_.get(primitive_desc.weights_desc(), Desc(weight_dims, weight_type, plain_tag),
@@ -155,7 +157,8 @@ std::unique_ptr<Kernel> make_onednn_conv(const Node& node, const CpuContext& con
   Dims x = dims_of(node.input(0)), w = dims_of(node.input(1)), y = dims_of(node.output());
   if (element_count(x) == 0 || element_count(y) == 0) return refusal = "empty tensor", nullptr;
   ops::Window window = ops::resolve_window(node.place(), ops::window_attributes(*conv), {x[1], x[2]}, {w[2], w[3]});
-  if (!context.stored && !fused->weight_scales.empty() && may_saturate(node.input(1)->constant())) return refusal = "may saturate without VNNI", nullptr;
+  if (!context.stored && !fused->weight_scales.empty() && may_saturate(node.input(1)->constant()))
+    return refusal = "may saturate without VNNI", nullptr;
   auto kernel = std::make_unique<OnednnConv>(node, *fused, *conv, window);
   try {
     if (kernel->build(context, refusal)) return kernel;
@@ -165,7 +168,8 @@ std::unique_ptr<Kernel> make_onednn_conv(const Node& node, const CpuContext& con
   return nullptr;
 }
 
-/// Integer convolutions with much to sum up, where oneDNN's register tiles were measured 1.2 to 1.3 times faster than ours.
+/// Integer convolutions with much to sum up, where oneDNN's register tiles were measured 1.2 to 1.3 times faster than
+/// ours.
 std::unique_ptr<Kernel> make_onednn_deep_conv(const Node& node, const CpuContext& context, std::string& refusal) {
   const auto* fused = node.as<ops::Fused>();
   const auto* conv = fused ? dynamic_cast<const ops::Conv*>(fused->inner.get()) : nullptr;

@@ -15,7 +15,8 @@ using Sizes = dnnl::memory::dims;
 /// y [M, N] = x [M, K] w + b with constant weights, f32 or 8-bit integers.
 class OnednnGemm : public PartedKernel {
  public:
-  bool build(const Node& node, const ops::Fused& fused, bool transposed, const CpuContext& context, std::string& refusal) {
+  bool build(const Node& node, const ops::Fused& fused, bool transposed, const CpuContext& context,
+             std::string& refusal) {
     const int threads = context.threads;
     Dims x = dims_of(node.input(0)), w = dims_of(node.input(1));
     k_ = x.back();
@@ -61,7 +62,8 @@ class OnednnGemm : public PartedKernel {
     Desc any_weights({k_, share.columns}, weight_type, dnnl::memory::format_tag::any);
     Desc plain({k_, share.columns}, weight_type, transposed ? Sizes{1, k_} : Sizes{n_, 1});
     const char* weights = static_cast<const char*>(node.input(1)->constant().raw());
-    if (weights) weights += static_cast<size_t>(share.column * (transposed ? k_ : 1)) * dnnl::memory::data_type_size(weight_type);
+    if (weights)
+      weights += static_cast<size_t>(share.column * (transposed ? k_ : 1)) * dnnl::memory::data_type_size(weight_type);
     Desc bias_desc({1, share.columns}, dnnl::memory::data_type::f32, Sizes{share.columns, 1});
     auto desc = bias ? dnnl::matmul::desc(part.src, any_weights, bias_desc, part.dst)
                      : dnnl::matmul::desc(part.src, any_weights, part.dst);
@@ -96,7 +98,8 @@ std::unique_ptr<Kernel> make_onednn_gemm(const Node& node, const CpuContext& con
   const auto* gemm = dynamic_cast<const ops::Gemm*>(fused->inner.get());
   bool is_matmul = dynamic_cast<const ops::MatMul*>(fused->inner.get()) != nullptr;
   if (!gemm && !is_matmul) return nullptr;
-  if (!node.input(1)->is_constant() || dims_of(node.input(1)).size() != 2) return refusal = "weights are not a constant matrix", nullptr;
+  if (!node.input(1)->is_constant() || dims_of(node.input(1)).size() != 2)
+    return refusal = "weights are not a constant matrix", nullptr;
   if (gemm && (gemm->alpha != 1 || gemm->beta != 1 || gemm->transA)) return refusal = "alpha, beta or transA", nullptr;
   Dims x = dims_of(node.input(0));
   if (x.size() < 2 || element_count(x) == 0 || element_count(dims_of(node.output())) == 0)
@@ -107,7 +110,8 @@ std::unique_ptr<Kernel> make_onednn_gemm(const Node& node, const CpuContext& con
     bool row = bias->is_constant() && (element_count(b) == 1 || b.back() == element_count(b));
     if (!row) return refusal = "bias is not a constant row", nullptr;
   }
-  if (!context.stored && !fused->weight_scales.empty() && may_saturate(node.input(1)->constant())) return refusal = "may saturate without VNNI", nullptr;
+  if (!context.stored && !fused->weight_scales.empty() && may_saturate(node.input(1)->constant()))
+    return refusal = "may saturate without VNNI", nullptr;
   auto kernel = std::make_unique<OnednnGemm>();
   try {
     if (kernel->build(node, *fused, gemm && gemm->transB, context, refusal)) return kernel;

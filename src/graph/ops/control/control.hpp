@@ -6,10 +6,10 @@
 #include "base/function_ref.hpp"
 #include "graph/graph.hpp"
 
-/// What If, Loop and Scan share. Their bodies are closed graphs: whatever a body uses of the graph around it is an input
-/// of the node, after the op's own inputs, and an input of the body, after the body's own inputs, in the same order (all
-/// bodies of a node take all of them). So passes see every use, and a body can be cloned, checked and run alone. Bodies
-/// are shared by clones of their op and never changed in place: who changes one makes a new one.
+/// What If, Loop and Scan share. Their bodies are closed graphs: whatever a body uses of the graph around it is an
+/// input of the node, after the op's own inputs, and an input of the body, after the body's own inputs, in the same
+/// order (all bodies of a node take all of them). So passes see every use, and a body can be cloned, checked and run
+/// alone. Bodies are shared by clones of their op and never changed in place: who changes one makes a new one.
 namespace hone::ops {
 
 /// The deepest nesting of graphs in graphs that files and texts may have.
@@ -38,7 +38,8 @@ class ControlOp : public Op {
   /// Empty entries only while a node is being made.
   virtual std::vector<std::shared_ptr<Graph>> bodies() const = 0;
   virtual void set_body(size_t index, std::shared_ptr<Graph> body) = 0;
-  /// What each input of the body is, for every time that it runs. Throws Error when the node's inputs do not fit the body.
+  /// What each input of the body is, for every time that it runs. Throws Error when the node's inputs do not fit the
+  /// body.
   virtual std::vector<BodyInput> body_inputs(const InferContext& context, size_t index) const = 0;
   /// The op by its definition, with the bodies run by `run_body`.
   virtual void run(EvalContext& context, RunBody run_body) const = 0;

@@ -44,7 +44,8 @@ std::vector<BodyInput> Loop::body_inputs(const InferContext& context, size_t) co
   size_t own = std::max<size_t>(own_inputs(context.input_count()), 2), count = own - 2;
   const Graph& graph = checked_body(context, body, "body", own);
   if (graph.outputs().size() < 1 + count)
-    context.fail(fmt::format("its body has {} outputs, expected a condition and {} states", graph.outputs().size(), count));
+    context.fail(
+        fmt::format("its body has {} outputs, expected a condition and {} states", graph.outputs().size(), count));
   std::vector<BodyInput> inputs{{counter_type(graph, 0, DType::i64), {}, nullptr},
                                 {counter_type(graph, 1, DType::boolean), {}, nullptr}};
   inputs[1].constant = inputs[1].type.shape.rank() == 1 ? &yes_list : &yes;  // the body runs when it is true
@@ -67,7 +68,8 @@ void Loop::infer(InferContext& context) const {
     context.fail(fmt::format("its body has {} outputs, expected {}: a condition and the outputs of the node",
                              outputs.size(), context.output_count() + 1));
   if (outputs[0].type.dtype != DType::boolean && outputs[0].type.dtype != DType::undefined)
-    context.fail(fmt::format("its body's first output is {}, expected a bool condition", name_of(outputs[0].type.dtype)));
+    context.fail(
+        fmt::format("its body's first output is {}, expected a bool condition", name_of(outputs[0].type.dtype)));
   size_t count = states(context.input_count());
   for (size_t i = 0; i < count; ++i) context.set_output(i, inputs[2 + i].type.dtype, inputs[2 + i].type.shape);
   if (count == context.output_count()) return;

@@ -131,10 +131,12 @@ void Scan::run(EvalContext& context, RunBody run_body) const {
     const Tensor& x = context.in(count + i);
     int64_t axis = entry(scan_input_axes, i);
     if (axis < -x.rank() || axis >= x.rank())
-      context.fail(fmt::format("scans input {} along axis {}, but it has sizes {}", count + i, axis, to_string(x.dims())));
+      context.fail(
+          fmt::format("scans input {} along axis {}, but it has sizes {}", count + i, axis, to_string(x.dims())));
     axes.push_back(static_cast<size_t>(axis < 0 ? axis + x.rank() : axis));
     int64_t mine = x.dims()[axes[i]];
-    if (rows >= 0 && mine != rows) context.fail(fmt::format("scan input {} has {} slices, another one {}", i, mine, rows));
+    if (rows >= 0 && mine != rows)
+      context.fail(fmt::format("scan input {} has {} slices, another one {}", i, mine, rows));
     rows = mine;
   }
   size_t scans = body->outputs().size() - count;

@@ -21,7 +21,8 @@ Tensor permuted(const Tensor& x, const Dims& dims, F source) {
     for (int64_t b = 0; b < dims[1]; ++b)
       for (int64_t c = 0; c < dims[2]; ++c)
         for (int64_t d = 0; d < dims[3]; ++d, ++i)
-          std::memcpy(out + static_cast<size_t>(i) * element, in + static_cast<size_t>(source(a, b, c, d)) * element, element);
+          std::memcpy(out + static_cast<size_t>(i) * element, in + static_cast<size_t>(source(a, b, c, d)) * element,
+                      element);
   return y;
 }
 
@@ -116,7 +117,8 @@ void Fused::attributes(AttributeVisitor& v) {
 }
 
 bool Fused::input_has_layout(size_t i) const {
-  if (!channels_last || i >= static_cast<size_t>(inner_inputs)) return channels_last && has_residual && i == static_cast<size_t>(inner_inputs);
+  if (!channels_last || i >= static_cast<size_t>(inner_inputs))
+    return channels_last && has_residual && i == static_cast<size_t>(inner_inputs);
   std::string_view type = inner->type();
   bool only_first = type == "Conv" || type == "ConvTranspose" || type == "Resize" || type == "BatchNormalization" ||
                     type == "InstanceNormalization" || type == "PRelu" || type == "IntegerConv";
@@ -135,7 +137,8 @@ void Fused::infer(InferContext& context) const {
     Type type = context.input(i);
     // Quantized tensors act as f32 inside; what matters here is the shape.
     bool stored_as_int8 = type.dtype == DType::u8 || type.dtype == DType::i8;
-    if (const Tensor* known = context.constant(i); known && !stored_as_int8 && !(input_has_layout(i) && known->rank() == 4)) {
+    if (const Tensor* known = context.constant(i);
+        known && !stored_as_int8 && !(input_has_layout(i) && known->rank() == 4)) {
       inputs.push_back(twin.add_constant("", *known));
       continue;
     }
@@ -174,7 +177,8 @@ void Fused::evaluate(EvalContext& context) const {
   inner->evaluate(inner_context);
   Tensor y = results[0];
   if (channels_last && y.rank() == 4) y = to_channels_last(y);
-  bool plain = act.empty() && act2.empty() && !rounded.quantized() && !has_residual && out_factors.empty() && !out.quantized();
+  bool plain =
+      act.empty() && act2.empty() && !rounded.quantized() && !has_residual && out_factors.empty() && !out.quantized();
   if (!plain) {
     y = y.clone();
     Tensor add = has_residual ? dequantize(context.in(static_cast<size_t>(inner_inputs)), residual) : Tensor();

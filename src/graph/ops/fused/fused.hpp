@@ -38,7 +38,7 @@ struct Fused : OpOf<Fused> {
   std::vector<QuantParams> in;           ///< one per inner input; missing ones are not quantized
   std::vector<float> weight_scales;      ///< of input 1 when it is i8: one, or one per output channel
   FusedActivation act, act2;
-  QuantParams rounded;                   ///< to 8 bits and back, before the residual is added; not quantized: the identity
+  QuantParams rounded;  ///< to 8 bits and back, before the residual is added; not quantized: the identity
   DType rounded_dtype = DType::undefined;
   bool has_residual = false;
   QuantParams residual;

@@ -5,7 +5,8 @@
 
 namespace hone::ops {
 
-/// The whole preprocessing of an image, as compile makes it of Cast, Gather, Transpose, Resize, Sub, Div, QuantizeLinear:
+/// The whole preprocessing of an image, as compile makes it of Cast, Gather, Transpose, Resize, Sub, Div,
+/// QuantizeLinear:
 ///   y[n, h, w, c] = quantize(resize(x)[n, h, w, source_channel[c]] * scale[c] + shift[c])
 /// x: u8 [N, H, W, C], C <= 4. y: f32, or 8-bit when `out` is quantized; channels last.
 struct ImageInput : OpOf<ImageInput> {

@@ -16,7 +16,8 @@ void end_attributes(AttributeVisitor& visitor, ProductEnd& end) {
 DType result_type(const ProductEnd& end) { return end.integers ? DType::i32 : DType::f32; }
 
 /// The product by the op of ONNX, then its way out. `axis`: of the output channels.
-void evaluate_as(const char* op_type, const Attributes& attributes, const ProductEnd& end, EvalContext& context, int axis) {
+void evaluate_as(const char* op_type, const Attributes& attributes, const ProductEnd& end, EvalContext& context,
+                 int axis) {
   auto op = make_op("", op_type);
   set_attributes(*op, attributes);
   std::vector<const Tensor*> inputs;
@@ -36,7 +37,8 @@ void evaluate_as(const char* op_type, const Attributes& attributes, const Produc
   auto values = y.mutable_data<float>();
   const auto channels = static_cast<size_t>(y.dims()[channel_axis]);
   for (const auto* list : {&end.factors, &end.bias})
-    if (list->size() > 1 && list->size() != channels) context.fail("has factors or a bias that are not one number a channel");
+    if (list->size() > 1 && list->size() != channels)
+      context.fail("has factors or a bias that are not one number a channel");
   for (size_t i = 0; i < values.size(); ++i) {
     const size_t c = i / static_cast<size_t>(behind) % channels;
     values[i] = values[i] * (scale * at(end.factors, c, 1)) + at(end.bias, c, 0);

@@ -4,7 +4,8 @@
 namespace hone::ops {
 
 /// What compile makes of a product with weights that are stored as integers; never written to a file:
-///   y = x * dequantize(w) + bias.   Inputs: x (f32 [..., K]), w (constant, 4 or 8 bits, [K, N], or [N, K] when `transposed`), bias
+///   y = x * dequantize(w) + bias.   Inputs: x (f32 [..., K]), w (constant, 4 or 8 bits, [K, N], or [N, K] when
+///   `transposed`), bias
 /// (f32, optional), and of DequantizeLinear: scale, zero point (optional).
 struct PackedMatMul : OpOf<PackedMatMul> {
   bool transposed = false;

@@ -2,8 +2,8 @@
 
 namespace hone::ops {
 
-/// The slices of x along `axis` (without it: the elements of x in a row) where the condition is true. Inputs: x, condition
-/// (bool, 1-D; what it does not reach is left out).
+/// The slices of x along `axis` (without it: the elements of x in a row) where the condition is true. Inputs: x,
+/// condition (bool, 1-D; what it does not reach is left out).
 struct Compress : OpOf<Compress> {
   std::optional<int64_t> axis;
 
@@ -31,7 +31,8 @@ struct Compress : OpOf<Compress> {
   void evaluate(EvalContext& context) const override {
     const Tensor& condition = context.in(1);
     check_condition(context, condition.dtype());
-    if (condition.rank() != 1) context.fail("condition has shape " + to_string(condition.dims()) + ", expected one axis");
+    if (condition.rank() != 1)
+      context.fail("condition has shape " + to_string(condition.dims()) + ", expected one axis");
     const Tensor& given = context.in(0);
     Tensor x = axis ? given : given.reshaped({given.size()});
     size_t at = axis ? front_axis(context, *axis, x.rank()) : 0;

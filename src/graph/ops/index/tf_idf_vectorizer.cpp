@@ -4,12 +4,14 @@
 
 namespace hone::ops {
 
-/// Counts n-grams: y[.., ngram_indexes[g]] says how often n-gram g of the pool occurs in a row of x (numbers or strings).
+/// Counts n-grams: y[.., ngram_indexes[g]] says how often n-gram g of the pool occurs in a row of x (numbers or
+/// strings).
 struct TfIdfVectorizer : OpOf<TfIdfVectorizer> {
   int64_t min_gram_length = 1, max_gram_length = 1;
   int64_t max_skip_count = 0;  ///< up to so many elements may lie between neighbors of an n-gram
   std::string mode = "TF";     ///< TF: counts; IDF: the weight of those that occur; TFIDF: count times weight
-  std::vector<int64_t> ngram_counts, ngram_indexes, pool_int64s;  ///< ngram_counts[n - 1]: where n-grams begin in the pool
+  std::vector<int64_t> ngram_counts, ngram_indexes,
+      pool_int64s;  ///< ngram_counts[n - 1]: where n-grams begin in the pool
   std::vector<std::string> pool_strings;
   std::vector<float> weights;  ///< one an n-gram, 1 when absent
 
@@ -107,8 +109,8 @@ struct TfIdfVectorizer : OpOf<TfIdfVectorizer> {
   }
 
   template <class T>
-  void count_row(const T* line, int64_t length, int64_t n, int64_t step, const std::map<std::vector<T>, size_t>& numbers,
-                 std::span<float> out) const {
+  void count_row(const T* line, int64_t length, int64_t n, int64_t step,
+                 const std::map<std::vector<T>, size_t>& numbers, std::span<float> out) const {
     std::vector<T> gram(static_cast<size_t>(n));
     for (int64_t begin = 0; begin + (n - 1) * step < length; ++begin) {
       for (int64_t i = 0; i < n; ++i) gram[static_cast<size_t>(i)] = line[begin + i * step];

@@ -60,8 +60,8 @@ Distinct find_distinct(const T* x, const AxisView& view, bool sorted) {
 
 }  // namespace
 
-/// The slices of x along `axis` (without it: the elements of x in a row) that differ. Outputs: y, and as i64 the position
-/// of each in x, the position of each slice of x in y, how often each occurs.
+/// The slices of x along `axis` (without it: the elements of x in a row) that differ. Outputs: y, and as i64 the
+/// position of each in x, the position of each slice of x in y, how often each occurs.
 struct Unique : OpOf<Unique> {
   std::optional<int64_t> axis;
   int64_t sorted = 1;  ///< ascending; 0: in the order of x

@@ -5,8 +5,8 @@
 
 namespace hone::ops {
 
-/// y[i] = x[0] (+) ... (+) x[i] along the axis in input 1, where (+) is Derived::combine and Derived::neutral what it leaves
-/// as it is. Floating point is folded in double, integers modulo 2^64.
+/// y[i] = x[0] (+) ... (+) x[i] along the axis in input 1, where (+) is Derived::combine and Derived::neutral what it
+/// leaves as it is. Floating point is folded in double, integers modulo 2^64.
 template <class Derived>
 struct Cumulative : OpOf<Derived> {
   bool exclusive = false;  ///< y[i] leaves out x[i]

@@ -22,7 +22,8 @@ Shape blocked_sizes(Shape x, size_t axis, int64_t block_size) {
 template <class Context>
 [[noreturn]] void fail_scale(Context& context, const std::string& scale, const std::string& expected, size_t axis,
                              const std::string& x) {
-  context.fail(fmt::format("scale has shape {}, expected one number or {} for axis {} of {}", scale, expected, axis, x));
+  context.fail(
+      fmt::format("scale has shape {}, expected one number or {} for axis {} of {}", scale, expected, axis, x));
 }
 
 }  // namespace

@@ -5,8 +5,8 @@
 /// How QuantizeLinear and DequantizeLinear read scale and zero point.
 namespace hone::ops {
 
-/// Which scale an element has. Seen along the quantized axis, x is [outer, size, inner]: one scale for all (count 1), one
-/// for each position on the axis (count = size), or, in blocks, scales [outer, ceil(size / block), inner].
+/// Which scale an element has. Seen along the quantized axis, x is [outer, size, inner]: one scale for all (count 1),
+/// one for each position on the axis (count = size), or, in blocks, scales [outer, ceil(size / block), inner].
 struct AxisParameters {
   int64_t size = 1, inner = 1;
   int64_t count = 1;  ///< scales in all

@@ -3,8 +3,8 @@
 
 namespace hone::ops {
 
-/// y = (x - zero_point) * scale. Inputs: x, scale (scalar; 1-D along `axis`; or, with block_size, with the sizes of x divided
-/// by that on the axis), zero_point (as scale; optional).
+/// y = (x - zero_point) * scale. Inputs: x, scale (scalar; 1-D along `axis`; or, with block_size, with the sizes of x
+/// divided by that on the axis), zero_point (as scale; optional).
 struct DequantizeLinear : OpOf<DequantizeLinear> {
   int64_t axis = 1;
   int64_t block_size = 0;  ///< positions on the axis that share a scale; 0: not in blocks

@@ -21,12 +21,14 @@ Dims parameter_steps(const EvalContext& context, size_t i, const char* what, con
     if (own[k] != 1) steps[target] = strides[k];
   }
   if (!fits)
-    context.fail(fmt::format("{} has shape {}, expected one number, one for each position on axis {} of {}, or what broadcasts to that",
-                             what, to_string(own), axis, to_string(dims)));
+    context.fail(fmt::format(
+        "{} has shape {}, expected one number, one for each position on axis {} of {}, or what broadcasts to that",
+        what, to_string(own), axis, to_string(dims)));
   return steps;
 }
 
-std::vector<double> parameter_values(const EvalContext& context, size_t i, const char* what, const Dims& dims, int axis) {
+std::vector<double> parameter_values(const EvalContext& context, size_t i, const char* what, const Dims& dims,
+                                     int axis) {
   Dims steps = parameter_steps(context, i, what, dims, axis);
   Tensor numbers = context.in(i).cast(DType::f64);
   std::vector<double> result(static_cast<size_t>(element_count(dims)));

@@ -9,14 +9,15 @@
 /// What integer ops share.
 namespace hone::ops {
 
-/// How scale or zero point `i` goes over a tensor of sizes `dims`: the step on each axis from number to number. It is one
-/// number, one for each position on `axis`, or a tensor that broadcasts to `dims`; fails on anything else.
+/// How scale or zero point `i` goes over a tensor of sizes `dims`: the step on each axis from number to number. It is
+/// one number, one for each position on `axis`, or a tensor that broadcasts to `dims`; fails on anything else.
 Dims parameter_steps(const EvalContext& context, size_t i, const char* what, const Dims& dims, int axis);
 /// The number that input i has for every element of a tensor of these sizes.
-std::vector<double> parameter_values(const EvalContext& context, size_t i, const char* what, const Dims& dims, int axis);
+std::vector<double> parameter_values(const EvalContext& context, size_t i, const char* what, const Dims& dims,
+                                     int axis);
 
-/// Input i (8-bit) minus its zero point as u32, the two's complement of i32. The zero point is input `zero`, absent or as
-/// parameter_steps() says.
+/// Input i (8-bit) minus its zero point as u32, the two's complement of i32. The zero point is input `zero`, absent or
+/// as parameter_steps() says.
 Tensor without_zero_point(const EvalContext& context, size_t i, size_t zero, int axis);
 
 /// The only element of input i in floating point; fails when there are more.

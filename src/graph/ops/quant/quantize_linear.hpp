@@ -3,8 +3,8 @@
 
 namespace hone::ops {
 
-/// y = saturate(round_half_even(x / scale) + zero_point). Inputs: x, scale (scalar; 1-D along `axis`; or, with block_size,
-/// with the sizes of x divided by that on the axis), zero_point (as scale; optional; gives the type of y).
+/// y = saturate(round_half_even(x / scale) + zero_point). Inputs: x, scale (scalar; 1-D along `axis`; or, with
+/// block_size, with the sizes of x divided by that on the axis), zero_point (as scale; optional; gives the type of y).
 struct QuantizeLinear : OpOf<QuantizeLinear> {
   int64_t axis = 1;
   int64_t block_size = 0;  ///< positions on the axis that share a scale; 0: not in blocks

@@ -32,7 +32,8 @@ struct BitCast : OpOf<BitCast> {
     if (size_of(to) == 0)
       context.fail(fmt::format("attribute to is {}, which is not a type that Hone has", static_cast<int>(to)));
     if (from != DType::undefined && size_of(from) != size_of(to))
-      context.fail(fmt::format("reads {} as {}, which is not as wide; use Cast to convert the values", name_of(from), name_of(to)));
+      context.fail(fmt::format("reads {} as {}, which is not as wide; use Cast to convert the values", name_of(from),
+                               name_of(to)));
   }
 };
 

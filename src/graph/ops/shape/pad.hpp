@@ -17,8 +17,8 @@ struct Pad : OpOf<Pad> {
   void evaluate(EvalContext& context) const override;
 };
 
-/// For each of `output` positions on an axis the input position, -1 for the border of constants; `begin` of them come before
-/// the input's first. Only the constant mode takes input = 0.
+/// For each of `output` positions on an axis the input position, -1 for the border of constants; `begin` of them come
+/// before the input's first. Only the constant mode takes input = 0.
 std::vector<int64_t> pad_sources(const std::string& mode, int64_t begin, int64_t input, int64_t output);
 
 }  // namespace hone::ops

@@ -4,8 +4,8 @@
 namespace hone::ops {
 
 /// Einstein summation: `ij,jk->ik` is a matrix product. Letters name axes, `...` stands for axes that broadcast; axes
-/// that the output does not name are summed. Without `->` the output has the axes of `...` and then, in ASCII order, the
-/// letters that occur once.
+/// that the output does not name are summed. Without `->` the output has the axes of `...` and then, in ASCII order,
+/// the letters that occur once.
 struct Einsum : OpOf<Einsum> {
   std::string equation;
 

@@ -9,8 +9,10 @@
 namespace hone::ops {
 
 OpSpec BatchNormalization::spec() const {
-  return {
-      .min_inputs = 5, .max_inputs = 5, .max_outputs = 3, .summary = "y = (x - mean) / sqrt(var + epsilon) * scale + bias by channel"};
+  return {.min_inputs = 5,
+          .max_inputs = 5,
+          .max_outputs = 3,
+          .summary = "y = (x - mean) / sqrt(var + epsilon) * scale + bias by channel"};
 }
 
 void BatchNormalization::attributes(AttributeVisitor& visitor) {
