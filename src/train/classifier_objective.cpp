@@ -1,11 +1,11 @@
 #include "train/classifier_objective.hpp"
 
 #include <algorithm>
-#include <map>
 
 #include <fmt/format.h>
 
 #include "base/error.hpp"
+#include "data/metrics/hierarchy.hpp"
 #include "data/metrics/segmentation.hpp"
 #include "train/classifier_trainer.hpp"
 
@@ -45,24 +45,6 @@ at::Tensor group_matrix(const std::vector<int>& groups) {
 
 }  // namespace
 
-std::vector<std::vector<int>> class_levels(const std::vector<std::string>& classes) {
-  std::vector<std::vector<int>> levels;
-  for (size_t depth = 1;; ++depth) {
-    std::map<std::string, int> groups;
-    std::vector<int> level;
-    bool deeper = false;
-    for (const std::string& name : classes) {
-      size_t end = 0;
-      for (size_t i = 0; i < depth && end != std::string::npos; ++i) end = name.find('/', i == 0 ? 0 : end + 1);
-      deeper |= end != std::string::npos;
-      std::string group = name.substr(0, end);
-      level.push_back(groups.emplace(group, static_cast<int>(groups.size())).first->second);
-    }
-    if (!deeper) return levels;
-    levels.push_back(std::move(level));
-  }
-}
-
 /// Free sizes when they vary, logits instead of a final Softmax.
 Graph AnyClassifierObjective::training_graph(const Graph& model) const {
   Graph graph = free_image_input(model, options_.preprocess, options_.start_size < 1);
@@ -79,7 +61,7 @@ Graph AnyClassifierObjective::training_graph(const Graph& model) const {
 
 ClassifierObjective::ClassifierObjective(const Splits& data, const TrainOptions& options)
     : AnyClassifierObjective(data, options) {
-  for (const std::vector<int>& level : class_levels(data.train.classes)) levels_.push_back(group_matrix(level));
+  for (const ClassLevel& level : levels_of_classes(data.train.classes)) levels_.push_back(group_matrix(level.group));
   std::vector<int64_t> present;
   std::vector<bool> used(data.train.classes.size(), false);
   for (const Sample& sample : data.train.samples)

@@ -23,7 +23,4 @@ TrainResult train_classifier(Graph& model, const Splits& data, const TrainOption
 /// it. Sets what it is about and leaves the rest of `options` as it is.
 void set_backbone_defaults(TrainOptions& options, const Dataset& train);
 
-/// The groups of each level above the leaves, by class: for "a/x", "a/y", "b/x" one level {0, 0, 1}. Empty without '/'.
-std::vector<std::vector<int>> class_levels(const std::vector<std::string>& classes);
-
 }  // namespace hone

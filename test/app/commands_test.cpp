@@ -136,6 +136,16 @@ TEST_F(Commands, RunNamesTheClass) {
   EXPECT_NEAR(sum, 1, 1e-5);
 }
 
+TEST_F(Commands, AFolderOfTrainingIsItsModel) {
+  std::filesystem::create_directory(folder / "run");
+  std::filesystem::copy_file(images, folder / "run/model.onnx");
+  EXPECT_EQ(json_of({"inspect", (folder / "run").string()})["inputs"], json_of({"inspect", images})["inputs"]);
+  EXPECT_EQ(hone({"run", (folder / "run").string(), data + "/red/0.png"}).code, 0);
+  Result empty = hone({"inspect", data});
+  EXPECT_EQ(empty.code, 1);
+  EXPECT_THAT(empty.err, ::testing::HasSubstr("folder"));
+}
+
 TEST_F(Commands, QuantizedModelsKeepTheirInterface) {
   for (bool plain_model : {false, true}) {
     std::string source = plain_model ? plain : images, output = (folder / "out.onnx").string();

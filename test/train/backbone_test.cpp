@@ -298,13 +298,6 @@ TEST(MultiLabel, IsLearned) {
   EXPECT_LT(result.history.back().loss, result.history.front().loss);
 }
 
-TEST(Hierarchy, LevelsAreReadFromNames) {
-  EXPECT_TRUE(class_levels({"a", "b"}).empty());
-  EXPECT_THAT(class_levels({"a/x", "a/y", "b/x"}), ElementsAre(ElementsAre(0, 0, 1)));
-  EXPECT_THAT(class_levels({"a/x/1", "a/x/2", "a/y", "b"}),
-              ElementsAre(ElementsAre(0, 0, 0, 1), ElementsAre(0, 0, 1, 2)));
-}
-
 TEST(Hierarchy, UpperLevelsAreInTheLoss) {
   auto loss = [](const std::vector<std::string>& classes) {
     Splits data = colored(48, classes, 3);

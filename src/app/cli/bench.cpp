@@ -6,6 +6,7 @@
 #include "app/cli/commands.hpp"
 #include "app/support/format.hpp"
 #include "app/support/latency.hpp"
+#include "app/support/model_argument.hpp"
 #include "app/support/range.hpp"
 #include "app/support/throughput.hpp"
 #include "app/support/trace.hpp"
@@ -24,7 +25,7 @@ struct BenchOptions {
   bool layers = false, explain = false, json = false;
 
   void add(CLI::App& app) {
-    app.add_option("MODEL", model, "model file")->required();
+    app.add_option("MODEL", model, "model file")->required()->transform(model_or_its_folder());
     app.add_option("--batch", batch, "samples an inference")->check(in_range(1, 65536));
     app.add_option("--seconds", seconds, "time to measure")->check(in_range(0.0, 86400.0));
     app.add_option("--size", size, "HxW of the input image, for models that leave it open");

@@ -11,6 +11,7 @@
 #include "app/support/compare.hpp"
 #include "app/support/format.hpp"
 #include "app/support/latency.hpp"
+#include "app/support/model_argument.hpp"
 #include "app/support/range.hpp"
 #include "app/support/usage_error.hpp"
 #include "import/import.hpp"
@@ -34,9 +35,10 @@ struct CompareCommand {
   bool by_sqnr = false, json = false;
 
   void add(CLI::App& app) {
-    app.add_option("A", a, "model file")->required();
+    app.add_option("A", a, "model file")->required()->transform(model_or_its_folder());
     app.add_option("B", b, "the model that is right; without it A is compared with its own reference evaluation")
-        ->default_str("");
+        ->default_str("")
+        ->transform(model_or_its_folder());
     app.add_option("--images", images, "a folder, CSV file or data set of images to run on")->default_str("");
     app.add_option("--count", count, "images to use")->check(in_range(1, 100000));
     app.add_option("--random", random, "run on so many random inputs (default: 1, without --images)")

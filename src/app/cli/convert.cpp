@@ -3,6 +3,7 @@
 
 #include "app/cli/commands.hpp"
 #include "app/support/format.hpp"
+#include "app/support/model_argument.hpp"
 #include "app/support/usage_error.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
@@ -20,7 +21,7 @@ struct ConvertOptions {
   bool optimize = false, json = false;
 
   void add(CLI::App& app) {
-    app.add_option("MODEL", model, "model file")->required();
+    app.add_option("MODEL", model, "model file")->required()->transform(model_or_its_folder());
     app.add_option("-o,--output", output, "the model to write (.onnx)")->required();
     app.add_option("--batch", batch, "size of dimension 0 of the inputs: a number, or a name for any number");
     app.add_flag("--optimize", optimize,

@@ -8,6 +8,7 @@
 #include "app/cli/commands.hpp"
 #include "app/support/deployed_sources.hpp"
 #include "app/support/format.hpp"
+#include "app/support/model_argument.hpp"
 #include "app/support/predictor.hpp"
 #include "app/support/range.hpp"
 #include "base/error.hpp"
@@ -36,7 +37,7 @@ struct DeployOptions {
     app.add_option("MODEL", model,
                    "model file, FP32 or INT8: a classifier, a detector (of hone train, or with a known raw head) or a "
                    "segmenter")
-        ->required();
+        ->required()->transform(model_or_its_folder());
     app.add_option("-o,--output", output, "folder to write")->required();
     app.add_option("--score", score, "objects and multi-label classes below this score are left out (0.3, 0.5)")
         ->check(in_range(0.0, 1.0));

@@ -11,6 +11,7 @@
 #include "app/evaluation/evaluate.hpp"
 #include "app/evaluation/evaluate_detection.hpp"
 #include "app/support/labelled_data.hpp"
+#include "app/support/model_argument.hpp"
 #include "app/support/predictor.hpp"
 #include "app/support/range.hpp"
 #include "app/support/terminal.hpp"
@@ -37,7 +38,7 @@ struct EvalOptions {
   bool json = false;
 
   void add(CLI::App& app) {
-    app.add_option("MODEL", model, "model file")->required();
+    app.add_option("MODEL", model, "model file")->required()->transform(model_or_its_folder());
     app.add_option("DATA", data,
                    "labelled data set of any format (see hone data check --help), or a CSV file with file and label")
         ->required();

@@ -8,6 +8,7 @@
 #include "app/cli/program.hpp"
 #include "app/support/draw_results.hpp"
 #include "app/support/format.hpp"
+#include "app/support/model_argument.hpp"
 #include "app/support/range.hpp"
 #include "app/explain/saliency.hpp"
 #include "base/error.hpp"
@@ -30,7 +31,9 @@ struct ExplainOptions {
   bool json = false;
 
   void add(CLI::App& app) {
-    app.add_option("MODEL", model, "model file: a classifier, a detector or a segmenter")->required();
+    app.add_option("MODEL", model, "model file: a classifier, a detector or a segmenter")
+        ->required()
+        ->transform(model_or_its_folder());
     app.add_option("IMAGE", images, "image files, or folders of images")->required()->default_str("");
     app.add_option("-o,--output", output, "folder for the pictures")->required();
     app.add_option("--method", method, "activation, eigen-cam or recipro-cam");

@@ -8,6 +8,7 @@
 #include "app/cli/commands.hpp"
 #include "app/support/format.hpp"
 #include "app/support/latency.hpp"
+#include "app/support/model_argument.hpp"
 #include "app/support/range.hpp"
 #include "base/error.hpp"
 #include "graph/cost.hpp"
@@ -25,7 +26,7 @@ struct InspectOptions {
   bool text = false, optimized = false, json = false;
 
   void add(CLI::App& app) {
-    app.add_option("MODEL", model, "model file")->required();
+    app.add_option("MODEL", model, "model file")->required()->transform(model_or_its_folder());
     app.add_flag("--text", text, "print the graph (constants above 16 elements are left out)");
     app.add_flag("--optimized", optimized, "show the graph after the portable optimizations");
     app.add_option("--batch", batch, "samples for the figures of cost")->check(in_range(1, 65536));

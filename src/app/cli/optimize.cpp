@@ -8,6 +8,7 @@
 #include "app/support/latency.hpp"
 #include "app/quantize/quantize_report.hpp"
 #include "app/quantize/quantize_validation.hpp"
+#include "app/support/model_argument.hpp"
 #include "app/support/range.hpp"
 #include "app/support/terminal.hpp"
 #include "app/support/usage_error.hpp"
@@ -33,7 +34,9 @@ struct OptimizeOptions {
   bool json = false;
 
   void add(CLI::App& app) {
-    app.add_option("MODEL", model, "FP32 model file, such as the model.onnx of hone train")->required();
+    app.add_option("MODEL", model, "FP32 model file, such as the model.onnx of hone train")
+        ->required()
+        ->transform(model_or_its_folder());
     app.add_option("DATA", data,
                    "the data set it was trained on; default: what train.csv or train.json beside the model name");
     app.add_option("-o,--output", output, "the model to write (.onnx); default: MODEL.int8.onnx beside the model");

@@ -6,6 +6,7 @@
 
 #include "app/cli/commands.hpp"
 #include "app/support/calibration.hpp"
+#include "app/support/model_argument.hpp"
 #include "app/support/options.hpp"
 #include "app/quantize/quantize_config.hpp"
 #include "app/quantize/quantize_report.hpp"
@@ -39,7 +40,7 @@ struct QuantizeCommandOptions {
   DeviceFlags device;
 
   void add(CLI::App& app) {
-    app.add_option("MODEL", model, "FP32 model file")->required();
+    app.add_option("MODEL", model, "FP32 model file")->required()->transform(model_or_its_folder());
     app.add_option("--data", data,
                    "sample images: a folder, a CSV file or a data set of any format, of which the training part is "
                    "used; with labels, accuracy is measured as well");

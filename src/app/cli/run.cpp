@@ -5,6 +5,7 @@
 #include "app/cli/program.hpp"
 #include "app/support/classifier.hpp"
 #include "app/support/format.hpp"
+#include "app/support/model_argument.hpp"
 #include "app/support/predictor.hpp"
 #include "app/support/range.hpp"
 #include "base/error.hpp"
@@ -26,7 +27,9 @@ struct RunOptions {
   bool json = false;
 
   void add(CLI::App& app) {
-    app.add_option("MODEL", model, "model file: a classifier, a detector or a segmenter")->required();
+    app.add_option("MODEL", model, "model file: a classifier, a detector or a segmenter")
+        ->required()
+        ->transform(model_or_its_folder());
     app.add_option("IMAGE", images, "image files, or folders of images")->required()->default_str("");
     app.add_option("--top", top, "classes to print for each image")->check(in_range(1, 1000));
     app.add_option("--score", score, "objects and multi-label classes below this score are left out (0.3, 0.5)")

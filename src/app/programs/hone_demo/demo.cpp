@@ -14,6 +14,7 @@
 #include "app/programs/hone_demo/video.hpp"
 #include "app/programs/hone_demo/window.hpp"
 #include "app/support/format.hpp"
+#include "app/support/model_argument.hpp"
 #include "app/support/range.hpp"
 #include "app/support/terminal.hpp"
 #include "app/support/usage_error.hpp"
@@ -44,6 +45,7 @@ struct DemoOptions {
   void add(CLI::App& app) {
     app.add_option("-m,--model", models, "model file; several are a chain: a detector, then what looks at its objects")
         ->required()
+        ->transform(model_or_its_folder())
         ->default_str("");
     app.add_option("-i,--input", input, "an image, a folder of images, a video, or camera (camera:1 for the second)")
         ->required();
