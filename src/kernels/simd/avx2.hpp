@@ -12,6 +12,7 @@ namespace hone::kernels::HONE_ISA {
 namespace {
 
 constexpr int kLanes = 8;
+constexpr bool kFused = true;
 constexpr int kTileMax = 4;
 using VF = __m256;
 using VI = __m256i;
@@ -88,6 +89,13 @@ HONE_INLINE void store_bytes4(const ByteRules& r, VI a, VI b, VI c, VI d, uint8_
     if constexpr (N > 3) store_part(p + 3 * step, _mm_unpackhi_epi64(cd, cd), m);
   }
 }
+HONE_INLINE VF load_four(const float* p) { return _mm256_broadcast_ps(reinterpret_cast<const __m128*>(p)); }
+HONE_INLINE VF sums_of_four(VF a, VF b, VF c, VF d) {
+  const VF ab = _mm256_add_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+  const VF cd = _mm256_add_ps(_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d));
+  return _mm256_add_ps(_mm256_shuffle_ps(ab, cd, 0x44), _mm256_shuffle_ps(ab, cd, 0xee));
+}
+HONE_INLINE VF permuted(VF v, VI lanes) { return _mm256_permutevar8x32_ps(v, lanes); }
 HONE_INLINE VF keep(VF v) {
   asm("" : "+x"(v));
   return v;

@@ -15,6 +15,7 @@ namespace hone::kernels::HONE_ISA {
 namespace {
 
 constexpr int kLanes = 16;
+constexpr bool kFused = true;  ///< fma() rounds once
 constexpr int kTileMax = 7;  ///< output columns whose accumulators fit the registers; divides 7, 14, 28, 56, 112
 using VF = __m512;
 using VI = __m512i;
@@ -79,6 +80,15 @@ HONE_INLINE void store_bytes4(const ByteRules& r, VI a, VI b, VI c, VI d, uint8_
   if constexpr (N > 2) store_part(p + 2 * step, _mm512_extracti32x4_epi32(v, 2), m);
   if constexpr (N > 3) store_part(p + 3 * step, _mm512_extracti32x4_epi32(v, 3), m);
 }
+/// p[0..3] in each four lanes.
+HONE_INLINE VF load_four(const float* p) { return _mm512_broadcast_f32x4(_mm_loadu_ps(p)); }
+/// In each four lanes: the sums of a's, b's, c's and d's four.
+HONE_INLINE VF sums_of_four(VF a, VF b, VF c, VF d) {
+  const VF ab = _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+  const VF cd = _mm512_add_ps(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
+  return _mm512_add_ps(_mm512_shuffle_ps(ab, cd, 0x44), _mm512_shuffle_ps(ab, cd, 0xee));
+}
+HONE_INLINE VF permuted(VF v, VI lanes) { return _mm512_permutexvar_ps(lanes, v); }
 /// Hides where a value came from: the compiler would otherwise load it once more for every use.
 HONE_INLINE VF keep(VF v) {
   asm("" : "+v"(v));

@@ -23,8 +23,10 @@ HONE_INLINE VI quantized(VF v, VF lo, VF hi, VI zero) { return add(to_int(min(ma
 struct Post {
   const Epilogue* e;
   bool simple, bytes;
-  bool sum;  ///< 8-bit output of a sum with an 8-bit residual, activations being clamps: finish_sum()
+  bool sum;     ///< 8-bit output of a sum with an 8-bit residual, activations being clamps: finish_sum()
+  bool floats;  ///< f32 output, and residual if there is one, with the activations of finish_floats()
   float lo, hi, multiply;
+  float last_lo, last_hi;  ///< the second activation's clamp
   int zero;
   ByteRules rules;  ///< zero point and the clamp after rounding, for 8-bit output that is `simple` or a `sum`
 };
@@ -52,7 +54,12 @@ HONE_INLINE Clamp clamp_of(const Activation& act) {
 
 [[maybe_unused]] Post prepare(const Epilogue& e) {
   const Clamp first = clamp_of(e.act), second = clamp_of(e.act2);
-  Post p{&e, false, e.out_type != DType::f32, false, first.lo, first.hi, 1, e.out_zero, {true, 0, 0, 0}};
+  Post p{&e, false, e.out_type != DType::f32, false, false, first.lo, first.hi, 1, second.lo, second.hi,
+         e.out_zero, {true, 0, 0, 0}};
+  const Act kind = e.act.kind;
+  p.floats = !p.bytes && e.grid_scale == 0 && !e.out_factor && (!e.residual || e.residual_type == DType::f32) &&
+             (e.residual ? second.is : e.act2.kind == Act::none) &&
+             (first.is || kind == Act::swish || kind == Act::sigmoid || kind == Act::hard_swish);
   p.simple = first.is && !e.residual && e.grid_scale == 0 && e.act2.kind == Act::none && !e.out_factor;
   p.sum = first.is && second.is && e.residual && e.residual_type != DType::f32 && p.bytes && !e.out_factor;
   if (p.simple && p.bytes) {
@@ -137,6 +144,55 @@ HONE_NOINLINE void finish_any(const Epilogue& e, ChannelPost cp, VF* v, int n, v
                 quantized(mul(v[k], cp.out), lo, hi, set1i(e.out_zero)), m);
 }
 
+/// What Post::floats stands for, all vectors one step further at a time: act(VF (&)[]) is given.
+template <int N, class M, class F>
+HONE_INLINE void float_pass(const Post& p, const ChannelPost& cp, const VF* v, float* out, const float* residual,
+                            int64_t step, const M& m, F act) {
+  if constexpr (N > 8) {
+    float_pass<N / 2>(p, cp, v, out, residual, step, m, act);
+    const int64_t half = N / 2 * step;
+    return float_pass<N - N / 2>(p, cp, v + N / 2, out + half, residual ? residual + half : residual, step, m, act);
+  }
+  VF f[N];
+  unroll<N>(HONE_EACH { f[i] = fma(v[i], cp.scale, cp.bias); });
+  act(f);
+  if (residual) {
+    const VF lo = set1(p.last_lo), hi = set1(p.last_hi);
+    unroll<N>(HONE_EACH { f[i] = min(hi, max(lo, add(f[i], load(residual + i * step, m)))); });
+  }
+  unroll<N>(HONE_EACH { store(out + i * step, f[i], m); });
+}
+
+template <int N, class M>
+HONE_NOINLINE void finish_floats(const Post& p, const ChannelPost& cp, const VF* v, float* out, const float* residual,
+                                 int64_t step, const M& m) {
+  const auto pass = [&](auto act) __attribute__((always_inline)) {
+    float_pass<N>(p, cp, v, out, residual, step, m, act);
+  };
+  switch (p.e->act.kind) {
+    case Act::swish:
+      return pass([&](auto& f) __attribute__((always_inline)) {
+        constexpr int n = sizeof f / sizeof f[0];
+        const VF a = set1(p.e->act.alpha);
+        VF s[n];
+        unroll<n>(HONE_EACH { s[i] = mul(f[i], a); });
+        sigmoids(s);
+        unroll<n>(HONE_EACH { f[i] = mul(f[i], s[i]); });
+      });
+    case Act::sigmoid: return pass([&](auto& f) __attribute__((always_inline)) { sigmoids(f); });
+    case Act::hard_swish:
+      return pass([&](auto& f) __attribute__((always_inline)) {
+        const VF one = set1(1);
+        for (VF& x : f) x = hard_swish(x, one);
+      });
+    default:
+      return pass([&](auto& f) __attribute__((always_inline)) {
+        const VF lo = set1(p.lo), hi = set1(p.hi);
+        for (VF& x : f) x = min(hi, max(lo, x));
+      });
+  }
+}
+
 /// The numbers of a sum with an 8-bit residual (Post::sum) in registers.
 struct SumPost {
   VF lo, hi, top, to_out, other, shift;
@@ -218,6 +274,9 @@ HONE_INLINE void finish(const Post& p, const ChannelPost& cp, const VF (&v)[N], 
   if (!p.simple) {
     VF copy[N];  // the accumulators themselves stay in registers
     for (int k = 0; k < N; ++k) copy[k] = v[k];
+    if (p.floats)
+      return finish_floats<N>(p, cp, copy, static_cast<float*>(out) + index,
+                              p.e->residual ? static_cast<const float*>(p.e->residual) + index : nullptr, step, m);
     if (p.sum) return finish_sum_vectors(p, cp, copy, N, out, index, step, m);
     finish_any(*p.e, cp, copy, N, out, index, step, m);
     return;

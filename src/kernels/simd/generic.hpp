@@ -11,6 +11,7 @@ namespace hone::kernels::HONE_ISA {
 namespace {
 
 constexpr int kLanes = 4;
+constexpr bool kFused = false;
 constexpr int kTileMax = 4;
 typedef float VF __attribute__((vector_size(16)));
 typedef int32_t VI __attribute__((vector_size(16)));

@@ -46,7 +46,7 @@ class NativeConv : public Kernel {
     weights_ = weights;
     x_zero_ = static_cast<int>(fused.input_quant(0).zero);
     if (Unfold::pays(shape)) {
-      unfold_ = std::make_unique<Unfold>(shape, size_of(x_type_), x_zero_, integer_ ? 4 : 1);
+      unfold_ = std::make_unique<Unfold>(shape, size_of(x_type_), x_zero_, 4);
       shape_ = unfold_->matrix_shape();
     } else if (integer_ && shape.group_channels() % 4 == 0 && Border::pays(shape, size_of(x_type_))) {
       border_ = std::make_unique<Border>(shape, size_of(x_type_), x_zero_);
