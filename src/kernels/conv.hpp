@@ -31,6 +31,8 @@ inline constexpr int64_t conv_max_taps = 121;
 struct ConvRange {
   int64_t pixel_begin, pixel_end;
   int64_t block_begin, block_end;
+  const void* ahead = nullptr;  ///< what the thread reads next, the weights of the next layer, or nothing
+  int64_t ahead_bytes = 0;
 };
 
 struct ConvF32Kernels {

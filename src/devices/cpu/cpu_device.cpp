@@ -54,6 +54,7 @@ class OneOmpThread {
 struct Step {
   std::unique_ptr<Kernel> kernel;
   std::vector<int> inputs, outputs;  // slots
+  std::span<const std::byte> ahead;  // the first packed weights of the steps behind
 };
 
 enum class Place { none, constant, input, output, arena };
@@ -98,9 +99,9 @@ class CpuPlan : public Plan, public cache::KeptPlan, public PackedActivations {
     return state;
   }
 
-  void run(PlanState& plan_state, std::span<const Tensor> inputs, std::span<Tensor> outputs,
+  void run(PlanState& given, std::span<const Tensor> inputs, std::span<Tensor> outputs,
            StepTimes* times) const override {
-    State& state = static_cast<State&>(plan_state);
+    State& state = static_cast<State&>(given);
     for (size_t i = 0; i < outputs.size(); ++i) place_output(outputs[i], output_types[i].first, output_types[i].second);
     for (int slot : bound_slots) {
       const Slot& where = slots[static_cast<size_t>(slot)];
@@ -114,15 +115,14 @@ class CpuPlan : public Plan, public cache::KeptPlan, public PackedActivations {
       const Step& step = work[i];
       Clock::time_point begin = times ? Clock::now() : Clock::time_point();
       step.kernel->run({state.table.data(), step.inputs.data(), step.outputs.data(), *state.pool,
-                        static_cast<char*>(state.scratch.get()), state.kernel_states[i].get()});
+                        static_cast<char*>(state.scratch.get()), state.kernel_states[i].get(), step.ahead});
       if (times)
         times->nanoseconds[i] += std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - begin).count();
     }
     if (times) ++times->runs;
     for (const Copy& copy : copies) {
-      Tensor& output = outputs[copy.output];
-      if (output.bytes() > 0)
-        std::memcpy(output.mutable_raw(), state.table[static_cast<size_t>(copy.slot)], output.bytes());
+      Tensor& to = outputs[copy.output];
+      if (to.bytes() > 0) std::memcpy(to.mutable_raw(), state.table[static_cast<size_t>(copy.slot)], to.bytes());
     }
   }
 
@@ -181,14 +181,15 @@ class Builder {
     OneOmpThread single;
     Graph& graph = plan_->graph;
     for (const auto& node : graph.nodes()) {
-      if (is_view(*node)) continue;
-      for (Value* output : node->outputs()) slot_of_root(output);
+      if (!is_view(*node))
+        for (Value* output : node->outputs()) slot_of_root(output);
     }
     for (const auto& node : graph.nodes())
       if (is_view(*node)) root_[node->output()] = root(node->input(0));
     for (const auto& node : graph.nodes())
       if (!is_view(*node)) add_step(*node);
     tuner_.save();
+    look_ahead();
     bind_ends();
     share_memory();
     place_in_arena();
@@ -334,6 +335,15 @@ class Builder {
     plan_->weights += step.kernel->weight_bytes();
     plan_->work.push_back(std::move(step));
     plan_->infos.push_back(std::move(info));
+  }
+
+  /// Weights come from memory in every inference: each step may ask for those of the next one in time.
+  void look_ahead() {
+    std::span<const std::byte> next;
+    for (auto step = plan_->work.rbegin(); step != plan_->work.rend(); ++step) {
+      step->ahead = next;
+      if (const auto packed = step->kernel->packed(); !packed.empty()) next = packed.front();
+    }
   }
 
   /// Inputs and outputs of the graph get the caller's memory.

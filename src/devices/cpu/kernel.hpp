@@ -25,6 +25,7 @@ struct KernelRun {
   ThreadPool& pool;
   char* scratch;              ///< scratch_bytes() of the kernel
   KernelState* state;
+  std::span<const std::byte> ahead{};  ///< packed weights that are read next, by whichever kernel comes behind
 
   template <class T = void>
   const T* in(size_t i) const { return inputs[i] < 0 ? nullptr : static_cast<const T*>(table[inputs[i]]); }

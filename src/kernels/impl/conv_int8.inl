@@ -3,6 +3,7 @@
 #include <type_traits>
 
 #include "kernels/impl/conv_tiles.inl"
+#include "kernels/simd/byte_rows.inl"
 
 namespace hone::kernels::HONE_ISA {
 namespace {
@@ -82,22 +83,51 @@ struct Spaced {
   }
 };
 
+#if defined(__AVX512VNNI__)
+// Left to itself, the compiler writes all accumulators of a large tile to memory and back every few steps.
+HONE_INLINE void accumulate(VI& acc, const Taps& x, const TapWeights& w) {
+  asm("vpdpbusd %2, %1, %0" : "+v"(acc) : "v"(x.bytes), "v"(w.w));
+}
+HONE_INLINE void accumulate(VI& acc, const Taps& x, const uint8_t* w) {
+  asm("vpdpbusd %2, %1, %0" : "+v"(acc) : "v"(x.bytes), "m"(*reinterpret_cast<const __m512i_u*>(w)));
+}
+/// Tiles of which there are as many accumulators that one vector of weights has no register.
+constexpr bool crowded(int pixels, int vectors) { return pixels * vectors + vectors + 1 > 32; }
+#else
+HONE_INLINE void accumulate(VI& acc, const Taps& x, const TapWeights& w) { acc = dot4(acc, x, w); }
+HONE_INLINE void accumulate(VI& acc, const Taps& x, const uint8_t* w) { acc = dot4(acc, x, load_weights(w)); }
+constexpr bool crowded(int, int) { return false; }
+#endif
+
 template <int P, int V, bool Flip, class Places>
 HONE_INLINE void step(const Places& x, int k, const uint8_t* w, VI (&acc)[P * V]) {
-  TapWeights b[V];
-  unroll<V>(HONE_EACH { b[i] = load_weights(w + i * kStepBytes); });
+  constexpr int kept = crowded(P, V) ? V - 1 : V;
+  TapWeights b[kept];
+  unroll<kept>(HONE_EACH { b[i] = load_weights(w + i * kStepBytes); });
   const VI flip = set1i(Flip ? static_cast<int>(0x80808080u) : 0);
   unroll<P>([&](auto p) __attribute__((always_inline)) {
     const Taps taps = splat_four(x.template at<decltype(p)::value>(k), flip);
-    unroll<V>(HONE_EACH { acc[p * V + i] = dot4(acc[p * V + i], taps, b[i]); });
+    unroll<kept>(HONE_EACH { accumulate(acc[p * V + i], taps, b[i]); });
+    if constexpr (kept < V) accumulate(acc[p * V + kept], taps, w + kept * kStepBytes);
   });
 }
 
+/// What is read next is brought near while a tile is computed, two lines for 16 channels: more would cost time where
+/// weights lie in the cache anyway.
+struct Ahead {
+  const uint8_t *at, *end;
+  HONE_INLINE void fetch(int line) const { __builtin_prefetch(at + line * 64, 0, 2); }
+};
+
 /// One tap of all channels; returns where the next tap's weights begin.
 template <int P, int V, bool Flip, class Places>
-HONE_INLINE const uint8_t* add_tap(Places x, int64_t depth, const uint8_t* w, VI (&acc)[P * V]) {
+HONE_INLINE const uint8_t* add_tap(Places x, int64_t depth, const uint8_t* w, Ahead& ahead, VI (&acc)[P * V]) {
   int64_t left = depth;
   for (; left >= 16; left -= 16, w += 4 * V * kStepBytes, x.advance(16)) {
+    if constexpr (V == kMaxVectors) {
+      unroll<2>(HONE_EACH { ahead.fetch(i); });
+      ahead.at += 2 * 64;
+    }
     step<P, V, Flip>(x, 0, w, acc);
     step<P, V, Flip>(x, 4, w + V * kStepBytes, acc);
     step<P, V, Flip>(x, 8, w + 2 * V * kStepBytes, acc);
@@ -107,91 +137,175 @@ HONE_INLINE const uint8_t* add_tap(Places x, int64_t depth, const uint8_t* w, VI
   return w;
 }
 
+/// What the tiles of a block have in common.
+struct Tiles {
+  const ConvShape& s;
+  const Post& post;
+  bool rows;  ///< 8-bit output that finish_rows() or finish_sums_of() makes
+  int64_t depth, taps;
+  const uint8_t* w;
+  const int32_t* correction;
+  int64_t channel;
+  int channels;
+  void* y;
+  int64_t tap_offsets[conv_max_taps];
+  Ahead ahead;
+};
+
 template <int P, int V, bool Flip, class PlacesOf>
-HONE_INLINE void conv_int8_sum(const ConvShape& s, PlacesOf places, const uint8_t* w, const int32_t* correction,
-                               const Post& post, int64_t channel, int channels, void* y, int64_t pixel) {
+HONE_INLINE void conv_int8_sum(Tiles& t, PlacesOf places, int64_t pixel) {
+  const Post& post = t.post;
+  const int64_t step = t.s.out_channels;
   if (post.sum) {  // in the cache by the time that it is added
-    const char* residual = static_cast<const char*>(post.e->residual) + pixel * s.out_channels + channel;
-    unroll<P>(HONE_EACH { __builtin_prefetch(residual + i * s.out_channels); });
+    const char* residual = static_cast<const char*>(post.e->residual) + pixel * step + t.channel;
+    unroll<P>(HONE_EACH { __builtin_prefetch(residual + i * step); });
   }
   VI acc[P * V];
   unroll<V>([&](auto v) __attribute__((always_inline)) {
-    VI start = load_i32(correction + v * kLanes);
+    const VI start = load_i32(t.correction + v * kLanes);
     unroll<P>(HONE_EACH { acc[i * V + v] = start; });
   });
-  const int64_t depth = s.group_channels(), taps = s.taps();
-  for (int64_t tap = 0; tap < taps; ++tap) w = add_tap<P, V, Flip>(places(tap), depth, w, acc);
-  finish_tile<P, V>(post, channel, channels, s.out_channels, y, pixel,
+  const uint8_t* w = t.w;
+  Ahead ahead = t.ahead;
+  for (int64_t tap = 0; tap < t.taps; ++tap) w = add_tap<P, V, Flip>(places(tap), t.depth, w, ahead, acc);
+  t.ahead.at = ahead.at < ahead.end ? ahead.at : t.w;
+#if defined(__AVX512BW__)
+  if (t.rows && !post.sum) return finish_rows<P, V>(post, t.channel, t.channels, step, t.y, pixel, acc);
+  if (t.rows) {
+    VI copy[P * V];  // the accumulators themselves stay in registers
+    unroll<P * V>(HONE_EACH { copy[i] = acc[i]; });
+    return finish_sums_of<V>(post, t.channel, t.channels, copy, P, pixel * step + t.channel, step, t.y);
+  }
+#endif
+  finish_tile<P, V>(post, t.channel, t.channels, step, t.y, pixel,
                     [&](auto p, auto v) __attribute__((always_inline)) { return to_float(acc[p * V + v]); });
 }
 
 template <int P, int V, bool Flip>
-HONE_NOINLINE void conv_int8_tile(const ConvShape& s, const uint8_t* const* pointers, const uint8_t* w,
-                                  const int32_t* correction, const Post& post, int64_t channel, int channels, void* y,
-                                  int64_t pixel) {
+HONE_NOINLINE void conv_int8_tile(Tiles& t, const uint8_t* const* pointers, int64_t pixel) {
   const auto places = [&](int64_t tap) __attribute__((always_inline)) {
     Scattered<P> x;
     unroll<P>(HONE_EACH { x.a[i] = pointers[tap * P + i]; });
     return x;
   };
-  conv_int8_sum<P, V, Flip>(s, places, w, correction, post, channel, channels, y, pixel);
+  conv_int8_sum<P, V, Flip>(t, places, pixel);
 }
 
 /// The same for pixels of one row that read nothing outside of the image: `first` is where the first one's window
 /// begins.
 template <int P, int V, bool Flip>
-HONE_NOINLINE void conv_int8_row_tile(const ConvShape& s, const uint8_t* first, const int64_t* tap_offsets,
-                                      const uint8_t* w, const int32_t* correction, const Post& post, int64_t channel,
-                                      int channels, void* y, int64_t pixel) {
-  const int64_t distance = s.stride_w * s.channels;
+HONE_NOINLINE void conv_int8_row_tile(Tiles& t, const uint8_t* first, int64_t pixel) {
+  const int64_t distance = t.s.stride_w * t.s.channels;
   const auto places = [&](int64_t tap)
-                          __attribute__((always_inline)) { return Spaced<P>(first + tap_offsets[tap], distance); };
-  conv_int8_sum<P, V, Flip>(s, places, w, correction, post, channel, channels, y, pixel);
+                          __attribute__((always_inline)) { return Spaced<P>(first + t.tap_offsets[tap], distance); };
+  conv_int8_sum<P, V, Flip>(t, places, pixel);
 }
 
+/// f(Index<size>) for a size of 1 to Most.
+template <int Most, class F>
+HONE_INLINE void with_size(int64_t size, F f) {
+  if constexpr (Most > 1)
+    if (size < Most) return with_size<Most - 1>(size, f);
+  f(Index<Most>{});
+}
+
+/// Tiles of at most `Most` pixels over [begin, end): f(Index<pixels>, first pixel). The last ones are of equal size
+/// where all sizes are compiled: a tile of one or two pixels takes as long as one of twice as many.
+template <int Most, class F>
+HONE_INLINE void for_even_tiles(int64_t begin, int64_t end, F f) {
+  if constexpr (Most > 7) {
+    for_pixel_tiles<Most>(begin, end, f);
+  } else {
+    while (begin < end) {
+      const int64_t left = end - begin;
+      const int64_t size = left <= Most ? left : left < 2 * Most && left % Most != 0 ? (left + 1) / 2 : Most;
+      with_size<Most>(size, [&](auto pixels) __attribute__((always_inline)) { f(pixels, begin); });
+      begin += size;
+    }
+  }
+}
+
+/// walk_tiles() of conv_tiles.inl with even tiles.
+template <int Most, class Row, class Any>
+HONE_INLINE void walk_even_tiles(const ConvShape& s, const uint8_t* x, const uint8_t* outside, int64_t begin,
+                                 int64_t end, Row row, Any any) {
+  if (pointwise(s))
+    return for_even_tiles<Most>(begin, end, [&](auto pixels, int64_t pixel) __attribute__((always_inline)) {
+      row(pixels, x + pixel * s.channels, pixel);
+    });
+  const uint8_t* pointers[conv_max_taps * kMaxPixels];
+  Cursor at = cursor_at(s, begin);
+  // Tiles within a row find their input in a fraction of the time. Narrow rows would leave too many small tiles.
+  const bool by_rows = s.out_width >= 2 * Most || s.out_width == Most;
+  while (begin < end) {
+    const int64_t row_end = begin + s.out_width - at.ow, stop = by_rows && row_end < end ? row_end : end;
+    for_even_tiles<Most>(begin, stop, [&](auto pixels, int64_t pixel) __attribute__((always_inline)) {
+      constexpr int P = decltype(pixels)::value;
+      if (const uint8_t* first = inside(s, x, at, P)) {
+        at.ow += P;
+        if (at.ow == s.out_width) next_row(s, at);
+        return row(pixels, first, pixel);
+      }
+      make_pointers<uint8_t, P>(s, x, outside, at, pointers);
+      any(pixels, static_cast<const uint8_t* const*>(pointers), pixel);
+    });
+    begin = stop;
+  }
+}
+
+/// One block of output channels.
 template <int V, bool Flip>
-void conv_int8_block(const ConvShape& s, const uint8_t* x, const uint8_t* packed, int64_t index, const Post& post,
-                     void* y, int64_t begin, int64_t end) {
-  const Block b = block_at(s, index);
-  const int64_t before = vectors_before(s, index);
-  const uint8_t* panel = packed + before * panel_bytes(s);
-  const int32_t* correction = corrections(s, packed) + before * kLanes;
-  const uint8_t* outside = outside_row(s, packed);
-  const int64_t channel = b.group * s.group_out_channels() + b.first;
-  constexpr int most = kInt8TileVectors / V < kMaxPixels ? kInt8TileVectors / V : kMaxPixels;
-  const uint8_t* first = x + b.group * s.group_channels();
-  int64_t tap_offsets[conv_max_taps];
-  set_tap_offsets(s, tap_offsets);
-  const auto tile = [&](auto pixels, const auto& where, int64_t pixel) __attribute__((always_inline)) {
-    constexpr int P = decltype(pixels)::value;
-    if constexpr (std::is_same_v<std::decay_t<decltype(where)>, const uint8_t*>)
-      conv_int8_row_tile<P, V, Flip>(s, where, tap_offsets, panel, correction, post, channel, b.channels, y, pixel);
-    else
-      conv_int8_tile<P, V, Flip>(s, where, panel, correction, post, channel, b.channels, y, pixel);
-  };
-  // Results are packed to bytes four pixels at a time. Where there is little to sum up that is most of the work, and
-  // tiles of 4 pixels beat the larger ones of 6.
-  if (most % 4 != 0 && s.taps() * s.group_channels() <= 256)
-    walk_tiles<4, true>(s, first, outside, begin, end, tile);
-  else
-    walk_tiles<most, true>(s, first, outside, begin, end, tile);
+void conv_int8_block(Tiles& t, const uint8_t* x, const uint8_t* outside, int64_t begin, int64_t end) {
+  constexpr int fit = kInt8TileVectors / V < kMaxPixels ? kInt8TileVectors / V : kMaxPixels;
+  constexpr int most = fit == 6 && !Flip ? 7 : fit;  // the image of many networks is 7 times a power of 2
+  walk_even_tiles<most>(
+      t.s, x, outside, begin, end,
+      [&](auto pixels, const uint8_t* first, int64_t pixel) __attribute__((always_inline)) {
+        conv_int8_row_tile<decltype(pixels)::value, V, Flip>(t, first, pixel);
+      },
+      [&](auto pixels, const uint8_t* const* pointers, int64_t pixel) __attribute__((always_inline)) {
+        conv_int8_tile<decltype(pixels)::value, V, Flip>(t, pointers, pixel);
+      });
+}
+
+/// Pixels whose input and output stay in the second-level cache while all channel blocks pass over them: whole rows,
+/// or whole tiles.
+HONE_INLINE int64_t int8_chunk(const ConvShape& s) {
+  const int64_t pixels = chunk_pixels(s, 1, s.out_channels);
+  if (!pointwise(s) && pixels >= s.out_width) return pixels / s.out_width * s.out_width;
+  return pixels < 168 ? pixels / 84 * 84 : pixels / 168 * 168;
 }
 
 template <bool Flip>
 void conv_int8_range(const ConvShape& s, const uint8_t* x, const uint8_t* w, const Post& post, void* y,
                      const ConvRange& range) {
-  const int64_t chunk = chunk_pixels(s, 1, s.out_channels);
+  const int64_t chunk = int8_chunk(s), depth = s.group_channels(), taps = s.taps();
+  const float most = 256.0f * 128.0f * static_cast<float>(depth * taps);
+  const auto* after = static_cast<const uint8_t*>(range.ahead);
+  Tiles t{s, post, kByteRows && stays_small(post, s.out_channels, most), depth, taps, w, nullptr, 0, 0, y, {}, {w, w}};
+  set_tap_offsets(s, t.tap_offsets);
   for (int64_t begin = range.pixel_begin; begin < range.pixel_end; begin += chunk) {
     const int64_t end = begin + chunk < range.pixel_end ? begin + chunk : range.pixel_end;
     for (int64_t index = range.block_begin; index < range.block_end; ++index) {
-      switch (block_at(s, index).vectors) {
-        case 1: conv_int8_block<1, Flip>(s, x, w, index, post, y, begin, end); break;
-        case 2: conv_int8_block<2, Flip>(s, x, w, index, post, y, begin, end); break;
+      const Block b = block_at(s, index);
+      const int64_t before = vectors_before(s, index), bytes = b.vectors * panel_bytes(s);
+      t.w = w + before * panel_bytes(s);
+      t.correction = corrections(s, w) + before * kLanes;
+      t.channel = b.group * s.group_out_channels() + b.first;
+      t.channels = b.channels;
+      const bool last = index + 1 == range.block_end;
+      if (!last) t.ahead = {t.w + bytes, t.w + 2 * bytes};
+      else if (end == range.pixel_end && after) t.ahead = {after, after + range.ahead_bytes};
+      else t.ahead = {t.w, t.w};
+      const uint8_t *in = x + b.group * depth, *outside = outside_row(s, w);
+      switch (b.vectors) {
+        case 1: conv_int8_block<1, Flip>(t, in, outside, begin, end); break;
+        case 2: conv_int8_block<2, Flip>(t, in, outside, begin, end); break;
         case 3:
-          if constexpr (kMaxVectors == 4) conv_int8_block<3, Flip>(s, x, w, index, post, y, begin, end);
+          if constexpr (kMaxVectors == 4) conv_int8_block<3, Flip>(t, in, outside, begin, end);
           break;
         default:
-          if constexpr (kMaxVectors == 4) conv_int8_block<4, Flip>(s, x, w, index, post, y, begin, end);
+          if constexpr (kMaxVectors == 4) conv_int8_block<4, Flip>(t, in, outside, begin, end);
       }
     }
   }

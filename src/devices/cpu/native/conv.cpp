@@ -104,10 +104,11 @@ class NativeConv : public Kernel {
     bool by_pixels = pieces >= run.pool.threads() || blocks_ < run.pool.threads();
     if (!by_pixels) pieces = pieces_of(blocks_, 1, run.pool.threads());
     run.pool.parallel_for(pieces, [&](int64_t piece, int) {
-      kernels::ConvRange range{0, pixels, 0, blocks_};
+      kernels::ConvRange range{0, pixels, 0, blocks_, run.ahead.data(), std::min(kAhead, std::ssize(run.ahead))};
       if (by_pixels) {
-        // Whole tiles: 24 is a multiple of the tile heights.
-        auto cut = [&](int64_t i) { return i == pieces ? pixels : pixels * i / pieces / 24 * 24; };
+        // Whole tiles: a multiple of their heights.
+        const int64_t unit = integer_ ? 28 : 24;
+        auto cut = [&](int64_t i) { return i == pieces ? pixels : pixels * i / pieces / unit * unit; };
         range.pixel_begin = cut(piece), range.pixel_end = cut(piece + 1);
       } else {
         range.block_begin = blocks_ * piece / pieces, range.block_end = blocks_ * (piece + 1) / pieces;
@@ -117,6 +118,9 @@ class NativeConv : public Kernel {
   }
 
  private:
+  /// As much as the second-level cache has room for beside a layer's own data.
+  static constexpr std::ptrdiff_t kAhead = 192 * 1024;
+
   void compute(const void* x, const kernels::Epilogue& epilogue, void* y, const kernels::ConvRange& range) const {
     if (integer_) int8_->run(shape_, x, x_type_, packed_.get(), epilogue, y, range);
     else f32_->run(shape_, static_cast<const float*>(x), packed_.get(), epilogue, y, range);
