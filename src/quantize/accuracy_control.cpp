@@ -31,7 +31,7 @@ std::string key_of(const Quantizer& quantizer, const QuantizeOptions& options, c
       facts.insert(fmt::format("{} {}", constant->name, constant->constant().data<float>()[0]));
   facts.insert(fmt::format("options {} {} {} {} {} {} {} {} {} {} {} {}", static_cast<int>(options.range),
                            options.percentile, static_cast<int>(options.activations), options.subset_size,
-                           options.bias_correction, options.full_bias_correction, options.equalize,
+                           static_cast<int>(options.bias_correction), 0, options.equalize,
                            options.smooth_alpha, options.adaptive_rounding, static_cast<int>(options.saturation_fix),
                            control.ranking_subset, control.rank_by_metric));
   facts.insert(fmt::format("methods {} {} {}", options.align_depthwise, options.batch_norm_statistics,

@@ -26,7 +26,7 @@ bool saturates(const std::string& target_device) {
 Graph Build::run(Progress& progress) {
   placement_ = place_quantizers(graph_, options_, from_.original_);
   choose_ranges();
-  if (options_.bias_correction) measure_rounding(progress);
+  if (options_.bias_correction != BiasCorrection::none) measure_rounding(progress);
   if (options_.adaptive_rounding) learn_rounding(progress);
   Rewriter rewriter(graph_);
   progress.begin("quantize weights", static_cast<int64_t>(placement_.layers.size()));
@@ -122,8 +122,9 @@ void Build::quantize_layer(Node* layer, Rewriter& rewriter) {
   bool is_learned = options_.adaptive_rounding && learned != from_.learned_.end();
   report_.layers_rounded += is_learned;
   QuantizedWeights quantized = is_learned ? learned->second : nearest_weights(*layer, settings);
-  bool has_bias = place && (place->node->input(place->index) || options_.full_bias_correction);
-  if (options_.bias_correction && place) has_bias |= correct_bias(*layer, quantized, place->factor, settings.bias);
+  bool has_bias = place && (place->node->input(place->index) || options_.bias_correction == BiasCorrection::full);
+  if (options_.bias_correction != BiasCorrection::none && place)
+    has_bias |= correct_bias(*layer, quantized, place->factor, settings.bias);
   rewriter.set_weights(layer, quantized);
   if (!has_bias) return;
   if (place->inside) {

@@ -75,12 +75,13 @@ void add_extremes(Observation& observation, const Tensor& tensor, int images) {
   }
 }
 
-// False when a number is NaN or infinite.
-bool learn(const Observed& wanted, const Tensor& tensor, int images, Observation& observation) {
+// False when a number is NaN or infinite. Samples that are held out have no part in means.
+bool learn(const Observed& wanted, const Tensor& tensor, int images, bool held_out, Observation& observation) {
   // The means need finite values too, so the histogram is filled for both.
   if (!observation.histogram.add(tensor.data<float>())) return false;
   if (wanted.range) add_extremes(observation, tensor, images);
-  if (wanted.mean_axis >= 0) add_channels(observation.channels, tensor, wanted.mean_axis, [](float x) { return x; });
+  if (wanted.mean_axis >= 0 && !held_out)
+    add_channels(observation.channels, tensor, wanted.mean_axis, [](float x) { return x; });
   if (wanted.magnitude_axis >= 0) raise_magnitudes(observation.magnitudes, tensor, wanted.magnitude_axis);
   observation.dims = tensor.dims();
   return true;
@@ -158,7 +159,7 @@ Observations observe(const Graph& graph, const ObservationPlan& plan, const Make
                     fmt::format("ran as {}, expected f32", name_of(values[i].dtype())));
     pool.parallel_for(static_cast<int64_t>(plan.size()), [&](int64_t task, int) {
       size_t i = static_cast<size_t>(task);
-      fine[i] = learn(plan[i].second, values[i], images_in(inputs), seen[i]);
+      fine[i] = learn(plan[i].second, values[i], images_in(inputs), samples.gave_held_out(), seen[i]);
     });
     for (size_t i = 0; i < plan.size(); ++i)
       if (!fine[i])

@@ -6,6 +6,11 @@
 
 namespace hone {
 
+const char* name_of(BiasCorrection correction) {
+  static const char* const names[] = {"auto", "none", "fast", "full"};
+  return names[static_cast<size_t>(correction)];
+}
+
 double QuantizeReport::int8_share() const {
   double all = 0, int8 = 0;
   for (const NodeReport& node : nodes) {

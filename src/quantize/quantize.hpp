@@ -38,17 +38,26 @@ enum class ModelType {
   transformer,  ///< asymmetric activations, and SmoothQuant
 };
 
+/// Taking the mean error that quantization adds to each output channel off the bias.
+enum class BiasCorrection {
+  automatic,  ///< the one of the others whose model errs least on held-out samples (see QuantizeOptions::range)
+  none,
+  fast,  ///< Nagel et al. 2019, "Data-Free Quantization", 4.2, with measured input means
+  full,  ///< and then again, layer by layer in the quantized model itself (see methods/bias_correction.hpp). Slower.
+};
+/// "auto", "none", "fast", "full".
+const char* name_of(BiasCorrection correction);
+
 struct QuantizeOptions {
-  RangeMethod range = RangeMethod::mse;
+  /// What is left automatic here and in `bias_correction` is decided by trying: of 16 or more samples that are kept, a
+  /// quarter has no part in corrections, and the quantized model whose outputs are nearest to FP32's there is taken. With
+  /// fewer samples these are `mse` and `fast`.
+  RangeMethod range = RangeMethod::automatic;
   double percentile = 99.99;  ///< for RangeMethod::percentile, above 50, at most 100
   ActivationScheme activations = ActivationScheme::asymmetric;
   int subset_size = 300;  ///< calibration samples (batch entries) to use at most
   ModelType model_type = ModelType::general;
-  /// Takes the mean error of each output channel off the bias: Nagel et al. 2019, "Data-Free Quantization", 4.2, with
-  /// measured input means.
-  bool bias_correction = true;
-  /// The same, measured layer by layer in the quantized model itself (see methods/bias_correction.hpp). Slower.
-  bool full_bias_correction = false;
+  BiasCorrection bias_correction = BiasCorrection::automatic;
   /// Cross-layer equalization (see methods/equalize.hpp).
   bool equalize = false;
   /// Channels in front of depthwise convolutions get one magnitude (see methods/depthwise_inputs.hpp).
@@ -89,6 +98,13 @@ struct ValueReport {
   TensorQuant quant;
 };
 
+/// A way to quantize that was tried on held-out samples.
+struct TriedChoice {
+  RangeMethod range;
+  BiasCorrection bias_correction;
+  double sqnr_db = 0;  ///< signal over error of the outputs, mean over outputs and samples
+};
+
 struct QuantizeReport {
   std::vector<NodeReport> nodes;    ///< nodes of the optimized model that compute floats, in order
   std::vector<ValueReport> values;  ///< quantized activations, in order
@@ -97,6 +113,9 @@ struct QuantizeReport {
   int channels_equalized = 0, depthwise_inputs_aligned = 0, layers_smoothed = 0, batch_norms_measured = 0,
       layers_rounded = 0;
   bool seven_bits = false;  ///< weights use 7 bits
+  RangeMethod range = RangeMethod::mse;                  ///< that was used
+  BiasCorrection bias_correction = BiasCorrection::fast;  ///< that was used
+  std::vector<TriedChoice> tried;  ///< what was compared to decide what the options leave open; empty if nothing
   double seconds = 0;
 
   /// The share of all multiplications of convolutions and matrix products that is in int8.

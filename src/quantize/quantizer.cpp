@@ -111,7 +111,7 @@ void Quantizer::observe_values(bool revertible, Progress& progress) {
   }
   for (const Node* layer : placement_.layers) {
     int axis = input_channel_axis(*layer);
-    if (options_.bias_correction && axis >= 0) wanted[layer_input(*layer)->name].mean_axis = axis;
+    if (options_.bias_correction != BiasCorrection::none && axis >= 0) wanted[layer_input(*layer)->name].mean_axis = axis;
   }
   observations_ =
       observe(graph_, in_graph_order(graph_, wanted), make_runner_, *samples_, progress, &prepared_.samples);
@@ -156,15 +156,27 @@ void Quantizer::measure(const std::map<std::string, TensorQuant>& quants, const 
 Graph Quantizer::build(const QuantizeOptions& options, const std::set<std::string>& reverted, QuantizeReport* report,
                        Progress& progress) {
   check_options(options);
+  const Decision& decision = decide(options, progress);
+  if (decision.graph && reverted.empty()) {
+    if (report) *report = decision.report;
+    return decision.graph->clone();
+  }
+  return make(decision.options, reverted, report, progress);
+}
+
+Graph Quantizer::make(const QuantizeOptions& options, const std::set<std::string>& reverted, QuantizeReport* report,
+                      Progress& progress) {
   QuantizeOptions all = options;
   all.ignored_nodes.insert(all.ignored_nodes.end(), reverted.begin(), reverted.end());
   QuantizeReport filled = prepared_;
   Graph graph = Build(*this, all, filled).run(progress);
   if (options.batch_norm_statistics)
     filled.batch_norms_measured = measure_batch_norms(graph, make_runner_, *samples_, progress);
-  if (options.full_bias_correction)
+  if (options.bias_correction == BiasCorrection::full)
     filled.biases_corrected = correct_biases(graph, graph_, make_runner_, *samples_, progress);
   for (NodeReport& node : filled.nodes) node.macs = macs(node.name);
+  filled.range = options.range;
+  filled.bias_correction = options.bias_correction;
   if (report) *report = std::move(filled);
   return graph;
 }

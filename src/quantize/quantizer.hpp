@@ -1,6 +1,7 @@
 #pragma once
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -21,8 +22,9 @@ class Quantizer {
   Quantizer(const Graph& model, const CalibrationSource& calibration, const MakeRunner& make_runner,
             const QuantizeOptions& options, Progress& progress, bool revertible = false);
 
-  /// A quantized graph. `options` may differ from those of the constructor in the range method, the activation scheme
-  /// and the ignored nodes (if revertible); `reverted` are names of units() that stay fp32.
+  /// A quantized graph. `options` may differ from those of the constructor in the range method, the activation scheme,
+  /// the bias correction (none only where the constructor's were not) and the ignored nodes (if revertible); `reverted` are names of units() that stay fp32. What they leave automatic is
+  /// decided with nothing reverted.
   Graph build(const QuantizeOptions& options, const std::set<std::string>& reverted, QuantizeReport* report,
               Progress& progress);
 
@@ -37,6 +39,17 @@ class Quantizer {
 
  private:
   friend class Build;
+  // Options with nothing left automatic, and what was made on the way.
+  struct Decision {
+    QuantizeOptions options;
+    std::optional<Graph> graph;  ///< quantized so, if it was tried
+    QuantizeReport report;
+  };
+  const Decision& decide(const QuantizeOptions& options, Progress& progress);
+  void try_all(Decision& best, bool open_range, bool open_bias, Progress& progress);
+  bool full_correction_is_affordable() const;
+  Graph make(const QuantizeOptions& options, const std::set<std::string>& reverted, QuantizeReport* report,
+             Progress& progress);
   void prepare(Progress& progress);
   std::map<std::string, std::vector<float>> magnitudes(const std::map<std::string, int>& axes, Progress& progress);
   void observe_values(bool revertible, Progress& progress);
@@ -58,6 +71,7 @@ class Quantizer {
   QuantizeReport prepared_;  // what the constructor adds to each report
   std::map<std::string, std::pair<TensorQuant, ChannelSums>> rounding_;
   std::map<std::string, QuantizedWeights> learned_;  // by layer: adaptive rounding
+  std::map<std::string, Decision> decisions_;        // by what the options say of all that may differ
 };
 
 }  // namespace hone

@@ -7,7 +7,7 @@ namespace hone {
 
 namespace {
 
-const char* const method_names[] = {"min_max", "percentile", "mse", "mean_min_max", "entropy"};
+const char* const method_names[] = {"min_max", "percentile", "mse", "mean_min_max", "entropy", "auto"};
 
 // A scale below this is a constant zero (or noise around it); its inverse would overflow.
 constexpr double smallest_scale = 1e-30;
@@ -113,7 +113,7 @@ const char* name_of(RangeMethod method) { return method_names[static_cast<size_t
 std::optional<RangeMethod> range_method_from_name(std::string_view name) {
   for (RangeMethod method : range_methods())
     if (name == name_of(method)) return method;
-  return std::nullopt;
+  return name == name_of(RangeMethod::automatic) ? std::optional(RangeMethod::automatic) : std::nullopt;
 }
 
 std::span<const RangeMethod> range_methods() {

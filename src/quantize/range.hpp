@@ -15,12 +15,13 @@ enum class RangeMethod {
   mse,         ///< the range with the least expected squared error (rounding inside, saturation outside)
   mean_min_max,  ///< the mean, over samples, of what each one reached
   entropy,  ///< least Kullback-Leibler divergence: Migacz 2017, "8-bit Inference with TensorRT", GTC
+  automatic,  ///< of mse, min_max and mean_min_max, the one whose model errs least on held-out samples
 };
 
-/// "min_max", "percentile", ... and back; nullopt for an unknown name.
+/// "min_max", "percentile", ... "auto", and back; nullopt for an unknown name.
 const char* name_of(RangeMethod method);
 std::optional<RangeMethod> range_method_from_name(std::string_view name);
-/// All of them, in the order of the enumeration.
+/// All that are a rule for one histogram, so not `automatic`, in the order of the enumeration.
 std::span<const RangeMethod> range_methods();
 
 /// Real numbers that a quantized type has to represent.

@@ -1,5 +1,7 @@
 #include "quantize/samples.hpp"
 
+#include <iterator>
+
 #include <fmt/format.h>
 
 #include "base/error.hpp"
@@ -11,6 +13,8 @@ namespace {
 
 // Enough for means of rounding errors and the like, and small enough to keep.
 constexpr size_t most_kept = 64, most_kept_bytes = 128 << 20;
+// With fewer, none is held out; with more, a quarter is.
+constexpr size_t least_to_hold_out = 16;
 
 void check_inputs(const Graph& graph, const std::vector<Tensor>& tensors, int sample) {
   const auto& inputs = graph.inputs();
@@ -48,6 +52,10 @@ SampleStream::SampleStream(const Graph& model, const CalibrationSource& source, 
   }
   if (kept_.empty())
     throw Error("quantize", "got no calibration data", "give a folder or list with at least one readable image");
+  if (kept_.size() < least_to_hold_out) return;
+  auto first = kept_.end() - static_cast<std::ptrdiff_t>(kept_.size() / 4);
+  held_out_.assign(std::make_move_iterator(first), std::make_move_iterator(kept_.end()));
+  kept_.erase(first, kept_.end());
 }
 
 bool SampleStream::read(std::vector<Tensor>& inputs) {
@@ -67,7 +75,13 @@ bool SampleStream::next(std::vector<Tensor>& inputs) {
     inputs = kept_[next_++];
     return true;
   }
-  return !kept_only_ && read(inputs);
+  if (kept_only_) return false;
+  if (next_ < kept_.size() + held_out_.size()) {
+    inputs = held_out_[next_++ - kept_.size()];
+    return true;
+  }
+  streams_ = true;
+  return read(inputs);
 }
 
 }  // namespace hone

@@ -129,6 +129,39 @@ std::vector<double> product_error(const Node& node, const Tensor& w, const std::
   return error;
 }
 
+// Two's complement has one more number below zero.
+float rounded(float steps, float limit) { return std::clamp(std::nearbyint(steps), -limit - 1, limit); }
+
+// Squared error, given up at `enough`, of every `stride`-th weight.
+double rounding_error(const std::vector<float>& weights, size_t stride, float scale, float limit, double enough) {
+  double sum = 0;
+  for (size_t i = 0; i < weights.size() && sum < enough; i += stride) {
+    double error = weights[i] - scale * rounded(weights[i] / scale, limit);
+    sum += error * error;
+  }
+  return sum;
+}
+
+// The scale with the least squared error of those that give the largest weight a whole number of steps, from half of
+// what fits to one more (which clips it, unless it is negative). Of a large channel, some weights choose.
+float best_scale(const std::vector<float>& weights, int largest) {
+  constexpr size_t most_weights = 256;
+  float top = 0, limit = static_cast<float>(largest);
+  for (float w : weights) top = std::max(top, std::fabs(w));
+  float usual = top / limit, best = usual;
+  if (usual < 1e-30F) return usual;
+  size_t stride = (weights.size() + most_weights - 1) / most_weights;
+  double least = rounding_error(weights, stride, usual, limit, 1e300);
+  for (int steps = largest + 1; steps > largest / 2; --steps) {
+    float scale = top / static_cast<float>(steps);
+    double error = rounding_error(weights, stride, scale, limit, least);
+    if (error < least) least = error, best = scale;
+  }
+  if (best == usual || stride == 1) return best;
+  double all = rounding_error(weights, 1, usual, limit, 1e300);
+  return rounding_error(weights, 1, best, limit, all) < all ? best : usual;
+}
+
 }  // namespace
 
 QuantizedWeights quantize_weights(const Tensor& weights, int axis, const std::vector<float>& at_least,
@@ -137,17 +170,16 @@ QuantizedWeights quantize_weights(const Tensor& weights, int axis, const std::ve
   QuantizedWeights result{Tensor(DType::i8, weights.dims()), {}, axis};
   const float* in = weights.data<float>().data();
   int8_t* out = result.values.mutable_data<int8_t>().data();
-  float limit = static_cast<float>(largest);
+  auto limit = static_cast<float>(largest);
+  std::vector<float> channel;
   for (int64_t c = 0; c < slices.channels; ++c) {
-    float top = 0;
-    slices.each(c, [&](size_t i) { top = std::max(top, std::fabs(in[i])); });
-    float scale = top / limit;
+    channel.clear();
+    slices.each(c, [&](size_t i) { channel.push_back(in[i]); });
+    float scale = best_scale(channel, largest);
     if (!at_least.empty()) scale = std::max(scale, at_least[static_cast<size_t>(c) % at_least.size()]);
     // A channel of zeros, or of weights too small for a float scale to have an inverse.
     if (scale < 1e-30F) scale = 1 / limit;
-    slices.each(c, [&](size_t i) {
-      out[i] = static_cast<int8_t>(std::clamp(std::nearbyint(in[i] / scale), -limit, limit));
-    });
+    slices.each(c, [&](size_t i) { out[i] = static_cast<int8_t>(rounded(in[i] / scale, limit)); });
     result.scales.push_back(scale);
   }
   return result;

@@ -63,6 +63,19 @@ class Net {
   }
   void output(Value* value, const std::string& name = "y") { graph.add_output(name, value); }
 
+  /// Weights of a layer with 32 inputs of which some always round down, and the others hold the scale where it is.
+  static void round_down(Graph& graph, const std::string& name) {
+    Value* value = graph.find_value(name);
+    Tensor weights = value->constant().clone();
+    auto data = weights.mutable_data<float>();
+    for (size_t i = 0; i < data.size(); ++i) {
+      size_t k = i % 32;
+      float steps = k == 0 ? 127.0F : k % 5 == 1 ? (k % 2 ? 3.4F : 2.4F) : static_cast<float>(k * 7 % 13) - 6;
+      data[i] = steps / 127;
+    }
+    graph.set_constant(value, weights);
+  }
+
   Graph graph;
 
  private:

@@ -27,7 +27,7 @@ namespace {
 
 struct QuantizeCommandOptions {
   std::string model, data, labelled, output, config, state, plot;
-  std::string preset, range, model_type, target, saturation, drop_type, weights;
+  std::string preset, range, bias_correction, model_type, target, saturation, drop_type, weights;
   std::vector<std::string> ignore, ignore_regex, ignore_types;
   std::optional<int> subset, max_iterations, ranking_subset, group_size, rounding_iterations;
   std::optional<double> percentile, smooth, max_drop, ratio;
@@ -74,7 +74,8 @@ struct QuantizeCommandOptions {
     text("--preset", preset,
          "mixed (default): activations with a zero point where they can be negative; performance: without");
     text("--range", range,
-         "how activation ranges are chosen: mse (default), min_max, mean_min_max, percentile or entropy");
+         "how activation ranges are chosen: mse, min_max, mean_min_max, percentile or entropy; auto (default): the best "
+         "of the first three on held-out samples");
     app.add_option("--percentile", percentile, "for --range percentile (99.99)")
         ->check(in_range(50.0, 100.0))
         ->group(group);
@@ -86,9 +87,11 @@ struct QuantizeCommandOptions {
     text("--saturation-fix", saturation,
          "7-bit weights: auto (default: if the target has no VNNI), all, first_layer or no");
     flag("--reduce-range", reduce_range, "the same as --saturation-fix all");
-    flag("--no-bias-correction", no_bias_correction, "leave biases as they are");
-    flag("--full-bias-correction", full_bias_correction,
-         "correct biases layer by layer in the quantized model; slower");
+    text("--bias-correction", bias_correction,
+         "none, fast, or full: layer by layer in the quantized model, slower; auto (default): the best of them on "
+         "held-out samples");
+    flag("--no-bias-correction", no_bias_correction, "the same as --bias-correction none");
+    flag("--full-bias-correction", full_bias_correction, "the same as --bias-correction full");
     flag("--equalize", equalize, "align the ranges of channels across layers first");
     app.add_option("--smooth", smooth, "SmoothQuant with this alpha; 0: off")->check(in_range(0.0, 1.0))->group(group);
     flag("--adaround", adaround, "learn how to round each weight; slow");
@@ -150,6 +153,7 @@ struct QuantizeCommandOptions {
     auto number = [](const auto& from, auto& to) { if (from) to = *from; };
     word("--preset", preset, set_preset);
     word("--range", range, set_range);
+    word("--bias-correction", bias_correction, set_bias_correction);
     word("--model-type", model_type, set_model_type);
     word("--target-device", target, set_target_device);
     word("--saturation-fix", saturation, set_saturation_fix);
@@ -163,8 +167,8 @@ struct QuantizeCommandOptions {
     number(max_iterations, s.accuracy.max_iterations);
     number(ranking_subset, s.accuracy.ranking_subset);
     if (reduce_range) q.saturation_fix = SaturationFix::all;
-    if (no_bias_correction) q.bias_correction = false;
-    q.full_bias_correction |= full_bias_correction;
+    if (no_bias_correction) q.bias_correction = BiasCorrection::none;
+    if (full_bias_correction) q.bias_correction = BiasCorrection::full;
     q.equalize |= equalize;
     q.adaptive_rounding |= adaround;
     if (no_align) q.align_depthwise = false;

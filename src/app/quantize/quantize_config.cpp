@@ -176,7 +176,13 @@ void read_weights(const Json& value, const std::string& place, QuantizeSettings&
 }
 
 void set_fast_bias(const Json& v, const std::string& p, QuantizeSettings& s) {
-  s.quantize.full_bias_correction = !boolean(v, p);
+  s.quantize.bias_correction = boolean(v, p) ? BiasCorrection::fast : BiasCorrection::full;
+}
+
+// A word, or false for none and true for what is best.
+void read_bias_correction(const Json& v, const std::string& p, QuantizeSettings& s) {
+  if (v.is_string()) return set_bias_correction(p, v, s);
+  s.quantize.bias_correction = boolean(v, p) ? BiasCorrection::automatic : BiasCorrection::none;
 }
 
 const Fields& advanced_fields() {
@@ -185,7 +191,9 @@ const Fields& advanced_fields() {
       {"activations_range_estimator_params", read_range},
       {"weights_range_estimator_params", nothing},
       {"disable_bias_correction",
-       [](const Json& v, const std::string& p, QuantizeSettings& s) { s.quantize.bias_correction = !boolean(v, p); }},
+       [](const Json& v, const std::string& p, QuantizeSettings& s) {
+         if (boolean(v, p)) s.quantize.bias_correction = BiasCorrection::none;
+       }},
       {"disable_channel_alignment",
        [](const Json& v, const std::string& p, QuantizeSettings& s) { s.quantize.equalize = !boolean(v, p); }},
       {"smooth_quant_alpha", keep<double>(number, [](auto& s) -> double& { return s.quantize.smooth_alpha; })},
@@ -241,7 +249,7 @@ const Fields& common_fields() {
       f[name] = whole([](auto& s) -> int& { return s.accuracy.max_iterations; });
     for (const char* name : {"ranking_subset", "ranking_subset_size"})
       f[name] = whole([](auto& s) -> int& { return s.accuracy.ranking_subset; });
-    f["bias_correction"] = flag([](auto& s) -> bool& { return s.quantize.bias_correction; });
+    f["bias_correction"] = read_bias_correction;
     f["equalize"] = flag([](auto& s) -> bool& { return s.quantize.equalize; });
     f["batch_norm_statistics"] = flag([](auto& s) -> bool& { return s.quantize.batch_norm_statistics; });
     for (const char* name : {"adaptive_rounding", "use_layerwise_tuning"})
@@ -275,7 +283,8 @@ void read_algorithms(const Json& value, const std::string& place, QuantizeSettin
       if (std::find(known.begin(), known.end(), which) == known.end())
         throw Error(p, "got '" + which + "'", fmt::format("expected one of {}", fmt::join(known, ", ")));
       if (which == "AccuracyAwareQuantization") s.keep_accuracy = true;
-      if (which == "BiasCorrection") s.quantize.full_bias_correction = true;
+      if (which == "BiasCorrection") s.quantize.bias_correction = BiasCorrection::full;
+      if (which == "FastBiasCorrection") s.quantize.bias_correction = BiasCorrection::fast;
       if (which == "ActivationChannelAlignment") s.quantize.equalize = true;
     };
     read_object(value[i], fmt::format("{}[{}]", place, i), {{"name", name}, {"params", object(common_fields())}},

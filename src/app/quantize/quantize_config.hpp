@@ -28,6 +28,7 @@ void apply_quantize_config(const Json& json, const std::string& place, QuantizeS
 // The words that flags and files share; `place` is named in the Error when the word is none of them.
 void set_preset(const std::string& place, const std::string& word, QuantizeSettings& settings);
 void set_range(const std::string& place, const std::string& word, QuantizeSettings& settings);
+void set_bias_correction(const std::string& place, const std::string& word, QuantizeSettings& settings);
 void set_model_type(const std::string& place, const std::string& word, QuantizeSettings& settings);
 void set_saturation_fix(const std::string& place, const std::string& word, QuantizeSettings& settings);
 void set_target_device(const std::string& place, const std::string& word, QuantizeSettings& settings);

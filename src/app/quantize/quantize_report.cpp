@@ -29,6 +29,13 @@ void add_int8(Json& json, const QuantizeReport& report) {
   json["depthwise_inputs_aligned"] = report.depthwise_inputs_aligned;
   json["layers_smoothed"] = report.layers_smoothed;
   json["layers_rounded"] = report.layers_rounded;
+  json["range"] = name_of(report.range);
+  json["bias_correction"] = name_of(report.bias_correction);
+  json["tried"] = Json::array();
+  for (const TriedChoice& way : report.tried)
+    json["tried"].push_back({{"range", name_of(way.range)},
+                             {"bias_correction", name_of(way.bias_correction)},
+                             {"sqnr_db", way.sqnr_db}});
   json["batch_norms_measured"] = report.batch_norms_measured;
   json["fp32"] = Json::array();
   for (const NodeReport& node : report.nodes)
@@ -63,6 +70,8 @@ std::string describe(const QuantizeReport& report) {
   std::string text = fmt::format("{} of {} nodes in INT8, {} of the multiplications, {} samples, {}\n",
                                  quantized_count(report), report.nodes.size(), format_percent(report.int8_share()),
                                  report.samples, format_duration(report.seconds));
+  text += fmt::format("ranges: {}, bias correction: {}", name_of(report.range), name_of(report.bias_correction));
+  text += report.tried.empty() ? "\n" : fmt::format(" (best of {} tried on held-out samples)\n", report.tried.size());
   if (report.seven_bits) text += "weights in 7 bits: the target has no VNNI\n";
   size_t kept = 0;
   for (const NodeReport& node : report.nodes) {

@@ -47,7 +47,19 @@ void set_range(const std::string& place, const std::string& word, QuantizeSettin
   words["minmax"] = words["min_max"];
   words["mean"] = words["mean_min_max"];
   words["kl"] = words["entropy"];
+  words["auto"] = [](QuantizeSettings& s) { s.quantize.range = RangeMethod::automatic; };
   choose(place, word, words, settings);
+}
+
+void set_bias_correction(const std::string& place, const std::string& word, QuantizeSettings& settings) {
+  auto way = [](BiasCorrection value) { return [value](QuantizeSettings& s) { s.quantize.bias_correction = value; }; };
+  choose(place, lower(word),
+         {{"auto", way(BiasCorrection::automatic)},
+          {"none", way(BiasCorrection::none)},
+          {"no", way(BiasCorrection::none)},
+          {"fast", way(BiasCorrection::fast)},
+          {"full", way(BiasCorrection::full)}},
+         settings);
 }
 
 void set_model_type(const std::string& place, const std::string& word, QuantizeSettings& settings) {
