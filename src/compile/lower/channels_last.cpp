@@ -2,6 +2,7 @@
 #include <array>
 #include <unordered_map>
 
+#include "compile/expand/expand.hpp"
 #include "compile/lower/lower.hpp"
 #include "compile/lower/patterns.hpp"
 #include "graph/ops/reduce/reduction.hpp"
@@ -277,6 +278,7 @@ class Rewriter {
 void use_channels_last(Graph& graph) { Rewriter(graph).run(); }
 
 void lower(Graph& graph) {
+  expand(graph);
   fuse_image_input(graph);
   dissolve_qlinear(graph);
   find_channel_moves(graph);

@@ -5,7 +5,7 @@
 /// result evaluates to the same numbers (up to the rounding that a removed quantize/dequantize pair did).
 namespace hone {
 
-/// All of the steps below, in order.
+/// expand() and all of the steps below, in order.
 void lower(Graph& graph);
 
 /// The chain from a u8 [N, H, W, C] image input to the first layer: Cast, channel Gather, Transpose to NCHW, linear

@@ -42,16 +42,16 @@ struct GatherND : OpOf<GatherND> {
     int64_t batch_count = count_between(x.dims(), 0, batches), inner = count_between(x.dims(), tail, x.dims().size());
     int64_t batch_size = count_between(x.dims(), batches, x.dims().size());
     int64_t slices = count_between(indices.dims(), batches, indices.dims().size() - 1);
+    const int64_t *sizes = x.dims().data() + batches, *steps = strides.data() + batches;
     move_elements(context, 0, x, dims, [&](const auto* in, auto* out) {
       const int64_t* position = at.data();
-      for (int64_t i = 0; i < batch_count * slices; ++i, position += depth) {
-        const auto* source = in + i / std::max<int64_t>(slices, 1) * batch_size;
-        for (int64_t d = 0; d < depth; ++d) {
-          size_t axis = batches + static_cast<size_t>(d);
-          source += front_index(context, position[d], x.dims()[axis]) * strides[axis];
+      for (int64_t n = 0; n < batch_count; ++n, in += batch_size)
+        for (int64_t i = 0; i < slices; ++i, position += depth) {
+          const auto* source = in;
+          for (int64_t d = 0; d < depth; ++d) source += front_index(context, position[d], sizes[d]) * steps[d];
+          if (inner == 1) *out++ = *source;
+          else out = std::copy(source, source + inner, out);
         }
-        out = std::copy(source, source + inner, out);
-      }
     });
   }
 

@@ -1,6 +1,8 @@
 #include <cmath>
+#include <optional>
 
 #include "graph/ops/index/indices.hpp"
+#include "graph/ops/index/rank_key.hpp"
 
 namespace hone::ops {
 
@@ -40,14 +42,25 @@ struct NonMaxSuppression : OpOf<NonMaxSuppression> {
     std::vector<int64_t> most = int_list(context, 2, {0});
     if (most.size() != 1)
       context.fail(fmt::format("input 2 (boxes per class) has {} elements, expected one", most.size()));
-    double overlap = context.has(3) ? context.in(3).scalar_as_double() : 0;
+    auto overlap = static_cast<float>(context.has(3) ? context.in(3).scalar_as_double() : 0);
+    std::optional<float> threshold;
+    if (context.has(4)) threshold = static_cast<float>(context.in(4).scalar_as_double());
     int64_t count = boxes.dim(1), classes = scores.dim(1);
+    if (count > UINT32_MAX) context.fail(fmt::format("has {} boxes, expected less than 2^32", count));
     std::vector<int64_t> rows;
     for (int64_t n = 0; n < boxes.dim(0); ++n) {
       std::vector<Box> corners = corners_of(boxes.data<float>().data() + n * count * 4, count);
+      Chosen better(corners);
       for (int64_t c = 0; c < classes; ++c) {
-        const float* score = scores.data<float>().data() + (n * classes + c) * count;
-        for (int64_t box : select(context, corners, score, most[0], overlap)) rows.insert(rows.end(), {n, c, box});
+        Ranking ranking(scores.data<float>().data() + (n * classes + c) * count, count, threshold);
+        better.clear();
+        size_t box = 0;
+        for (int64_t chosen = 0; chosen < most[0] && ranking.next(box);) {
+          if (better.overlap(corners[box], overlap)) continue;
+          better.add(corners[box]);
+          rows.insert(rows.end(), {n, c, static_cast<int64_t>(box)});
+          ++chosen;
+        }
       }
     }
     Tensor& y = context.out(0, DType::i64, {static_cast<int64_t>(rows.size() / 3), 3});
@@ -74,14 +87,15 @@ struct NonMaxSuppression : OpOf<NonMaxSuppression> {
     return corners;
   }
 
-  /// The boxes chosen so far, coordinate by coordinate: a candidate meets thousands of them, several at a time.
-  struct Chosen {
+  /// Boxes coordinate by coordinate: a candidate meets thousands of them, several at a time.
+  struct Columns {
     std::vector<float> x1, y1, x2, y2, area;
 
     void add(const Box& box) {
       x1.push_back(box.x1), y1.push_back(box.y1), x2.push_back(box.x2), y2.push_back(box.y2);
       area.push_back(box.area());
     }
+    void clear() { x1.clear(), y1.clear(), x2.clear(), y2.clear(), area.clear(); }
     bool overlap(const Box& box, float threshold) const {
       constexpr size_t block = 256;
       const float own = box.area();
@@ -101,24 +115,76 @@ struct NonMaxSuppression : OpOf<NonMaxSuppression> {
     }
   };
 
-  static std::vector<int64_t> select(const EvalContext& context, const std::vector<Box>& boxes, const float* score,
-                                     int64_t limit, double overlap) {
-    std::vector<int64_t> order, chosen;
-    for (int64_t i = 0; i < static_cast<int64_t>(boxes.size()); ++i) {
-      if (std::isnan(score[i])) continue;
-      if (!context.has(4) || score[i] > static_cast<float>(context.in(4).scalar_as_double())) order.push_back(i);
+  /// The boxes chosen so far, in strips by their left edge: a candidate meets those that can reach it. Detectors that
+  /// put all classes into one suppression move the boxes of each class to a place of their own.
+  class Chosen {
+   public:
+    explicit Chosen(const std::vector<Box>& boxes) {
+      float low = HUGE_VALF, high = -HUGE_VALF, widest = 0;
+      bool finite = true;
+      for (const Box& box : boxes) {
+        low = std::min(low, box.x1), high = std::max(high, box.x1), widest = std::max(widest, box.x2 - box.x1);
+        finite = finite && std::isfinite(box.x1) && std::isfinite(box.x2);
+      }
+      if (finite && high > low && std::isfinite(high - low)) {
+        low_ = low;
+        reach_ = widest * 1.001f + (high - low) * 1e-6f;  // no rounding hides a box that touches
+        count_ = static_cast<float>(std::clamp((high - low) / (reach_ / 2), 1.0f, 256.0f));
+        factor_ = count_ / (high - low);
+      }
+      strips_.resize(strip(high) + 1);
     }
-    std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return score[a] > score[b]; });
-    Chosen better;
-    for (int64_t candidate : order) {
-      if (static_cast<int64_t>(chosen.size()) >= limit) break;
-      const Box& box = boxes[static_cast<size_t>(candidate)];
-      if (better.overlap(box, static_cast<float>(overlap))) continue;
-      better.add(box);
-      chosen.push_back(candidate);
+    void clear() {
+      for (size_t strip : used_) strips_[strip].clear();
+      used_.clear();
     }
-    return chosen;
-  }
+    void add(const Box& box) {
+      size_t at = strip(box.x1);
+      if (strips_[at].x1.empty()) used_.push_back(at);
+      strips_[at].add(box);
+    }
+    bool overlap(const Box& box, float threshold) const {
+      size_t last = std::min(strip(box.x2), strips_.size() - 1);
+      for (size_t i = strip(box.x1 - reach_); i <= last; ++i)
+        if (strips_[i].overlap(box, threshold)) return true;
+      return false;
+    }
+
+   private:
+    size_t strip(float x) const { return static_cast<size_t>(std::clamp((x - low_) * factor_, 0.0f, count_)); }
+    float low_ = 0, reach_ = 0, factor_ = 0, count_ = 0;
+    std::vector<Columns> strips_;
+    std::vector<size_t> used_;
+  };
+
+  /// Candidates by falling score, equal ones by index; put in order only as far as they are asked for.
+  class Ranking {
+   public:
+    Ranking(const float* score, int64_t count, std::optional<float> threshold) {
+      for (int64_t i = 0; i < count; ++i)
+        if (threshold ? score[i] > *threshold : !std::isnan(score[i]))
+          keys_.push_back(rank_key(score[i], true) << 32 | static_cast<uint64_t>(i));
+    }
+    bool next(size_t& box) {
+      if (at_ == sorted_ && !sort_more()) return false;
+      box = static_cast<size_t>(keys_[at_++] & 0xffffffffu);
+      return true;
+    }
+
+   private:
+    bool sort_more() {
+      if (sorted_ == keys_.size()) return false;
+      size_t stop = std::min(keys_.size(), sorted_ + chunk_);
+      auto at = [&](size_t i) { return keys_.begin() + static_cast<int64_t>(i); };
+      if (stop < keys_.size()) std::nth_element(at(sorted_), at(stop), keys_.end());
+      std::sort(at(sorted_), at(stop));
+      sorted_ = stop;
+      chunk_ *= 4;
+      return true;
+    }
+    std::vector<uint64_t> keys_;
+    size_t at_ = 0, sorted_ = 0, chunk_ = 256;
+  };
 };
 
 HONE_DEFINE_OP(NonMaxSuppression)

@@ -2,6 +2,7 @@
 #include <numeric>
 
 #include "graph/ops/index/indices.hpp"
+#include "graph/ops/index/rank_key.hpp"
 
 namespace hone::ops {
 
@@ -41,6 +42,7 @@ struct TopK : OpOf<TopK> {
     size_t at = front_axis(context, axis, x.rank());
     int64_t size = x.dims()[at], count = checked_count(context, int_list(context, 1), size);
     int64_t outer = count_between(x.dims(), 0, at), inner = count_between(x.dims(), at + 1, x.dims().size());
+    if (size > UINT32_MAX) context.fail(fmt::format("the axis has size {}, expected less than 2^32", size));
     Dims dims = x.dims();
     dims[at] = count;
     Tensor& values = context.out(0, x.dtype(), dims);
@@ -50,23 +52,59 @@ struct TopK : OpOf<TopK> {
       using T = decltype(tag);
       const T* in = static_cast<const T*>(x.raw());
       T* out = static_cast<T*>(values.mutable_raw());
-      std::vector<int64_t> order(static_cast<size_t>(size));
+      Lines<T> lines{in, out, where, size, count, inner};
       for (int64_t o = 0; o < outer; ++o)
         for (int64_t i = 0; i < inner; ++i) {
-          const T* line = in + o * size * inner + i;
-          std::iota(order.begin(), order.end(), 0);
-          std::partial_sort(order.begin(), order.begin() + count, order.end(),
-                            [&](int64_t a, int64_t b) { return before(line[a * inner], line[b * inner], a < b); });
-          for (int64_t k = 0; k < count; ++k) {
-            int64_t target = (o * count + k) * inner + i, source = order[static_cast<size_t>(k)];
-            out[target] = line[source * inner];
-            where[target] = source;
-          }
+          if constexpr (sizeof(T) <= 4) by_key(lines, o, i);
+          else by_comparison(lines, o, i);
         }
     });
   }
 
  private:
+  template <class T>
+  struct Lines {
+    const T* in;
+    T* out;
+    int64_t* where;
+    int64_t size, count, inner;
+    const T* line(int64_t o, int64_t i) const { return in + o * size * inner + i; }
+    void put(int64_t o, int64_t i, int64_t k, int64_t source) const {
+      int64_t target = (o * count + k) * inner + i;
+      out[target] = line(o, i)[source * inner];
+      where[target] = source;
+    }
+  };
+
+  /// Sorts numbers that hold the order of an element and its position. Few of many are found faster with a heap.
+  template <class T>
+  void by_key(const Lines<T>& lines, int64_t o, int64_t i) const {
+    std::vector<uint64_t> keys(static_cast<size_t>(lines.size));
+    const T* line = lines.line(o, i);
+    for (int64_t k = 0; k < lines.size; ++k)
+      keys[static_cast<size_t>(k)] = rank_key(line[k * lines.inner], largest != 0) << 32 | static_cast<uint64_t>(k);
+    auto end = keys.begin() + lines.count;
+    if (lines.count < lines.size / 64) {
+      std::partial_sort(keys.begin(), end, keys.end());
+    } else {
+      if (end != keys.end()) std::nth_element(keys.begin(), end, keys.end());
+      std::sort(keys.begin(), end);
+    }
+    for (int64_t k = 0; k < lines.count; ++k)
+      lines.put(o, i, k, static_cast<int64_t>(keys[static_cast<size_t>(k)] & 0xffffffffu));
+  }
+
+  template <class T>
+  void by_comparison(const Lines<T>& lines, int64_t o, int64_t i) const {
+    std::vector<int64_t> order(static_cast<size_t>(lines.size));
+    std::iota(order.begin(), order.end(), 0);
+    const T* line = lines.line(o, i);
+    std::partial_sort(order.begin(), order.begin() + lines.count, order.end(), [&](int64_t a, int64_t b) {
+      return before(line[a * lines.inner], line[b * lines.inner], a < b);
+    });
+    for (int64_t k = 0; k < lines.count; ++k) lines.put(o, i, k, order[static_cast<size_t>(k)]);
+  }
+
   /// A strict order even with NaN, which counts as the largest.
   template <class T>
   bool before(T a, T b, bool first) const {

@@ -22,6 +22,12 @@ T power(T base, int64_t exponent) {
   return result;
 }
 
+/// x ^ 0.5, which unlike the root is defined for -infinity and positive for -0.
+template <class T>
+T half_power(T x) {
+  return std::isinf(x) ? std::abs(x) : std::sqrt(x) + T(0);
+}
+
 /// y = x ^ e for exponents that were converted to E, either double or int64_t.
 template <class T, class E>
 void power_rows(const Tensor& x, const Tensor& exponent, Tensor& y) {
@@ -33,11 +39,15 @@ void power_rows(const Tensor& x, const Tensor& exponent, Tensor& y) {
     const E* q = power_of + row.begin[1];
     T* to = out + row.out;
     if constexpr (is_float_type<T>) {
-      if (row.step[1] == 0 && q[0] == 2) {  // by far the most frequent use
+      if (row.step[1] == 0 && (q[0] == 2 || q[0] == 3)) {  // by far the most frequent uses
         for (int64_t i = 0; i < row.count; ++i) {
-          auto value = static_cast<Wide<T>>(p[i * row.step[0]]);
-          to[i] = T(value * value);
+          auto value = static_cast<Wide<T>>(p[i * row.step[0]]), square = value * value;
+          to[i] = T(q[0] == 2 ? square : square * value);
         }
+        return;
+      }
+      if (row.step[1] == 0 && q[0] == 0.5) {
+        for (int64_t i = 0; i < row.count; ++i) to[i] = T(half_power(static_cast<Wide<T>>(p[i * row.step[0]])));
         return;
       }
     }

@@ -23,10 +23,12 @@ struct Trilu : OpOf<Trilu> {
     if (given.size() != 1) context.fail("k has " + std::to_string(given.size()) + " elements, expected one");
     int64_t rows = x.dim(-2), columns = x.dim(-1), k = std::clamp(given[0], -rows - 1, columns + 1);
     move_elements(context, 0, x, x.dims(), [&]<class T>(const T* in, T* out) {
-      for (int64_t i = 0; i < x.size(); ++i) {
-        int64_t row = i / columns % rows, column = i % columns;
-        bool keep = upper ? column - row >= k : column - row <= k;
-        out[i] = keep ? in[i] : T{};
+      for (int64_t i = 0; i < (columns > 0 ? x.size() / columns : 0); ++i, in += columns, out += columns) {
+        // Columns [0, edge) of this row are below the diagonal, the others on or above it.
+        int64_t edge = std::clamp(i % rows + k + (upper ? 0 : 1), int64_t{0}, columns);
+        std::copy(in, in + columns, out);
+        if (upper) std::fill(out, out + edge, T{});
+        else std::fill(out + edge, out + columns, T{});
       }
     });
   }
