@@ -6,6 +6,8 @@
 namespace hone::kernels::HONE_ISA {
 namespace {
 
+constexpr int kPlainRows = 5;  ///< kernel rows of the plain forms
+
 struct RowJob {
   const DepthwiseShape* s;
   const Post* post;
@@ -16,7 +18,14 @@ struct RowJob {
   int64_t in_row;       ///< input row of the first kernel row; may lie outside
   int64_t out_index;    ///< element of the first output column of the row
   int64_t phase = 0;    ///< dilated rows are done as interleaved ones: columns phase, phase + dilation_w ...
+  const float* rows[kPlainRows] = {};  ///< for the plain forms, input rows; nullptr: outside
 };
+
+/// Hides where a pointer came from: the compiler would otherwise keep one for every column, and run out of registers.
+HONE_INLINE const float* keep(const float* p) {
+  asm("" : "+r"(p));
+  return p;
+}
 
 /// The T output columns from `ow`, V vectors of channels from c: T * V independent sums hide the latency of one.
 template <int K, int S, int T, int V, bool Edge, class M>
@@ -27,19 +36,24 @@ HONE_INLINE void tile_block(const RowJob& job, int64_t ow, int64_t c, const M& m
   const int64_t first = job.phase + ow * S * spread - s.pad_left;
   VF acc[V * T];
   unroll<V * T>(HONE_EACH { acc[i] = zero_f(); });
+  const float* wp = job.w + c;
 #pragma GCC unroll 1
-  for (int kh = 0; kh < K; ++kh) {
-    const int64_t ih = job.in_row + kh * s.dilation_h;
-    if (ih < 0 || ih >= s.height) continue;
-    const float* x = job.x + (ih * width + first) * channels + c;
-    const float* wp = job.w + kh * K * channels + c;
+  for (int kh = 0; kh < K; ++kh, wp += K * channels) {
+    if (!job.rows[kh]) continue;
     VF w[V * K];
-    unroll<V * K>(HONE_EACH { w[i] = load(wp + (i % K) * channels + i / K * kLanes, m); });
+    const float* tap = wp;
+    unroll<K>([&](auto k) __attribute__((always_inline)) {
+      unroll<V>(HONE_EACH { w[i * K + k] = load(tap + i * kLanes, m); });
+      tap = keep(tap + channels);
+    });
+    const float* x = job.rows[kh] + first * channels + c;
     unroll<(T - 1) * S + K>([&](auto j) __attribute__((always_inline)) {
+      const float* at = x;
+      x = keep(x + pixel);
       if (Edge && !__builtin_expect(static_cast<uint64_t>(first + j * spread) < static_cast<uint64_t>(width), 1))
         return;
       unroll<V>([&](auto u) __attribute__((always_inline)) {
-        const VF v = keep(load(x + j * pixel + u * kLanes, m));
+        const VF v = keep(load(at + u * kLanes, m));
         unroll<T>(HONE_EACH {
           constexpr int kw = decltype(j)::value - decltype(i)::value * S;
           if constexpr (kw >= 0 && kw < K) acc[u * T + i] = fma(v, w[u * K + kw], acc[u * T + i]);
@@ -58,7 +72,7 @@ HONE_INLINE void tile_block(const RowJob& job, int64_t ow, int64_t c, const M& m
 
 template <int K, int S, int T, bool Edge>
 HONE_NOINLINE void tile(const RowJob& job, int64_t ow) {
-  constexpr int V = kTileMax == 7 && K == 3 ? 2 : 1;  // as the registers allow
+  constexpr int V = kTileMax == 7 && K == 3 && T <= 7 ? 2 : 1;  // as the registers allow
   int64_t c = job.c0;
   if (V > 1)
     for (; c + V * kLanes <= job.c1; c += V * kLanes) tile_block<K, S, T, V, Edge>(job, ow, c, Full{});
@@ -75,12 +89,45 @@ HONE_INLINE void tile(const RowJob& job, int64_t ow) {
     tile<K, S, T, false>(job, ow);
 }
 
+/// Cuts `width` output columns into tiles: f(Index<columns>, first column). `narrow`: of one vector of channels.
+template <bool Twice, class F>
+HONE_INLINE void for_columns(int64_t width, bool narrow, F f) {
+  if constexpr (kTileMax < 7) return for_tiles(width, f);
+  for (int64_t at = 0; at < width;) {
+    const int64_t left = width - at;
+    if constexpr (Twice) {
+      if (narrow && left >= 14) {
+        f(Index<14>{}, at), at += 14;
+        continue;
+      }
+    }
+    const int64_t next = left >= 14 ? 7 : left > 7 ? (left + 1) / 2 : left;
+    switch (next) {
+      case 7: f(Index<7>{}, at); break;
+      case 6: f(Index<6>{}, at); break;
+      case 5: f(Index<5>{}, at); break;
+      case 4: f(Index<4>{}, at); break;
+      case 3: f(Index<3>{}, at); break;
+      case 2: f(Index<2>{}, at); break;
+      default: f(Index<1>{}, at);
+    }
+    at += next;
+  }
+}
+
 template <int K, int S>
 void row(const RowJob& job) {
+  static_assert(K <= kPlainRows);
   RowJob part = job;
+  for (int kh = 0; kh < K; ++kh) {
+    const int64_t ih = job.in_row + static_cast<int64_t>(kh) * job.s->dilation_h;
+    const bool inside = ih >= 0 && ih < job.s->height;
+    part.rows[kh] = inside ? job.x + ih * job.s->width * job.s->channels : nullptr;
+  }
   for (; part.phase < job.s->dilation_w && part.phase < job.s->out_width; ++part.phase) {
     const int64_t width = (job.s->out_width - part.phase + job.s->dilation_w - 1) / job.s->dilation_w;
-    for_tiles(width, [&](auto columns, int64_t ow) { tile<K, S, decltype(columns)::value>(part, ow); });
+    for_columns<K == 3>(width, job.c1 - job.c0 <= kLanes,
+                        [&](auto columns, int64_t ow) { tile<K, S, decltype(columns)::value>(part, ow); });
   }
 }
 

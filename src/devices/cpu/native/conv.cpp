@@ -45,7 +45,7 @@ class NativeConv : public Kernel {
     if (!epilogue_.make(node, fused, shape.out_channels, refusal)) return false;
     weights_ = weights;
     x_zero_ = static_cast<int>(fused.input_quant(0).zero);
-    if (Unfold::pays(shape)) {
+    if (integer_ && Unfold::pays(shape)) {
       unfold_ = std::make_unique<Unfold>(shape, size_of(x_type_), x_zero_, 4);
       shape_ = unfold_->matrix_shape();
     } else if (integer_ && shape.group_channels() % 4 == 0 && Border::pays(shape, size_of(x_type_))) {
