@@ -107,8 +107,10 @@ void pack_quads(const float* w, int64_t taps, int64_t depth, int channels, int q
     for (int64_t k = 0; k < depth; k += 4)
       for (int q = 0; q < quads; ++q)
         for (int lane = 0; lane < kLanes; ++lane) {
-          // Within a group, vector q has channels q, q + n, q + 2 n ...: their sums come out in order.
-          const int g = q / 4, c = g * kLanes + lane / 4 * quads_of(quads, g) + q % 4;
+          // Within a group, vector q has channels q, q + n, q + 2 n ..., but for how sums_of_four() orders four.
+          constexpr int order[4] = {0, 2, 1, 3};
+          const int g = q / 4, n = quads_of(quads, g), at = n == 4 ? order[q % 4] : q % 4;
+          const int c = g * kLanes + lane / 4 * n + at;
           *panel++ = c < channels ? w[(c * depth + k + lane % 4) * taps + tap] : 0;
         }
 }
@@ -201,10 +203,10 @@ HONE_NOINLINE void conv_f32_tile(const TileJob& job, const float* const* pointer
                     [&](auto p, auto v) __attribute__((always_inline)) { return acc[p * V + v]; });
 }
 
-/// Lanes of the sums of n quads that are output channels, in order.
+/// Lanes of the sums of n < 4 quads that are output channels, in order.
 constexpr int kNarrow[3][16] = {{0, 4, 8, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0},
-                                {0, 1, 4, 5, 8, 9, 12, 13, 0, 0, 0, 0, 0, 0, 0, 0},
-                                {0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, 0, 0, 0, 0}};
+                                {0, 2, 4, 6, 8, 10, 12, 14, 0, 0, 0, 0, 0, 0, 0, 0},
+                                {0, 2, 1, 4, 6, 5, 8, 10, 9, 12, 14, 13, 0, 0, 0, 0}};
 
 template <int N>
 HONE_INLINE VF quad_sums(const VF* q) {

@@ -117,12 +117,12 @@ HONE_INLINE void make_pointers(const ConvShape& s, const T* x, const T* outside,
 template <int Pixels, int Vectors, class Value>
 HONE_INLINE void finish_tile(const Post& post, int64_t channel, int channels, int64_t out_channels, void* y,
                              int64_t pixel, Value value) {
-  if (post.sum) {
+  if (!post.simple) {
     VF all[Vectors * Pixels];
     unroll<Vectors>([&](auto v) __attribute__((always_inline)) {
       unroll<Pixels>(HONE_EACH { all[v * Pixels + i] = value(i, v); });
     });
-    return finish_sums(post, channel, channels, all, Pixels, y, pixel * out_channels + channel, out_channels);
+    return finish_others<Pixels>(post, channel, channels, all, y, pixel * out_channels + channel, out_channels);
   }
   unroll<Vectors>([&](auto v) __attribute__((always_inline)) {
     VF out[Pixels];
@@ -130,9 +130,10 @@ HONE_INLINE void finish_tile(const Post& post, int64_t channel, int channels, in
     const int64_t c = channel + v * kLanes;
     const int left = channels - v * kLanes;
     if (left >= kLanes)
-      finish<Pixels>(post, load_post(post, c, Full{}), out, y, pixel * out_channels + c, out_channels, Full{});
+      finish_simple<Pixels>(post, load_post(post, c, Full{}), out, y, pixel * out_channels + c, out_channels, Full{});
     else
-      finish<Pixels>(post, load_post(post, c, Part(left)), out, y, pixel * out_channels + c, out_channels, Part(left));
+      finish_simple<Pixels>(post, load_post(post, c, Part(left)), out, y, pixel * out_channels + c, out_channels,
+                            Part(left));
   });
 }
 

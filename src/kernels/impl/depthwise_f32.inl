@@ -61,12 +61,16 @@ HONE_INLINE void tile_block(const RowJob& job, int64_t ow, int64_t c, const M& m
       });
     });
   }
+  const int64_t index = job.out_index + job.phase * channels + ow * pixel + c;
+  if (!job.post->simple) {
+    VF all[V * T];
+    unroll<V * T>(HONE_EACH { all[i] = acc[i]; });
+    return finish_others<T>(*job.post, c, V * m.n, all, job.y, index, pixel);
+  }
   unroll<V>([&](auto u) __attribute__((always_inline)) {
-    const int64_t at = c + u * kLanes;
     VF v[T];
     unroll<T>(HONE_EACH { v[i] = acc[u * T + i]; });
-    finish<T>(*job.post, load_post(*job.post, at, m), v, job.y, job.out_index + job.phase * channels + ow * pixel + at,
-              pixel, m);
+    finish_simple<T>(*job.post, load_post(*job.post, c + u * kLanes, m), v, job.y, index + u * kLanes, pixel, m);
   });
 }
 

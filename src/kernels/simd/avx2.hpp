@@ -91,9 +91,10 @@ HONE_INLINE void store_bytes4(const ByteRules& r, VI a, VI b, VI c, VI d, uint8_
 }
 HONE_INLINE VF load_four(const float* p) { return _mm256_broadcast_ps(reinterpret_cast<const __m128*>(p)); }
 HONE_INLINE VF sums_of_four(VF a, VF b, VF c, VF d) {
-  const VF ab = _mm256_add_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
-  const VF cd = _mm256_add_ps(_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d));
-  return _mm256_add_ps(_mm256_shuffle_ps(ab, cd, 0x44), _mm256_shuffle_ps(ab, cd, 0xee));
+  const VF ab = _mm256_add_ps(_mm256_blend_ps(a, b, 0xcc), _mm256_shuffle_ps(a, b, 0x4e));
+  const VF cd = _mm256_add_ps(_mm256_blend_ps(c, d, 0xcc), _mm256_shuffle_ps(c, d, 0x4e));
+  const VF odd = _mm256_permute_ps(_mm256_blend_ps(ab, cd, 0x55), 0xb1);
+  return _mm256_add_ps(_mm256_blend_ps(ab, cd, 0xaa), odd);
 }
 HONE_INLINE VF permuted(VF v, VI lanes) { return _mm256_permutevar8x32_ps(v, lanes); }
 HONE_INLINE VF keep(VF v) {

@@ -266,21 +266,11 @@ HONE_INLINE void finish_sums(const Post& post, int64_t channel, int channels, co
   f(post, channel, channels, v, n, y, index, step);
 }
 
-/// Epilogue and store of N vectors of accumulators of one channel block; vector k goes to out[index + k * step].
-/// Bounded: check_range was called.
+/// Epilogue and store of N vectors of accumulators that are `simple`; vector k goes to out[index + k * step]. Bounded:
+/// check_range was called.
 template <int N, bool Bounded = false, class M>
-HONE_INLINE void finish(const Post& p, const ChannelPost& cp, const VF (&v)[N], void* out, int64_t index, int64_t step,
-                        const M& m) {
-  if (!p.simple) {
-    VF copy[N];  // the accumulators themselves stay in registers
-    for (int k = 0; k < N; ++k) copy[k] = v[k];
-    if (p.floats)
-      return finish_floats<N>(p, cp, copy, static_cast<float*>(out) + index,
-                              p.e->residual ? static_cast<const float*>(p.e->residual) + index : nullptr, step, m);
-    if (p.sum) return finish_sum_vectors(p, cp, copy, N, out, index, step, m);
-    finish_any(*p.e, cp, copy, N, out, index, step, m);
-    return;
-  }
+HONE_INLINE void finish_simple(const Post& p, const ChannelPost& cp, const VF (&v)[N], void* out, int64_t index,
+                               int64_t step, const M& m) {
   if (!p.bytes) {
     const VF lo = set1(p.lo), hi = set1(p.hi);
     unroll<N>([&](auto k) __attribute__((always_inline)) {
@@ -302,6 +292,42 @@ HONE_INLINE void finish(const Post& p, const ChannelPost& cp, const VF (&v)[N], 
       store_bytes4<n>(rules, q[0], q[1], q[2], q[3], bytes + first * step, step, m);
     });
   }
+}
+
+/// The same for those that are not; v is overwritten.
+template <int N, class M>
+HONE_INLINE void finish_other(const Post& p, const ChannelPost& cp, VF* v, void* out, int64_t index, int64_t step,
+                              const M& m) {
+  if (p.floats)
+    return finish_floats<N>(p, cp, v, static_cast<float*>(out) + index,
+                            p.e->residual ? static_cast<const float*>(p.e->residual) + index : nullptr, step, m);
+  if (p.sum) return finish_sum_vectors(p, cp, v, N, out, index, step, m);
+  finish_any(*p.e, cp, v, N, out, index, step, m);
+}
+
+/// Any N vectors of accumulators of one channel block.
+template <int N, bool Bounded = false, class M>
+HONE_INLINE void finish(const Post& p, const ChannelPost& cp, const VF (&v)[N], void* out, int64_t index, int64_t step,
+                        const M& m) {
+  if (p.simple) return finish_simple<N, Bounded>(p, cp, v, out, index, step, m);
+  // Copies are what goes to memory: the accumulators themselves stay in registers.
+  const ChannelPost kept = cp;
+  VF copy[N];
+  unroll<N>(HONE_EACH { copy[i] = v[i]; });
+  finish_other<N>(p, kept, copy, out, index, step, m);
+}
+
+/// What is not `simple` of several neighboring vectors of channels, `channels` of them from `channel` on:
+/// v[vector * N + k], overwritten, goes to y[index + vector * kLanes + k * step].
+template <int N>
+HONE_NOINLINE void finish_others(const Post& p, int64_t channel, int channels, VF* v, void* y, int64_t index,
+                                 int64_t step) {
+  if (p.sum) return finish_sums(p, channel, channels, v, N, y, index, step);
+  for (; channels >= kLanes; channels -= kLanes, channel += kLanes, index += kLanes, v += N)
+    finish_other<N>(p, load_post(p, channel, Full{}), v, y, index, step, Full{});
+  if (channels == 0) return;
+  const Part m(channels);
+  finish_other<N>(p, load_post(p, channel, m), v, y, index, step, m);
 }
 
 }  // namespace
