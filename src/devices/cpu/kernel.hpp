@@ -40,6 +40,8 @@ class Kernel {
   virtual std::string name() const = 0;
   /// Microseconds that a run is expected to take. For rivals, see tuner.hpp.
   virtual double estimate() const { return 0; }
+  /// How far the estimate may be off, as a factor: what is expected to be slower by more is not measured. For rivals.
+  virtual double confidence() const { return 1.6; }
   /// What layers with the same cost have in common. For rivals.
   virtual std::string signature() const { return {}; }
   /// Packs the weights. Called before the first run(), not for a kernel that lost.

@@ -20,8 +20,6 @@ namespace {
 // What estimates are made of; only their ratios matter. Measured on several x86 servers.
 constexpr double kMemoryBytesPerUs = 24e3, kCacheBytesPerUs = 60e3;
 constexpr double kCachedWeights = 8 << 20;  ///< weights beyond this come from memory in every inference
-/// Candidates whose estimate is this much above the best are not measured.
-constexpr double kHopeless = 1.6;
 /// Layers faster than this are not worth measuring.
 constexpr double kTinyUs = 15;
 constexpr int kRounds = 3;          ///< after a first one
@@ -89,12 +87,13 @@ Tuner::Candidate Tuner::choose(const Node& node, std::vector<Candidate> candidat
     return a.kernel->estimate() < b.kernel->estimate();
   });
   const double best = candidates[0].kernel->estimate();
+  const double hopeless = candidates[0].kernel->confidence();
   const bool tiny = best < kTinyUs;
   const double budget = options_.cache_dir.empty() ? kPlanUs : kKeptPlanUs;
   size_t left = 1;
   for (size_t i = 1; i < candidates.size(); ++i) {
     const double estimate = candidates[i].kernel->estimate();
-    if (options_.measure && !tiny && spent_us_ < budget && estimate <= kHopeless * best) ++left;
+    if (options_.measure && !tiny && spent_us_ < budget && estimate <= hopeless * best) ++left;
     else
       notes.push_back(fmt::format("{}: estimated {:.0f} us where {} has {:.0f}, not measured", candidates[i].entry,
                                   estimate, candidates[0].entry, best));

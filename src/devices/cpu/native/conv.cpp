@@ -25,6 +25,7 @@ class NativeConv : public Kernel {
     return std::string(integer_ ? "hone conv int8 " : "hone conv f32 ") + kernels::name_of(kernels::best_isa());
   }
   std::string signature() const override { return conv_signature(given_, x_type_); }
+  double confidence() const override { return integer_ ? 1.15 : Kernel::confidence(); }
   double estimate() const override {
     const double rate = integer_ ? integer_rate() : float_rate();
     return expected_us(conv_operations(given_), rate, static_cast<double>(packed_bytes_), 0, context_);

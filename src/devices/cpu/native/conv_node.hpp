@@ -21,7 +21,7 @@ inline double conv_operations(const kernels::ConvShape& s) {
 }
 inline double float_rate() { return kernels::best_isa() >= kernels::Isa::avx512 ? 200 : 100; }
 inline double integer_rate() {
-  return kernels::best_isa() == kernels::Isa::vnni ? 650 : kernels::best_isa() == kernels::Isa::avx512 ? 200 : 100;
+  return kernels::best_isa() == kernels::Isa::vnni ? 880 : kernels::best_isa() == kernels::Isa::avx512 ? 200 : 100;
 }
 
 /// Fills the fields that convolution and depthwise shapes share.

@@ -1,0 +1,156 @@
+#include "kernels/winograd_int8.hpp"
+
+#include "kernels/common.hpp"
+
+namespace hone::kernels {
+namespace {
+
+WinogradShape random_shape(Random& random) {
+  WinogradShape shape;
+  ConvShape& s = shape.conv;
+  s.batch = random.range(1, 2);
+  s.channels = random.pick({1, 3, 8, 16, 17, 32, 35, 70});
+  s.out_channels = random.pick({1, 5, 8, 16, 24, 33, 48, 65});
+  s.kernel_h = s.kernel_w = 3;
+  s.dilation_h = s.dilation_w = random.pick({1, 1, 1, 2, 3, 5});
+  s.pad_top = random.range(0, 4), s.pad_left = random.range(0, 4);
+  const int span = 2 * s.dilation_h + 1, below = random.range(0, 3), right = random.range(0, 3);
+  s.height = std::max<int64_t>(random.range(1, 20), span - s.pad_top - below);
+  s.width = std::max<int64_t>(random.range(1, 20), span - s.pad_left - right);
+  s.out_height = s.height + s.pad_top + below - span + 1;
+  s.out_width = s.width + s.pad_left + right - span + 1;
+  return shape;
+}
+
+std::string describe(const WinogradShape& shape) {
+  const ConvShape& s = shape.conv;
+  auto text = [](auto... v) { return ((std::to_string(v) + " ") + ...); };
+  return text(s.batch, s.height, s.width, s.channels, s.out_channels) + "d " + text(s.dilation_h) + "p " +
+         text(s.pad_top, s.pad_left) + "out " + text(s.out_height, s.out_width);
+}
+
+struct Layer {
+  WinogradShape shape;
+  DType type = DType::u8;
+  int zero = 0;
+  std::vector<uint8_t> x, w;
+
+  /// The exact sums.
+  std::vector<double> sums() const {
+    const ConvShape& s = shape.conv;
+    std::vector<double> acc(static_cast<size_t>(s.pixels() * s.out_channels));
+    size_t at = 0;
+    for (int64_t n = 0; n < s.batch; ++n)
+      for (int64_t oh = 0; oh < s.out_height; ++oh)
+        for (int64_t ow = 0; ow < s.out_width; ++ow)
+          for (int64_t k = 0; k < s.out_channels; ++k, ++at)
+            for (int tap = 0; tap < 9; ++tap) {
+              const int64_t ih = oh - s.pad_top + tap / 3 * s.dilation_h,
+                            iw = ow - s.pad_left + tap % 3 * s.dilation_w;
+              if (ih < 0 || ih >= s.height || iw < 0 || iw >= s.width) continue;
+              const size_t first = static_cast<size_t>(((n * s.height + ih) * s.width + iw) * s.channels);
+              for (int64_t c = 0; c < s.channels; ++c)
+                acc[at] += (byte_value(type, x[first + static_cast<size_t>(c)]) - zero) *
+                           static_cast<int8_t>(w[static_cast<size_t>((k * s.channels + c) * 9 + tap)]);
+            }
+    return acc;
+  }
+
+  /// Calls f on random disjoint ranges that cover [0, count).
+  template <class F>
+  static void in_ranges(Random& random, int64_t count, F f) {
+    for (int64_t at = 0; at < count;) {
+      const int64_t end = std::min<int64_t>(count, at + random.range(1, 7));
+      f(at, end);
+      at = end;
+    }
+  }
+
+  std::vector<uint8_t> run(const WinogradInt8Kernels& kernels, const Epilogue& e, Random& random) const {
+    auto aligned = [](size_t bytes) {
+      return std::shared_ptr<void>(std::aligned_alloc(64, (bytes + 127) / 64 * 64), std::free);
+    };
+    auto packed = aligned(kernels.packed_bytes(shape));
+    in_ranges(random, kernels.blocks(shape), [&](int64_t a, int64_t b) {
+      kernels.pack(shape, reinterpret_cast<const int8_t*>(w.data()), zero, packed.get(), a, b);
+    });
+    const size_t size = e.out_type == DType::f32 ? 4 : 1;
+    std::vector<uint8_t> y(static_cast<size_t>(shape.conv.pixels() * shape.conv.out_channels) * size + 64, 0x5a);
+    for (int64_t first = 0; first < shape.tiles();) {
+      WinogradInt8Chunk chunk{first, std::min<int64_t>(shape.tiles() - first, random.range(1, 40)), nullptr, nullptr};
+      auto source = aligned(kernels.source_bytes(shape, chunk.count)),
+           product = aligned(kernels.product_bytes(shape, chunk.count));
+      chunk.source = source.get(), chunk.product = product.get();
+      in_ranges(random, chunk.count, [&](int64_t a, int64_t b) {
+        kernels.transform(shape, x.data(), type, zero, packed.get(), chunk, a, b);
+      });
+      in_ranges(random, kernels.blocks(shape) * shape.positions(),
+                [&](int64_t a, int64_t b) { kernels.multiply(shape, packed.get(), chunk, a, b); });
+      in_ranges(random, chunk.count, [&](int64_t a, int64_t b) { kernels.finish(shape, chunk, e, y.data(), a, b); });
+      first += chunk.count;
+    }
+    return y;
+  }
+};
+
+TEST(WinogradInt8, IsExactForAnyShapeZeroPointAndEpilogue) {
+  Random random;
+  for (Isa isa : isas()) {
+    const WinogradInt8Kernels* kernels = winograd_int8_kernels(isa);
+    if (!kernels) continue;
+    for (int round = 0; round < 60; ++round) {
+      Layer layer;
+      layer.shape = random_shape(random);
+      const ConvShape& s = layer.shape.conv;
+      layer.type = random.pick({DType::u8, DType::i8});
+      layer.zero = layer.type == DType::u8 ? random.pick({0, 128, 255, 77}) : random.pick({0, -128, 127, 5});
+      SCOPED_TRACE(std::string(name_of(isa)) + " " + describe(layer.shape) + name_of(layer.type) + " " +
+                   random.trace());
+      layer.x = random.bytes(static_cast<size_t>(s.batch * s.height * s.width * s.channels));
+      layer.w = random.bytes(static_cast<size_t>(s.out_channels * s.channels * 9));
+      // The largest numbers, where 16 bits would overflow first.
+      if (random.range(0, 2) == 0)
+        for (auto& v : layer.x) v = random.pick<uint8_t>({0, 127, 128, 255});
+      if (random.range(0, 2) == 0)
+        for (auto& v : layer.w) v = random.pick<uint8_t>({127, 128});
+      const auto acc = layer.sums();
+      const RandomEpilogue epilogue(random, s.out_channels, acc.size(),
+                                    5e3f * std::sqrt(static_cast<float>(s.channels)));
+      const Epilogue& e = epilogue.e;
+      const auto y = layer.run(*kernels, e, random);
+      for (size_t i = 0; i < acc.size(); ++i) {
+        const double wanted = epilogue_reference(e, acc[i], i % static_cast<size_t>(s.out_channels), i);
+        ASSERT_TRUE(
+            close_to(e.out_type, element(y.data(), e.out_type, i), wanted, e.out_inverse_scale, e.out_zero, 1e-5))
+            << "element " << i << " is " << element(y.data(), e.out_type, i) << ", value " << wanted;
+      }
+      for (size_t i = acc.size() * (e.out_type == DType::f32 ? 4 : 1); i < y.size(); ++i)
+        ASSERT_EQ(y[i], 0x5a) << "written behind the end";
+    }
+  }
+}
+
+/// 1024 channels of 255 times a weight: sums up to the limit come out exactly.
+TEST(WinogradInt8, SumsUpToTheLimitAreExact) {
+  Random random;
+  for (Isa isa : isas()) {
+    const WinogradInt8Kernels* kernels = winograd_int8_kernels(isa);
+    if (!kernels) continue;
+    for (const int weight : {14, -14}) {
+      Layer layer;
+      ConvShape& s = layer.shape.conv;
+      s.channels = 1024, s.out_channels = 16, s.height = s.width = 6, s.out_height = s.out_width = 4;
+      s.kernel_h = s.kernel_w = 3;
+      layer.x.assign(static_cast<size_t>(36 * s.channels), 255);
+      layer.w.assign(static_cast<size_t>(16 * s.channels * 9), static_cast<uint8_t>(weight));
+      const auto y = layer.run(*kernels, {}, random);
+      const double sum = 255.0 * 1024 * 9 * weight;
+      ASSERT_LT(std::abs(sum), winograd_int8_limit);
+      ASSERT_GT(std::abs(sum), winograd_int8_limit * 0.9);
+      for (size_t i = 0; i < 16 * 16; ++i) ASSERT_EQ(element(y.data(), DType::f32, i), static_cast<float>(sum)) << i;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace hone::kernels
