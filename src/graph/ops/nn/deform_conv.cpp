@@ -1,3 +1,5 @@
+#include "graph/ops/nn/deform_conv.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -10,69 +12,21 @@
 
 namespace hone::ops {
 
-/// A convolution whose kernel elements read at places moved by offsets, with linear interpolation (zeros outside).
-/// Inputs: x [N, C, spatial...], w [M, C / group, kernel...], offset [N, offset_group * kernel size * spatial axes,
-/// output...] (for each kernel element its shift along every axis), b [M] (optional), mask [N, offset_group * kernel
-/// size, output...] (optional: a factor).
-struct DeformConv : OpOf<DeformConv> {
-  std::vector<int64_t> dilations;
-  int64_t group = 1;
-  std::vector<int64_t> kernel_shape;
-  int64_t offset_group = 1;
-  std::vector<int64_t> pads;  ///< begins, then ends
-  std::vector<int64_t> strides;
+namespace {
 
-  const char* type() const override { return "DeformConv"; }
-  OpSpec spec() const override {
-    return {.min_inputs = 3, .max_inputs = 5, .summary = "y = conv of x at places moved by offset, with w, + b"};
-  }
-  void attributes(AttributeVisitor& visitor) override {
-    visitor.field("dilations", dilations);
-    visitor.field("group", group);
-    visitor.field("kernel_shape", kernel_shape);
-    visitor.field("offset_group", offset_group);
-    visitor.field("pads", pads);
-    visitor.field("strides", strides);
-  }
+WindowAttributes window(const DeformConv& op) {
+  static const std::string manual = "NOTSET";
+  return {manual, op.kernel_shape, op.strides, op.dilations, op.pads};
+}
 
-  void infer(InferContext& context) const override {
-    check_offset_group(context);
-    infer_conv(context, window(), group, 0, 1, 3, context.dtype(0));
-  }
+template <class Context>
+void check_offset_group(Context& context, int64_t offset_group) {
+  if (offset_group < 1) context.fail(fmt::format("offset_group is {}, expected at least 1", offset_group));
+}
 
-  void evaluate(EvalContext& context) const override {
-    check_offset_group(context);
-    DType dtype = context.in(0).dtype();
-    with_float(context, dtype, [&]<class T>(T) {
-      Tensor x = input_as<T>(context, 0), w = input_as<T>(context, 1), offset = input_as<T>(context, 2), b, mask;
-      Dims dims;
-      ConvGeometry geometry = conv_geometry(context, window(), group, x.dims(), w.dims(), dims);
-      unflatten(geometry, x.dims(), dims);
-      check_shapes(context, geometry, x.dims(), dims);
-      if (context.has(3)) {
-        check_vector(context, 3, "bias", w.dim(0));
-        b = input_as<T>(context, 3);
-      }
-      if (context.has(4)) mask = input_as<T>(context, 4);
-      check_allocation(context.place(), DType::f64,
-                       {geometry.in_channels, geometry.kernel_volume(), geometry.output_plane()});
-      output_as<T>(context, 0, dtype, dims, [&](T* y) {
-        convolve<T>(geometry, x.dims().size() - 2, pointer<T>(x), pointer<T>(w), pointer<T>(offset),
-                    b.defined() ? pointer<T>(b) : nullptr, mask.defined() ? pointer<T>(mask) : nullptr, y);
-      });
-    });
-  }
-
- private:
-  WindowAttributes window() const {
-    static const std::string manual = "NOTSET";
-    return {manual, kernel_shape, strides, dilations, pads};
-  }
-
-  template <class Context>
-  void check_offset_group(Context& context) const {
-    if (offset_group < 1) context.fail(fmt::format("offset_group is {}, expected at least 1", offset_group));
-  }
+/// The evaluation of one op.
+struct Work {
+  const DeformConv& op;
 
   /// conv_geometry sees a pointwise kernel as one long row; here places matter.
   static void unflatten(ConvGeometry& geometry, const Dims& x, const Dims& y) {
@@ -81,8 +35,8 @@ struct DeformConv : OpOf<DeformConv> {
   }
 
   void check_shapes(const EvalContext& context, const ConvGeometry& geometry, const Dims& x, const Dims& y) const {
-    if (x[1] % offset_group != 0)
-      context.fail(fmt::format("offset_group is {}, which does not divide {} channels", offset_group, x[1]));
+    if (x[1] % op.offset_group != 0)
+      context.fail(fmt::format("offset_group is {}, which does not divide {} channels", op.offset_group, x[1]));
     auto axes = static_cast<int64_t>(x.size()) - 2;
     auto expect = [&](size_t input, const char* what, int64_t channels) {
       Dims wanted = y;
@@ -91,8 +45,8 @@ struct DeformConv : OpOf<DeformConv> {
         context.fail(
             fmt::format("{} has shape {}, expected {}", what, to_string(context.in(input).dims()), to_string(wanted)));
     };
-    expect(2, "offset", offset_group * geometry.kernel_volume() * axes);
-    if (context.has(4)) expect(4, "mask", offset_group * geometry.kernel_volume());
+    expect(2, "offset", op.offset_group * geometry.kernel_volume() * axes);
+    if (context.has(4)) expect(4, "mask", op.offset_group * geometry.kernel_volume());
   }
 
   /// The up to eight pixels around a place and their weights.
@@ -132,7 +86,7 @@ struct DeformConv : OpOf<DeformConv> {
   template <class T>
   void gather(const ConvGeometry& g, size_t axes, int64_t og, int64_t k, const T* x, const T* offset, const T* mask,
               T* columns) const {
-    int64_t plane = g.output_plane(), volume = g.kernel_volume(), channels = g.groups * g.in_channels / offset_group;
+    int64_t plane = g.output_plane(), volume = g.kernel_volume(), channels = g.groups * g.in_channels / op.offset_group;
     std::array<int64_t, 3> kernel{k / (g.kernel[1] * g.kernel[2]), k / g.kernel[2] % g.kernel[1], k % g.kernel[2]};
     const T* shifts = offset + (og * volume + k) * static_cast<int64_t>(axes) * plane;
     for (int64_t p = 0; p < plane; ++p) {
@@ -159,9 +113,9 @@ struct DeformConv : OpOf<DeformConv> {
     int64_t channels = g.groups * g.in_channels, outputs = g.groups * g.out_channels;
     std::vector<T> columns(static_cast<size_t>(channels * volume * plane));
     for (int64_t n = 0; n < g.batch; ++n) {
-      const T* shifts = offset + n * offset_group * volume * static_cast<int64_t>(axes) * plane;
-      const T* factors = mask ? mask + n * offset_group * volume * plane : nullptr;
-      for (int64_t og = 0; og < offset_group; ++og)
+      const T* shifts = offset + n * op.offset_group * volume * static_cast<int64_t>(axes) * plane;
+      const T* factors = mask ? mask + n * op.offset_group * volume * plane : nullptr;
+      for (int64_t og = 0; og < op.offset_group; ++og)
         for (int64_t k = 0; k < volume; ++k)
           gather(g, axes, og, k, x + n * channels * g.input_plane(), shifts, factors, columns.data());
       T* out = y + n * outputs * plane;
@@ -172,6 +126,49 @@ struct DeformConv : OpOf<DeformConv> {
     }
   }
 };
+
+}  // namespace
+
+OpSpec DeformConv::spec() const {
+  return {.min_inputs = 3, .max_inputs = 5, .summary = "y = conv of x at places moved by offset, with w, + b"};
+}
+void DeformConv::attributes(AttributeVisitor& visitor) {
+  visitor.field("dilations", dilations);
+  visitor.field("group", group);
+  visitor.field("kernel_shape", kernel_shape);
+  visitor.field("offset_group", offset_group);
+  visitor.field("pads", pads);
+  visitor.field("strides", strides);
+}
+
+void DeformConv::infer(InferContext& context) const {
+  check_offset_group(context, offset_group);
+  infer_conv(context, window(*this), group, 0, 1, 3, context.dtype(0));
+}
+
+void DeformConv::evaluate(EvalContext& context) const {
+  check_offset_group(context, offset_group);
+  DType dtype = context.in(0).dtype();
+  const Work work{*this};
+  with_float(context, dtype, [&]<class T>(T) {
+    Tensor x = input_as<T>(context, 0), w = input_as<T>(context, 1), offset = input_as<T>(context, 2), b, mask;
+    Dims dims;
+    ConvGeometry geometry = conv_geometry(context, window(*this), group, x.dims(), w.dims(), dims);
+    work.unflatten(geometry, x.dims(), dims);
+    work.check_shapes(context, geometry, x.dims(), dims);
+    if (context.has(3)) {
+      check_vector(context, 3, "bias", w.dim(0));
+      b = input_as<T>(context, 3);
+    }
+    if (context.has(4)) mask = input_as<T>(context, 4);
+    check_allocation(context.place(), DType::f64,
+                     {geometry.in_channels, geometry.kernel_volume(), geometry.output_plane()});
+    output_as<T>(context, 0, dtype, dims, [&](T* y) {
+      work.convolve<T>(geometry, x.dims().size() - 2, pointer<T>(x), pointer<T>(w), pointer<T>(offset),
+                  b.defined() ? pointer<T>(b) : nullptr, mask.defined() ? pointer<T>(mask) : nullptr, y);
+    });
+  });
+}
 
 HONE_DEFINE_OP(DeformConv)
 
