@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -108,6 +110,70 @@ TEST(NormalizeQuant, ProductsWithScales) {
   EXPECT_EQ(
       product("DynamicQuantizeMatMul", {"x", "w", "ws", "wz", "b"}, {}, DType::f32, {0, 1, -1, 200, -55, 0, 0, 0}),
       (Floats{1298, 2596, 100, 200}));
+}
+
+// x [1, 3, 2] u8, weights [2, 3 * 4] for two heads of two, a mask for each key.
+Floats attention(const Ints& x, const std::vector<std::string>& inputs, const Attributes& more) {
+  OnnxBuilder model(13);
+  model.input("x", Shape{1, 3, 2}, DType::u8);
+  Ints weights;
+  for (int64_t i = 0; i < 24; ++i) weights.push_back(i * 7 % 19);
+  model.initializer("w", bytes(weights).reshaped({2, 12}));
+  model.initializer("bias", Tensor::of<float>({12}, {0, 1, 0, -1, 0.5f, 0, 0.25f, 0, 1, 2, 3, 4}));
+  model.initializer("xs", Tensor::scalar(0.5f));
+  model.initializer("ws", Tensor::scalar(0.125f));
+  model.initializer("mask", Tensor::of<int32_t>({1, 3}, {1, 1, 0}));
+  model.initializer("lengths", Tensor::of<int32_t>({1}, {2}));
+  model.initializer("xz", bytes({10}).reshaped({}));
+  model.initializer("wz", bytes({9}).reshaped({}));
+  model.output("y");
+  Attributes attributes{{"num_heads", int64_t{2}}};
+  attributes.insert(more.begin(), more.end());
+  Graph graph = model.node({"QAttention", inputs, {"y"}, attributes, "n", "com.microsoft"}).import();
+  verify(graph);
+  return evaluate(graph, std::vector<Tensor>{bytes(x).reshaped({1, 3, 2})})[0].to_floats();
+}
+
+/// The same, step by step; `sees(q, k)` says whether query q sees key k.
+template <class Sees>
+Floats attention_by_hand(const Ints& x, Sees sees) {
+  const float bias[] = {0, 1, 0, -1, 0.5f, 0, 0.25f, 0, 1, 2, 3, 4};
+  float qkv[3][12];
+  for (size_t s = 0; s < 3; ++s)
+    for (size_t o = 0; o < 12; ++o) {
+      qkv[s][o] = bias[o];
+      for (size_t c = 0; c < 2; ++c) {
+        auto w = static_cast<float>(static_cast<int>((c * 12 + o) * 7 % 19) - 9);
+        qkv[s][o] += 0.0625f * static_cast<float>(x[s * 2 + c] - 10) * w;
+      }
+    }
+  Floats y;
+  for (size_t q = 0; q < 3; ++q)
+    for (size_t h = 0; h < 2; ++h) {
+      float sum = 0, v0 = 0, v1 = 0;
+      for (size_t k = 0; k < 3; ++k) {
+        if (!sees(q, k)) continue;
+        float score = qkv[q][2 * h] * qkv[k][4 + 2 * h] + qkv[q][2 * h + 1] * qkv[k][5 + 2 * h];
+        float e = std::exp(score / std::sqrt(2.0f));
+        sum += e, v0 += e * qkv[k][8 + 2 * h], v1 += e * qkv[k][9 + 2 * h];
+      }
+      y.push_back(v0 / sum), y.push_back(v1 / sum);
+    }
+  return y;
+}
+
+TEST(NormalizeQuant, Attention) {
+  const Ints x{10, 14, 12, 7, 9, 11};
+  auto near = [](const Floats& want) { return testing::Pointwise(testing::FloatNear(1e-4f), want); };
+  const std::vector<std::string> all{"x", "w", "bias", "xs", "ws", "", "xz", "wz"};
+  EXPECT_THAT(attention(x, all, {}), near(attention_by_hand(x, [](size_t, size_t) { return true; })));
+  EXPECT_THAT(attention(x, all, {{"unidirectional", int64_t{1}}}),
+              near(attention_by_hand(x, [](size_t q, size_t k) { return k <= q; })));
+  EXPECT_THAT(attention(x, {"x", "w", "bias", "xs", "ws", "mask", "xz", "wz"}, {{"mask_filter_value", -1e4f}}),
+              near(attention_by_hand(x, [](size_t, size_t k) { return k < 2; })));
+  EXPECT_THAT(error_of([&] { attention(x, {"x", "w", "bias", "xs", "ws", "lengths", "xz", "wz"}, {}); }),
+              HasSubstr("mask of lengths"));
+  EXPECT_THAT(error_of([&] { attention(x, all, {{"do_rotary", int64_t{1}}}); }), HasSubstr("do_rotary"));
 }
 
 TEST(NormalizeQuant, WeightsInBlocksOfFewBits) {

@@ -83,6 +83,7 @@ std::span<const Conversion> conversions() {
        "MatMulInteger, Cast, Mul and Add"},
       {"com.microsoft.DynamicQuantizeMatMul", any_opset, "MatMulInteger", dynamic_quantize_matmul,
        "as MatMulIntegerToFloat"},
+      {"com.microsoft.QAttention", any_opset, "Attention", qattention, "as MatMulIntegerToFloat, and attention"},
       {"com.microsoft.MatMulNBits", any_opset, "MatMul", matmul_nbits, "a product behind DequantizeLinear in blocks"},
   };
   return table;

@@ -104,5 +104,6 @@ void qgemm(DraftNode& node, Normalizer& normalizer);
 void matmul_integer_to_float(DraftNode& node, Normalizer& normalizer);
 void dynamic_quantize_matmul(DraftNode& node, Normalizer& normalizer);
 void matmul_nbits(DraftNode& node, Normalizer& normalizer);
+void qattention(DraftNode& node, Normalizer& normalizer);
 
 }  // namespace hone::onnx

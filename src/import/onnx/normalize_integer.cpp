@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <optional>
 
 #include <fmt/format.h>
 
@@ -69,6 +70,39 @@ void dynamic_quantize_matmul(DraftNode& node, Normalizer& normalizer) {
       normalizer.graph.add(make_op("", "DynamicQuantizeLinear"), {node.input(0)}, node.name + "_quantized", 3);
   scaled_product(node, normalizer, {quantized->output(0), node.input(1), quantized->output(2), node.input(3)},
                  quantized->output(1), node.input(2), node.input(4));
+}
+
+/// Inputs: x [batch, steps, size], w [size, 3 * hidden] for q, k and v, bias, x_scale, w_scale, mask (1: a key counts),
+/// x_zero, w_zero, past. The product is one of integers, attention one of floats, as in ONNX Runtime.
+void qattention(DraftNode& node, Normalizer& normalizer) {
+  const int64_t heads = node.take<int64_t>("num_heads").value_or(0);
+  const int64_t causal = node.take<int64_t>("unidirectional").value_or(0);
+  const std::optional<float> scale = node.take<float>("scale");
+  if (node.take<int64_t>("do_rotary").value_or(0) != 0) node.fail("rotates q and k (do_rotary), which is not supported");
+  node.attributes.clear();  // what a mask adds: -10000, which is as good as minus infinity
+  if (heads < 1) node.fail(fmt::format("has num_heads {}, expected at least 1", heads));
+  if (node.input(8)) node.fail("has a past, which is not supported", "export the model without past keys and values");
+  Value* mask = node.input(5);
+  if (mask && (!mask->shape().ranked || mask->shape().rank() < 2))
+    node.fail("has a mask of lengths", "export the model with a mask of one number a key");
+  DraftNode product = node;
+  scaled_product(product, normalizer, {node.input(0), node.input(1), node.input(6), node.input(7)}, node.input(3),
+                 node.input(4), node.input(2));
+  Value* qkv = normalizer.add(node, "qkv", product.op.c_str(), product.inputs);
+  auto split = make_op("", "Split");
+  set_attributes(*split, {{"axis", int64_t{2}}, {"num_outputs", int64_t{3}}});
+  Node* parts = normalizer.graph.add(std::move(split), {qkv}, node.name + "_parts", 3);
+  node.inputs = {parts->output(0), parts->output(1), parts->output(2)};
+  if (mask) {
+    mask = normalizer.add(node, "mask", "Cast", {mask}, {{"to", int64_t{9}}});
+    // [batch, keys] or [batch, queries, keys], for all heads.
+    Tensor axes = mask->shape().rank() == 2 ? Tensor::of<int64_t>({2}, {1, 2}) : Tensor::of<int64_t>({1}, {1});
+    if (mask->shape().rank() < 4)
+      mask = normalizer.add(node, "mask4", "Unsqueeze", {mask, normalizer.constant(node, "axes", axes)});
+    node.inputs.push_back(mask);
+  }
+  node.attributes = {{"q_num_heads", heads}, {"kv_num_heads", heads}, {"is_causal", causal}};
+  if (scale) node.attributes["scale"] = *scale;
 }
 
 /// Inputs: a, b [N, blocks, bytes of a block], scales [N * blocks], zero_points (packed as b), g_idx, bias.
