@@ -50,8 +50,8 @@ const char* name_of(BiasCorrection correction);
 
 struct QuantizeOptions {
   /// What is left automatic here and in `bias_correction` is decided by trying: of 16 or more samples that are kept, a
-  /// quarter has no part in corrections, and the quantized model whose outputs are nearest to FP32's there is taken. With
-  /// fewer samples these are `mse` and `fast`.
+  /// quarter has no part in corrections, and the quantized model whose outputs are nearest to FP32's there is taken,
+  /// if the gain is beyond its standard error. Otherwise, and with fewer samples, these are `mse` and `fast`.
   RangeMethod range = RangeMethod::automatic;
   double percentile = 99.99;  ///< for RangeMethod::percentile, above 50, at most 100
   ActivationScheme activations = ActivationScheme::asymmetric;

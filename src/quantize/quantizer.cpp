@@ -111,7 +111,8 @@ void Quantizer::observe_values(bool revertible, Progress& progress) {
   }
   for (const Node* layer : placement_.layers) {
     int axis = input_channel_axis(*layer);
-    if (options_.bias_correction != BiasCorrection::none && axis >= 0) wanted[layer_input(*layer)->name].mean_axis = axis;
+    if (options_.bias_correction != BiasCorrection::none && axis >= 0)
+      wanted[layer_input(*layer)->name].mean_axis = axis;
   }
   observations_ =
       observe(graph_, in_graph_order(graph_, wanted), make_runner_, *samples_, progress, &prepared_.samples);

@@ -22,9 +22,9 @@ class Quantizer {
   Quantizer(const Graph& model, const CalibrationSource& calibration, const MakeRunner& make_runner,
             const QuantizeOptions& options, Progress& progress, bool revertible = false);
 
-  /// A quantized graph. `options` may differ from those of the constructor in the range method, the activation scheme,
-  /// the bias correction (none only where the constructor's were not) and the ignored nodes (if revertible); `reverted` are names of units() that stay fp32. What they leave automatic is
-  /// decided with nothing reverted.
+  /// A quantized graph. `options` may differ from those of the constructor in range method, activation scheme,
+  /// bias correction (not if that was none) and the ignored nodes (if revertible); `reverted` are names of units() that
+  /// stay fp32. What they leave automatic is decided with nothing reverted.
   Graph build(const QuantizeOptions& options, const std::set<std::string>& reverted, QuantizeReport* report,
               Progress& progress);
 

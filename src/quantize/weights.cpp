@@ -143,16 +143,17 @@ double rounding_error(const std::vector<float>& weights, size_t stride, float sc
 }
 
 // The scale with the least squared error of those that give the largest weight a whole number of steps, from half of
-// what fits to one more (which clips it, unless it is negative). Of a large channel, some weights choose.
+// what fits to all; nothing is clipped. Of a large channel, some weights choose.
 float best_scale(const std::vector<float>& weights, int largest) {
   constexpr size_t most_weights = 256;
-  float top = 0, limit = static_cast<float>(largest);
-  for (float w : weights) top = std::max(top, std::fabs(w));
+  float top = 0, above = 0, limit = static_cast<float>(largest);
+  for (float w : weights) top = std::max(top, std::fabs(w)), above = std::max(above, w);
   float usual = top / limit, best = usual;
   if (usual < 1e-30F) return usual;
   size_t stride = (weights.size() + most_weights - 1) / most_weights;
   double least = rounding_error(weights, stride, usual, limit, 1e300);
-  for (int steps = largest + 1; steps > largest / 2; --steps) {
+  // Below zero there is one more number.
+  for (int steps = largest + (above < top); steps > largest / 2; --steps) {
     float scale = top / static_cast<float>(steps);
     double error = rounding_error(weights, stride, scale, limit, least);
     if (error < least) least = error, best = scale;

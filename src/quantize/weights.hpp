@@ -14,10 +14,10 @@ struct QuantizedWeights {
 };
 
 /// Symmetric quantization along `axis`, from -largest - 1 to `largest` (127, or 63 for 7 bits). The scale of a channel
-/// is the one with the least squared error of those that divide its largest weight into `largest` / 2 to `largest` + 1
-/// steps: weights that lie on a grid of 8 bits already keep it and lose nothing, and the few weights of a depthwise
-/// channel round better than with the largest as a fixed point. `at_least[c]` (empty: none) is the least scale of
-/// channel c, which keeps its bias representable. Rounds half to even.
+/// is the one with the least squared error of those that divide its largest weight into `largest` / 2 to `largest`
+/// steps (one more when it is negative): weights that lie on a grid of 8 bits already keep it and lose nothing, and the
+/// few weights of a depthwise channel round better than with the largest as a fixed point. `at_least[c]` (empty: none)
+/// is the least scale of channel c, which keeps its bias representable. Rounds half to even.
 QuantizedWeights quantize_weights(const Tensor& weights, int axis, const std::vector<float>& at_least,
                                   int largest = 127);
 
