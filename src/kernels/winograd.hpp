@@ -33,8 +33,8 @@ struct WinogradChunk {
 struct WinogradKernels {
   size_t (*packed_bytes)(const WinogradShape& shape);
   int64_t (*blocks)(const WinogradShape& shape);  ///< of output channels
-  /// Transforms the weights [out_channels][channels][3][3] of blocks [begin, end) in double precision; `packed` is
-  /// 64-byte aligned.
+  /// Transforms the weights [out_channels][channels][3][3] of blocks [begin, end); `packed` is 64-byte
+  /// aligned.
   void (*pack)(const WinogradShape& shape, const float* w, void* packed, int64_t begin, int64_t end);
   size_t (*source_floats)(const WinogradShape& shape, int64_t count);
   size_t (*product_floats)(const WinogradShape& shape, int64_t count);

@@ -32,40 +32,49 @@ size_t winograd_product_floats(const WinogradShape& s, int64_t count) {
 
 // ---- weights: U = G g G^T
 
+/// G times a column (a, b, c). F(2x2): rows (1, 0, 0), (1/2, +-1/2, 1/2), (0, 0, 1); F(4x4): (1/4, 0, 0),
+/// (-1/6, -+1/6, -1/6), (1/24, +-1/12, 1/6), (0, 0, 1).
 template <int M>
-struct Weights;
-template <>
-struct Weights<2> {
-  static constexpr double g[4][3] = {{1, 0, 0}, {.5, .5, .5}, {.5, -.5, .5}, {0, 0, 1}};
-};
-template <>
-struct Weights<4> {
-  static constexpr double g[6][3] = {{1. / 4, 0, 0},
-                                     {-1. / 6, -1. / 6, -1. / 6},
-                                     {-1. / 6, 1. / 6, -1. / 6},
-                                     {1. / 24, 1. / 12, 1. / 6},
-                                     {1. / 24, -1. / 12, 1. / 6},
-                                     {0, 0, 1}};
-};
+HONE_INLINE void transform_taps(VF a, VF b, VF c, VF* out) {
+  if constexpr (M == 2) {
+    const VF half = set1(0.5f), outer = mul(add(a, c), half);
+    out[0] = a, out[1] = fma(b, half, outer), out[2] = fnma(b, half, outer), out[3] = c;
+  } else {
+    const VF sixth = set1(1.0f / 6), outer = mul(add(a, c), set1(-1.0f / 6));
+    const VF twelfth = set1(1.0f / 12), inner = fma(a, set1(1.0f / 24), mul(c, sixth));
+    out[0] = mul(a, set1(0.25f));
+    out[1] = fnma(b, sixth, outer), out[2] = fma(b, sixth, outer);
+    out[3] = fma(b, twelfth, inner), out[4] = fnma(b, twelfth, inner);
+    out[5] = c;
+  }
+}
 
-/// The filters of one input channel for a vector of output channels: w + lane * step is a filter.
+constexpr int64_t kTogether = 8;  ///< input channels whose filters are transformed before they are stored
+
+/// The filters of `count` input channels for a vector of output channels: w + lane * step + k * 9 is a filter. Matrices
+/// of positions lie a large power of two apart: stored one by one, they would all meet in one set of the cache.
 template <int M>
-void transform_filters(const float* w, int64_t step, int lanes, float* packed, int64_t position_step) {
+void transform_filters(const float* w, int64_t step, int lanes, int64_t count, float* packed, int64_t channel_step,
+                       int64_t position_step) {
   constexpr int N = M + 2;
-  double g[9][kLanes] = {}, half[3 * N][kLanes];
+  float taps[kTogether * 9][kLanes];
+  VF out[kTogether][N * N];
+  if (lanes < kLanes)
+    for (auto& row : taps)
+      for (float& value : row) value = 0;
   for (int lane = 0; lane < lanes; ++lane)
-    for (int i = 0; i < 9; ++i) g[i][lane] = w[lane * step + i];
-  for (int i = 0; i < N; ++i)
-    for (int c = 0; c < 3; ++c)
-      for (int lane = 0; lane < kLanes; ++lane)
-        half[i * 3 + c][lane] = Weights<M>::g[i][0] * g[c][lane] + Weights<M>::g[i][1] * g[3 + c][lane] +
-                                Weights<M>::g[i][2] * g[6 + c][lane];
-  for (int i = 0; i < N; ++i)
-    for (int j = 0; j < N; ++j, packed += position_step)
-      for (int lane = 0; lane < kLanes; ++lane)
-        packed[lane] =
-            static_cast<float>(Weights<M>::g[j][0] * half[i * 3][lane] + Weights<M>::g[j][1] * half[i * 3 + 1][lane] +
-                               Weights<M>::g[j][2] * half[i * 3 + 2][lane]);
+    for (int64_t i = 0; i < 9 * count; ++i) taps[i][lane] = w[lane * step + i];
+  for (int64_t k = 0; k < count; ++k) {
+    const auto& g = taps;
+    const int64_t at = k * 9;
+    VF columns[3][N];
+    unroll<3>(HONE_EACH {
+      transform_taps<M>(load(g[at + i]), load(g[at + 3 + i]), load(g[at + 6 + i]), columns[i]);
+    });
+    unroll<N>(HONE_EACH { transform_taps<M>(columns[0][i], columns[1][i], columns[2][i], out[k] + i * N); });
+  }
+  for (int position = 0; position < N * N; ++position, packed += position_step)
+    for (int64_t k = 0; k < count; ++k) store(packed + k * channel_step, out[k][position]);
 }
 
 void winograd_pack(const WinogradShape& shape, const float* w, void* memory, int64_t begin, int64_t end) {
@@ -76,11 +85,12 @@ void winograd_pack(const WinogradShape& shape, const float* w, void* memory, int
     const int64_t block = vector / kBlockVectors * kBlockVectors,
                   width = all - block < kBlockVectors ? all - block : kBlockVectors;
     const int64_t left = s.out_channels - vector * kLanes;
+    const int lanes = static_cast<int>(left < kLanes ? left : kLanes);
     float* column = packed + block * kLanes * s.channels + (vector - block) * kLanes;
-    for (int64_t k = 0; k < s.channels; ++k)
-      (shape.tile == 4 ? transform_filters<4> : transform_filters<2>)(w + vector * kLanes * step + k * 9, step,
-                                                                      static_cast<int>(left < kLanes ? left : kLanes),
-                                                                      column + k * width * kLanes, matrix_floats(s));
+    for (int64_t k = 0; k < s.channels; k += kTogether)
+      (shape.tile == 4 ? transform_filters<4> : transform_filters<2>)(
+          w + vector * kLanes * step + k * 9, step, lanes, s.channels - k < kTogether ? s.channels - k : kTogether,
+          column + k * width * kLanes, width * kLanes, matrix_floats(s));
   }
   if (begin == 0) {
     float* zeros = packed + shape.positions() * matrix_floats(s);
