@@ -1,6 +1,7 @@
 #include "kernels/winograd.hpp"
 
 #include <cmath>
+#include <numeric>
 #include <random>
 
 #include <fmt/format.h>
@@ -44,12 +45,15 @@ double sampled_error(const kernels::WinogradShape& layer, const float* w) {
   double worst = 0, squares = 0;
   for (int64_t pixel = 0; pixel < s.pixels(); pixel += 3)
     for (int64_t k = 0; k < s.out_channels; ++k) {
-      double sum = 0;
-      for (int tap = 0; tap < 9; ++tap) {
-        const float* line = x.data() + ((pixel / 4 + tap / 3) * s.width + pixel % 4 + tap % 3) * s.channels;
-        const float* filter = w + k * s.channels * 9 + tap;
-        for (int64_t c = 0; c < s.channels; ++c) sum += static_cast<double>(line[c]) * filter[c * 9];
-      }
+      // A sum for each tap: one sum alone would wait for every addition.
+      const float* lines[9];
+      double sums[9] = {};
+      for (int tap = 0; tap < 9; ++tap)
+        lines[tap] = x.data() + ((pixel / 4 + tap / 3) * s.width + pixel % 4 + tap % 3) * s.channels;
+      const float* filter = w + k * s.channels * 9;
+      for (int64_t c = 0; c < s.channels; ++c, filter += 9)
+        for (int tap = 0; tap < 9; ++tap) sums[tap] += static_cast<double>(lines[tap][c]) * filter[tap];
+      const double sum = std::accumulate(sums, sums + 9, 0.0);
       squares += sum * sum;
       // Written so that NaN counts as too large.
       const double error = std::abs(y[static_cast<size_t>(pixel * s.out_channels + k)] - sum);
