@@ -160,5 +160,34 @@ TEST(OpsTopK, AgreesWithASortForEveryType) {
   }
 }
 
+TEST(OpsSlice, BackwardsFromInFrontOfTheAxisTakesItsFirstElement) {
+  Tensor x = f32({3}, {1, 2, 3});
+  auto slice = [&](int64_t start, int64_t end, int64_t step) {
+    return run_outputs("Slice", {x, i64({start}), i64({end}), i64({0}), i64({step})}, {}, 1)[0].to_floats();
+  };
+  EXPECT_EQ(slice(-8, INT64_MIN, -2), (std::vector<float>{1}));
+  EXPECT_EQ(slice(8, INT64_MIN, -2), (std::vector<float>{3, 1}));
+  EXPECT_EQ(slice(0, 0, -1), std::vector<float>());
+}
+
+TEST(OpsGridSample, CubicHoldsEachElementInsideOfTheBorder) {
+  // At 3.5 of [0, 3] the elements are 2, 3 and twice the border.
+  Tensor x = f32({1, 1, 1, 4}, {0, 0, 1, 0}), grid = f32({1, 1, 1, 2}, {7.0f / 3 - 1, 0});
+  auto y = run_outputs("GridSample", {x, grid},
+                       {{"mode", std::string("cubic")}, {"padding_mode", std::string("border")},
+                        {"align_corners", int64_t{1}}},
+                       1);
+  expect_near(y[0], {-0.09375});
+}
+
+TEST(OpsResize, OneElementOfPyTorchIsTheFirst) {
+  Tensor x = f32({1, 1, 3}, {1, 2, 4}), scales = f32({3}, {1, 1, 0.5f});
+  auto y = run_outputs("Resize", {x, {}, scales},
+                       {{"mode", std::string("linear")},
+                        {"coordinate_transformation_mode", std::string("pytorch_half_pixel")}},
+                       1);
+  expect_near(y[0], {1});
+}
+
 }  // namespace
 }  // namespace hone::testing_ops

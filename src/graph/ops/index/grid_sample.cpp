@@ -104,7 +104,9 @@ GridSample::Taps GridSample::taps_at(double point, int64_t size) const {
   at = std::isnan(at) ? -2 : std::clamp(at, -1e9, 1e9);
   if (mode == "nearest") at = std::nearbyint(at);
   if (at < low || at > high) {
-    if (padding_mode == "border") at = std::clamp(at, 0.0, length - 1);
+    // Each of the four elements of cubic interpolation is held inside by itself, as in PyTorch and ONNX Runtime.
+    bool cubic_taps = mode == "cubic" || mode == "bicubic";
+    if (padding_mode == "border" && !cubic_taps) at = std::clamp(at, 0.0, length - 1);
     if (padding_mode == "reflection") at = reflect(at, low, high);
   }
   Taps taps;

@@ -124,7 +124,7 @@ double original_position(const std::string& mode, const ResizeAxis& axis, int64_
     if (output > 1) return begin * (input - 1) + x * (end - begin) * (input - 1) / (output - 1);
     return 0.5 * (begin + end) * (input - 1);
   }
-  if (mode == "pytorch_half_pixel" && output == 1) return 0;
+  if (mode == "pytorch_half_pixel" && axis.output == 1) return 0;
   double center = (x + 0.5) / axis.scale - 0.5;
   if (mode != "half_pixel_symmetric") return center;
   // The center of the output that was rounded down maps to the center of the input.

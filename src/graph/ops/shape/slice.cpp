@@ -19,7 +19,7 @@ struct Range {
   int64_t start = 0, step = 1, count = 0;
 };
 
-/// numpy's start:end:step for an axis of this size.
+/// start:end:step for an axis of this size.
 Range resolve(int64_t start, int64_t end, int64_t step, int64_t size) {
   step = std::max(step, -std::numeric_limits<int64_t>::max());
   if (start < 0) start += size;
@@ -30,9 +30,10 @@ Range resolve(int64_t start, int64_t end, int64_t step, int64_t size) {
     end = std::clamp<int64_t>(end, 0, size);
     if (end > range.start) range.count = 1 + (end - range.start - 1) / step;
   } else {
-    range.start = std::clamp<int64_t>(start, -1, size - 1);
+    // As ONNX says it: a start in front of the axis is its first element, not nothing as in NumPy.
+    range.start = std::clamp<int64_t>(start, 0, std::max<int64_t>(size - 1, 0));
     end = std::clamp<int64_t>(end, -1, size - 1);
-    if (range.start > end) range.count = 1 + (range.start - end - 1) / -step;
+    if (size > 0 && range.start > end) range.count = 1 + (range.start - end - 1) / -step;
   }
   return range;
 }
