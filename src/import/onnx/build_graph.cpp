@@ -81,6 +81,7 @@ void GraphBuilder::add_node(const NodeDef& def) {
   if (const FunctionDef* function = context_.model.function_of(*node)) return add_call(*node, *function);
   if (node->domain.empty() && node->op == "Constant") return add_constant(*node);
   if (is_control_flow(*node)) return add_control(*node);
+  if (is_flex_attention(*node)) return add_flex_attention(*node);
   if (!node->graphs.empty())
     throw Error(node->place(), fmt::format("attribute '{}' is a graph, which {} does not have",
                                            node->graphs.begin()->first, node->op), broken);
@@ -292,7 +293,7 @@ class ModelBuilder {
     std::map<std::string, int> missing;
     auto visit = [&](const NodeDef& node, const std::map<std::string, int64_t>& opsets) {
       int64_t opset = std::min(onnx_opset(model_, opsets), newest_opset);
-      if (node.domain.empty() && node.op == "Constant") return;
+      if ((node.domain.empty() && node.op == "Constant") || is_flex_attention(node)) return;
       if (make_op(node.domain, normalized_op(node.domain, node.op, opset))) return;
       auto it = opsets.find(node.domain);
       if (!first) first = &node, version = it == opsets.end() ? 0 : it->second;

@@ -62,6 +62,11 @@ class GraphBuilder {
   void add_control_node(const NodeDef& def, std::unique_ptr<ops::ControlOp> op, std::vector<Value*> own,
                         const std::vector<Value*>& captures, size_t outputs);
 
+  // build_flex_attention.cpp
+  void add_flex_attention(const NodeDef& def);
+  /// What the graph in an attribute makes of `input`, its nodes here; `input` itself without that attribute.
+  Value* inline_body(const NodeDef& def, const std::string& attribute, Value* input);
+
   ModelContext& context_;
   const CallContext& call_;
   Graph& graph_;
@@ -75,5 +80,6 @@ class GraphBuilder {
 int64_t onnx_opset(const ModelDef& model, const std::map<std::string, int64_t>& opsets);
 /// True for If, Loop and Scan.
 bool is_control_flow(const NodeDef& node);
+bool is_flex_attention(const NodeDef& node);
 
 }  // namespace hone::onnx
