@@ -12,6 +12,9 @@ namespace {
 
 constexpr int kQuadChannels = kLanes / 4;  ///< output channels of a vector of quads
 constexpr int kMaxQuads = 6;
+// Sums by quads are rounded in another order. Among many channels, as the classes of a classifier, the few of the rest
+// would save next to nothing, and equal weights of all would give unequal logits.
+constexpr int kMixedVectors = 8;
 
 /// Output channels of a group: blocks of whole vectors, as equal as they can be, then perhaps one block of quads.
 struct Blocks {
@@ -23,7 +26,7 @@ struct Blocks {
     const int64_t rest = channels % kLanes;
     int64_t by_quads = 0;
     if (channels <= kMaxQuads * kQuadChannels) by_quads = channels;
-    else if (rest <= kLanes / 2) by_quads = rest;
+    else if (rest <= kLanes / 2 && channels <= kMixedVectors * kLanes) by_quads = rest;
     if (s.group_channels() % 4 == 0 && by_quads > 0) {
       channels -= by_quads;
       quads = static_cast<int>((by_quads + kQuadChannels - 1) / kQuadChannels);
