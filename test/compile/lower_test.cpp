@@ -1,5 +1,6 @@
 #include "compile/lower/lower.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "graph/text.hpp"
@@ -90,6 +91,51 @@ TEST(Lower, QuantizedBlockRunsInIntegers) {
   EXPECT_EQ(count_ops(graph, "QuantizeLinear"), 1);
   for (const auto& node : graph.nodes())
     if (node->is("MaxPool")) EXPECT_EQ(node->output()->dtype(), DType::u8);
+}
+
+// What ONNX Runtime's quantizer writes with u8 weights: any zero point, for all channels or for each.
+TEST(Lower, WeightsWithZeroPointsRunInIntegers) {
+  for (const char* zeros : {"const %wz: u8[4] = [101, 128, 140, 7]", "const %wz: u8[4] = fill(127)"})
+    for (const char* weights : {"random(1)", "fill(120)"}) {
+      std::string text = fmt::format(R"(graph "g" {{
+        input %x: f32[1, 4, 6, 6]
+        const %s: f32[] = [0.02]
+        const %z: u8[] = [100]
+        const %ws: f32[4] = [0.01, 0.02, 0.005, 0.01]
+        {}
+        const %w: u8[4, 4, 3, 3] = {}
+        const %b: f32[4] = random(5)
+        const %one: f32[] = [0.01]
+        const %m: u8[4, 8] = random(6)
+        const %mz: u8[] = [33]
+        %q = QuantizeLinear(%x, %s, %z)
+        %dq = DequantizeLinear(%q, %s, %z)
+        %dw = DequantizeLinear(%w, %ws, %wz) {{axis=0}}
+        %c = Conv(%dq, %dw, %b) {{pads=[1, 1, 1, 1]}}
+        %r = Relu(%c)
+        %p = GlobalAveragePool(%r)
+        %f = Flatten(%p)
+        %fq = QuantizeLinear(%f, %s, %z)
+        %fd = DequantizeLinear(%fq, %s, %z)
+        %dm = DequantizeLinear(%m, %one, %mz)
+        %y = MatMul(%fd, %dm)
+        const %n: u8[8, 4] = random(7)
+        const %ns: f32[8] = fill(0.01)
+        const %nz: u8[8] = [1, 2, 3, 4, 5, 128, 200, 255]
+        const %nb: f32[8] = random(8)
+        %dn = DequantizeLinear(%n, %ns, %nz) {{axis=0}}
+        %g = Gemm(%fd, %dn, %nb) {{transB=1}}
+        output "g" = %g
+        output "c" = %c
+        output "y" = %y
+      }})", zeros, weights);
+      Graph graph = lowered(text.c_str(), 0.1);
+      EXPECT_EQ(count_ops(graph, "DequantizeLinear"), 0) << to_text(graph, {.elide_above = 8});
+      for (const Value* constant : graph.constants())
+        if (constant->constant().size() > 8) {
+          EXPECT_NE(constant->dtype(), DType::f32) << "weights stay bytes";
+        }
+    }
 }
 
 TEST(Lower, ChannelsLastKeepsNumbersOfMixedGraphs) {

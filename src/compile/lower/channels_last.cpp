@@ -281,6 +281,7 @@ void lower(Graph& graph) {
   expand(graph);
   fuse_image_input(graph);
   dissolve_qlinear(graph);
+  take_weight_zero_points(graph);
   find_channel_moves(graph);
   add_second_dimension(graph);
   unfold_transposed(graph);

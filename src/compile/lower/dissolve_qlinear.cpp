@@ -59,28 +59,10 @@ void dissolve(Graph& graph, Node* node) {
          graph.insert_before(node, new_op("Conv", get_attributes(node->op())), inputs, node->name + "/conv"));
 }
 
-/// Constant u8 with zero points 128 is i8 with zero points 0, which the integer kernels take as weights.
-void make_signed(Graph& graph, Node* node) {
-  if (!node->is("DequantizeLinear") || !node->input(0)->is_constant() || node->input(0)->dtype() != DType::u8) return;
-  const Value* zero = node->input(2);
-  if (!zero || !zero->is_constant()) return;
-  for (int64_t number : zero->constant().to_ints())
-    if (number != 128) return;
-  const Tensor& weights = node->input(0)->constant();
-  Tensor result(DType::i8, weights.dims());
-  auto in = weights.data<uint8_t>();
-  auto out = result.mutable_data<int8_t>();
-  for (size_t i = 0; i < out.size(); ++i) out[i] = static_cast<int8_t>(in[i] ^ 0x80);
-  Value* made = graph.add_constant(node->input(0)->name + "/signed", result);
-  Node* after = graph.insert_before(node, node->op().clone(), {made, node->input(1)}, node->name + "/signed");
-  graph.replace_uses(node->output(), after->output());
-}
-
 }  // namespace
 
 void dissolve_qlinear(Graph& graph) {
   for (Node* node : graph.node_list()) dissolve(graph, node);
-  for (Node* node : graph.node_list()) make_signed(graph, node);
   graph.remove_dead();
 }
 

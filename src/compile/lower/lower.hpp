@@ -13,6 +13,8 @@ void lower(Graph& graph);
 void fuse_image_input(Graph& graph);
 /// QLinearConv and QLinearMatMul  =>  the same between DequantizeLinear and QuantizeLinear.
 void dissolve_qlinear(Graph& graph);
+/// Constant 8-bit weights with zero points  =>  i8 without them, or the product as ConvInteger or MatMulInteger.
+void take_weight_zero_points(Graph& graph);
 /// Convolutions and pools over [N, C, L]  =>  the same over [N, C, 1, L].
 void add_second_dimension(Graph& graph);
 /// Taps of a convolution that read nothing but padding are cut off its weights.
