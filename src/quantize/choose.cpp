@@ -12,9 +12,6 @@ namespace hone {
 
 namespace {
 
-// A layer's correction runs the model up to it on a few samples: half of all multiplications for each. More than this
-// many of them take too long to be tried unasked.
-constexpr double most_multiplications = 2e12, samples_of_full = 16;
 // Gains below this are not worth leaving the usual way for.
 constexpr double least_gain = 0.01;
 
@@ -95,13 +92,6 @@ std::string key_of(const QuantizeOptions& o) {
 
 }  // namespace
 
-bool Quantizer::full_correction_is_affordable() const {
-  double all = 0;
-  for (auto& [node, count] : macs_) all += count;
-  double layers = static_cast<double>(placement_.layers.size());
-  return layers * samples_of_full * all / 2 <= most_multiplications;
-}
-
 const Quantizer::Decision& Quantizer::decide(const QuantizeOptions& options, Progress& progress) {
   std::string key = key_of(options);
   auto known = decisions_.find(key);
@@ -118,8 +108,7 @@ const Quantizer::Decision& Quantizer::decide(const QuantizeOptions& options, Pro
 
 void Quantizer::try_all(Decision& best, bool open_range, bool open_bias, Progress& progress) {
   const bool rounds = best.options.adaptive_rounding;
-  const bool full = open_bias && full_correction_is_affordable();
-  progress.begin("compare", 1 + 2 * open_range + open_bias + full);
+  progress.begin("compare", 1 + 2 * open_range + open_bias);
   Trials trials(graph_, *samples_, make_runner_);
   std::vector<TriedChoice> tried;
   std::vector<Errors> least;
@@ -142,11 +131,11 @@ void Quantizer::try_all(Decision& best, bool open_range, bool open_bias, Progres
       attempt(usual);
     }
   usual = best.options;
-  if (open_bias)
-    for (BiasCorrection bias : {BiasCorrection::none, BiasCorrection::full}) {
-      usual.bias_correction = bias;
-      if (bias == BiasCorrection::none || full) attempt(usual);
-    }
+  // The full correction makes the mean of the outputs right, which this error would reward and accuracy does not.
+  if (open_bias) {
+    usual.bias_correction = BiasCorrection::none;
+    attempt(usual);
+  }
   progress.end();
   prepared_.tried = best.report.tried = tried;
   best.options.adaptive_rounding = rounds;

@@ -47,7 +47,6 @@ class Quantizer {
   };
   const Decision& decide(const QuantizeOptions& options, Progress& progress);
   void try_all(Decision& best, bool open_range, bool open_bias, Progress& progress);
-  bool full_correction_is_affordable() const;
   Graph make(const QuantizeOptions& options, const std::set<std::string>& reverted, QuantizeReport* report,
              Progress& progress);
   void prepare(Progress& progress);

@@ -84,12 +84,12 @@ struct QuantizeCommandOptions {
     list("--ignore-types,--ignore-op", ignore_types, "op type that stays FP32; repeatable");
     text("--model-type", model_type, "transformer: mixed preset and SmoothQuant");
     text("--target-device", target, "where the model will run: auto (this processor), cpu-avx2, cpu-avx512, cpu-vnni");
-    text("--saturation-fix", saturation,
-         "7-bit weights: auto (default: if the target has no VNNI), all, first_layer or no");
+    text("--saturation-fix,--overflow-fix", saturation,
+         "7-bit weights: auto (default: if the target has no VNNI), all or enable, first_layer, no or disable");
     flag("--reduce-range", reduce_range, "the same as --saturation-fix all");
     text("--bias-correction", bias_correction,
-         "none, fast, or full: layer by layer in the quantized model, slower; auto (default): the best of them on "
-         "held-out samples");
+         "none, fast, or full: layer by layer in the quantized model, slower; auto (default): none or fast, the better "
+         "on held-out samples");
     flag("--no-bias-correction", no_bias_correction, "the same as --bias-correction none");
     flag("--full-bias-correction", full_bias_correction, "the same as --bias-correction full");
     flag("--equalize", equalize, "align the ranges of channels across layers first");
@@ -222,6 +222,8 @@ class QuantizeCommand {
     if (!o_.data.empty() || o_.random_data)
       calibration_ = o_.random_data ? random_calibration(model_)
                                     : image_calibration(model_, o_.data, o_.images, o_.image, s_.quantize.subset_size);
+    // What the progress counts up to.
+    if (calibration_) s_.quantize.subset_size = std::min(s_.quantize.subset_size, calibration_->available());
     open_validation();
     Graph result = s_.weights ? compress() : o_.sweep ? sweep() : s_.keep_accuracy ? search() : plain();
     progress_->end();
@@ -294,7 +296,7 @@ class QuantizeCommand {
     Quantizer quantizer(model_, samples, runner, s_.quantize, *progress_);
     std::function<double(const Graph&)> validate;
     if (validation_) validate = [this](const Graph& graph) { return validation_->measure(graph, no_progress()); };
-    Sweep sweep = run_sweep(quantizer, s_.quantize, validate, *progress_);
+    Sweep sweep = run_sweep(quantizer, s_.quantize, validate, outcome_.metric, *progress_);
     std::string plot = o_.plot.empty() ? o_.output + ".sweep.html" : o_.plot;
     write_sweep_plot(plot, sweep, o_.model);
     say(sweep_table(sweep) + "plot  " + plot);

@@ -50,7 +50,7 @@ double decibels(const RunModel& exact, const RunModel& quantized, const std::vec
 }
 
 std::string quality_text(const Sweep& sweep, const SweepPoint& point) {
-  if (sweep.quality_name == "top-1") return format_percent(point.quality);
+  if (sweep.measured) return format_percent(point.quality);
   return point.fp32 ? "-" : fmt::format("{:.1f}", point.quality);
 }
 
@@ -59,7 +59,7 @@ std::string svg(const Sweep& sweep, const std::string& title) {
   std::vector<SweepPoint> points;
   // Without labels, fp32 is infinitely good.
   for (const SweepPoint& point : sweep.points)
-    if (!point.fp32 || sweep.quality_name == "top-1") points.push_back(point);
+    if (!point.fp32 || sweep.measured) points.push_back(point);
   auto range = [&](auto key) {
     auto [low, high] =
         std::minmax_element(points.begin(), points.end(), [&](auto& a, auto& b) { return key(a) < key(b); });
@@ -70,7 +70,6 @@ std::string svg(const Sweep& sweep, const std::string& title) {
   auto [y0, y1] = range([](const SweepPoint& p) { return p.quality; });
   auto x = [&](double v) { return left + (v - x0) / (x1 - x0) * (width - left - right); };
   auto y = [&](double v) { return height - bottom - (v - y0) / (y1 - y0) * (height - top - bottom); };
-  bool percent = sweep.quality_name == "top-1";
   std::string s = fmt::format(
       "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0} {1}\" width=\"{0}\" height=\"{1}\" "
       "font-family=\"sans-serif\" font-size=\"12\">\n<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n"
@@ -84,7 +83,7 @@ std::string svg(const Sweep& sweep, const std::string& title) {
     s += fmt::format(
         "<line x1=\"{0}\" y1=\"{1:.1f}\" x2=\"{2}\" y2=\"{1:.1f}\" stroke=\"#ddd\"/><text x=\"{3}\" y=\"{1:.1f}\" "
         "text-anchor=\"end\">{4}</text>\n",
-        left, y(v), width - right, left - 6, percent ? format_percent(v) : fmt::format("{:.1f}", v));
+        left, y(v), width - right, left - 6, sweep.measured ? format_percent(v) : fmt::format("{:.1f}", v));
   }
   s += fmt::format("<text x=\"{}\" y=\"{}\" text-anchor=\"middle\">latency, ms</text>\n<text x=\"16\" y=\"{}\" "
                    "transform=\"rotate(-90 16 {})\" text-anchor=\"middle\">{}</text>\n",
@@ -123,13 +122,16 @@ void mark_front(std::vector<SweepPoint>& points) {
 }
 
 Sweep run_sweep(Quantizer& quantizer, const QuantizeOptions& options,
-                const std::function<double(const Graph&)>& validate, Progress& progress) {
+                const std::function<double(const Graph&)>& validate, const std::string& metric, Progress& progress) {
   Sweep sweep;
-  sweep.quality_name = validate ? "top-1" : "SQNR dB";
+  sweep.measured = static_cast<bool>(validate);
+  sweep.quality_name = validate ? metric : "SQNR dB";
   const auto& samples = quantizer.samples().kept();
   RunModel exact = quantizer.make_runner()(quantizer.exact());
   SweepPoint fp32{.preset = "fp32", .quality = validate ? validate(quantizer.exact()) : 0, .fp32 = true};
   fp32.latency_ms = latency(exact, samples[0]);
+  QuantizeReport usual;
+  quantizer.build(options, {}, &usual, progress);
   double best = -1e30;
   int64_t done = 0;
   progress.begin("sweep", 2 * static_cast<int64_t>(range_methods().size()));
@@ -140,6 +142,7 @@ Sweep run_sweep(Quantizer& quantizer, const QuantizeOptions& options,
       QuantizeOptions tried = options;
       tried.activations = scheme;
       tried.range = method;
+      tried.bias_correction = usual.bias_correction;
       QuantizeReport report;
       Graph graph = quantizer.build(tried, {}, &report, no_progress());
       RunModel run = quantizer.make_runner()(graph);

@@ -19,15 +19,17 @@ struct SweepPoint {
 
 struct Sweep {
   std::vector<SweepPoint> points;
-  std::string quality_name;  ///< "top-1" or "SQNR dB"
+  std::string quality_name;  ///< "top-1", "mAP", "mIoU" or "SQNR dB"
+  bool measured = false;     ///< accuracy, not decibels
   Graph best;                ///< the quantized graph with the best quality
   QuantizeReport report;     ///< of it
 };
 
-/// Quantizes with both presets and all range estimators and measures each: with `validate`, or, when that is empty, by
-/// the signal-to-noise ratio of the outputs on calibration samples.
+/// Quantizes with both presets and all range estimators and measures each: with `validate`, which gives a `metric` like
+/// "top-1", or, when that is empty, by the signal-to-noise ratio of the outputs on calibration samples. A bias correction
+/// that is left automatic is decided once.
 Sweep run_sweep(Quantizer& quantizer, const QuantizeOptions& options,
-                const std::function<double(const Graph&)>& validate, Progress& progress);
+                const std::function<double(const Graph&)>& validate, const std::string& metric, Progress& progress);
 /// Marks the points that no other one beats.
 void mark_front(std::vector<SweepPoint>& points);
 std::string sweep_table(const Sweep& sweep);

@@ -111,6 +111,8 @@ class ImageCalibration : public Calibration {
   ImageCalibration(std::vector<Sample> samples, Prepare prepare, size_t batch)
       : samples_(std::move(samples)), prepare_(std::move(prepare)), batch_(batch) {}
 
+  int available() const override { return std::max(1, static_cast<int>(samples_.size())); }
+
   bool next(std::vector<Tensor>& inputs) override {
     std::vector<Tensor> items;
     while (items.size() < batch_ && position_ < samples_.size()) {
@@ -139,6 +141,8 @@ class ImageCalibration : public Calibration {
 class RandomCalibration : public Calibration {
  public:
   explicit RandomCalibration(const Graph& model) : model_(model.clone()) {}
+
+  int available() const override { return random_sets; }
 
   bool next(std::vector<Tensor>& inputs) override {
     if (made_ == random_sets) return false;

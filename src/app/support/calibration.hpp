@@ -16,6 +16,8 @@ class Calibration {
   virtual ~Calibration() = default;
   /// False when there are no more.
   virtual bool next(std::vector<Tensor>& inputs) = 0;
+  /// Samples there are, if all can be read; at least 1.
+  virtual int available() const = 0;
   /// Images that could not be read so far.
   const std::vector<Skipped>& skipped() const { return skipped_; }
 
