@@ -6,7 +6,7 @@
 namespace hone::kernels::HONE_ISA {
 namespace {
 
-constexpr int kPlainRows = 5;  ///< kernel rows of the plain forms
+constexpr int kPlainRows = 7;  ///< kernel rows of the plain forms
 
 struct RowJob {
   const DepthwiseShape* s;
@@ -186,6 +186,7 @@ void run(const DepthwiseShape& s, const float* x, const float* w, const Epilogue
   auto row_of = &row_any;
   if (plain && s.kernel_w == 3) row_of = s.stride_w == 1 ? &row<3, 1> : &row<3, 2>;
   if (plain && s.kernel_w == 5) row_of = s.stride_w == 1 ? &row<5, 1> : &row<5, 2>;
+  if (plain && s.kernel_w == 7 && s.stride_w == 1) row_of = &row<7, 1>;
   const int64_t chunk = channel_chunk(s);
   for (int64_t c = 0; c < s.channels; c += chunk)
     for (int64_t r = begin; r < end; ++r) {

@@ -59,7 +59,7 @@ HONE_INLINE Clamp clamp_of(const Activation& act) {
   const Act kind = e.act.kind;
   p.floats = !p.bytes && e.grid_scale == 0 && !e.out_factor && (!e.residual || e.residual_type == DType::f32) &&
              (e.residual ? second.is : e.act2.kind == Act::none) &&
-             (first.is || kind == Act::swish || kind == Act::sigmoid || kind == Act::hard_swish);
+             (first.is || kind == Act::swish || kind == Act::sigmoid || kind == Act::gelu || kind == Act::hard_swish);
   p.simple = first.is && !e.residual && e.grid_scale == 0 && e.act2.kind == Act::none && !e.out_factor;
   p.sum = first.is && second.is && e.residual && e.residual_type != DType::f32 && p.bytes && !e.out_factor;
   if (p.simple && p.bytes) {
@@ -180,6 +180,7 @@ HONE_NOINLINE void finish_floats(const Post& p, const ChannelPost& cp, const VF*
         unroll<n>(HONE_EACH { f[i] = mul(f[i], s[i]); });
       });
     case Act::sigmoid: return pass([&](auto& f) __attribute__((always_inline)) { sigmoids(f); });
+    case Act::gelu: return pass([&](auto& f) __attribute__((always_inline)) { gelus(f); });
     case Act::hard_swish:
       return pass([&](auto& f) __attribute__((always_inline)) {
         const VF one = set1(1);
