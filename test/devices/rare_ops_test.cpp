@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include <fmt/format.h>
 
 #include "devices/devices.hpp"
@@ -31,6 +33,38 @@ void check(const std::string& text, const std::string& kernel, double absolute =
     bool found = false;
     for (const StepInfo& step : session.plan()->steps()) found = found || step.kernel == kernel;
     EXPECT_TRUE(found) << kernel;
+  }
+}
+
+TEST(RareOps, FunctionsOfSingleElements) {
+  struct Case {
+    const char* op;
+    double (*exact)(double);
+    double relative, absolute;
+  };
+  const Case cases[] = {{"Erf", std::erf, 6e-7, 1e-37},
+                        {"Log", std::log, 4e-7, 4e-8},
+                        {"Sin", std::sin, 0, 3e-7},
+                        {"Cos", std::cos, 0, 3e-7}};
+  std::vector<float> values{0, 1, -1, 0.5f, 1e-6f, -1e-6f, 3e-39f, 1e-30f, 1e30f, 9000, -123456, 8191.5f, INFINITY, NAN};
+  for (int i = 0; i < 4000; ++i) values.push_back(static_cast<float>(i - 2000) * 0.00731f);
+  for (int i = 0; i < 1000; ++i) values.push_back(static_cast<float>(i - 500) * 13.7f);
+  auto count = static_cast<int64_t>(values.size());
+  for (const Case& one : cases) {
+    Graph graph = parse_text(
+        fmt::format("graph \"g\" {{ input %x: f32[{}] %y = {}(%x) output \"y\" = %y }}", count, one.op));
+    Session session(load(graph, {.device = "cpu", .threads = 2}));
+    std::vector<Tensor> inputs{Tensor::of<float>({count}, values)};
+    std::vector<float> got = session.run(inputs)[0].to_floats();
+    EXPECT_EQ(session.plan()->steps()[0].kernel, "hone function");
+    for (size_t i = 0; i < values.size(); ++i) {
+      double exact = one.exact(static_cast<double>(values[i]));
+      if (std::isnan(exact)) EXPECT_TRUE(std::isnan(got[i])) << one.op << " of " << values[i];
+      else if (std::isinf(exact)) EXPECT_EQ(static_cast<double>(got[i]), exact) << one.op << " of " << values[i];
+      else
+        EXPECT_NEAR(static_cast<double>(got[i]), exact, one.absolute + one.relative * std::abs(exact))
+            << one.op << " of " << values[i];
+    }
   }
 }
 

@@ -6,9 +6,10 @@
 
 #include "devices/cpu/kernels.hpp"
 #include "devices/cpu/native/common.hpp"
+#include "kernels/functions.hpp"
 
-/// Elementwise ops that have no vector kernel, of any type: the loop of the op itself, over pieces that the threads
-/// share.
+/// Functions of single elements. Those without a vector kernel, of any type: the loop of the op itself, over pieces that
+/// the threads share.
 namespace hone::cpu {
 
 namespace {
@@ -75,7 +76,37 @@ class NativePieces : public Kernel {
   DType output_;
 };
 
+class NativeFunction : public Kernel {
+ public:
+  NativeFunction(kernels::Function function, int64_t count) : function_(function), count_(count) {}
+  std::string name() const override { return "hone function"; }
+  bool may_overwrite(size_t i) const override { return i == 0; }
+  void run(const KernelRun& run) const override {
+    spread(run, count_, 4096, [&](int64_t begin, int64_t end) {
+      kernels::function_kernels().run(function_, run.in<float>(0), run.out<float>(), begin, end);
+    });
+  }
+
+ private:
+  kernels::Function function_;
+  int64_t count_;
+};
+
 }  // namespace
+
+std::unique_ptr<Kernel> make_native_function(const Node& node, const CpuContext&, std::string& refusal) {
+  static const struct {
+    const char* name;
+    kernels::Function function;
+  } list[] = {{"Erf", kernels::Function::erf}, {"Log", kernels::Function::log}, {"Sin", kernels::Function::sin},
+              {"Cos", kernels::Function::cos}};
+  for (const auto& entry : list) {
+    if (!node.is(entry.name)) continue;
+    if (node.input(0)->dtype() != DType::f32) return refusal = "not f32", nullptr;
+    return std::make_unique<NativeFunction>(entry.function, element_count(dims_of(node.output())));
+  }
+  return nullptr;
+}
 
 std::unique_ptr<Kernel> make_native_pieces(const Node& node, const CpuContext&, std::string& refusal) {
   if (node.as<ops::Fused>() || !node.op().has(Trait::elementwise) || node.outputs().size() != 1) return nullptr;
