@@ -46,7 +46,8 @@ TEST(RareOps, FunctionsOfSingleElements) {
                         {"Log", std::log, 4e-7, 4e-8},
                         {"Sin", std::sin, 0, 3e-7},
                         {"Cos", std::cos, 0, 3e-7}};
-  std::vector<float> values{0, 1, -1, 0.5f, 1e-6f, -1e-6f, 3e-39f, 1e-30f, 1e30f, 9000, -123456, 8191.5f, INFINITY, NAN};
+  std::vector<float> values{0,     1,     -1,   0.5f,    1e-6f,   -1e-6f,   3e-39f,
+                            1e-30f, 1e30f, 9000, -123456, 8191.5f, INFINITY, NAN};
   for (int i = 0; i < 4000; ++i) values.push_back(static_cast<float>(i - 2000) * 0.00731f);
   for (int i = 0; i < 1000; ++i) values.push_back(static_cast<float>(i - 500) * 13.7f);
   auto count = static_cast<int64_t>(values.size());

@@ -19,7 +19,8 @@ Value* Builder::make(const char* op, std::vector<Value*> inputs, const Attribute
 }
 
 Value* Builder::ints(const std::vector<int64_t>& values) {
-  return graph_.add_constant(place_->name + "/list", Tensor::of<int64_t>({static_cast<int64_t>(values.size())}, values));
+  Dims dims{static_cast<int64_t>(values.size())};
+  return graph_.add_constant(place_->name + "/list", Tensor::of<int64_t>(dims, values));
 }
 
 Value* Builder::number(float value) { return graph_.add_constant(place_->name + "/number", Tensor::scalar(value)); }

@@ -1,8 +1,8 @@
 #pragma once
 #include "graph/graph.hpp"
 
-/// Nodes that no kernel is written for, in terms of those that have one. Sizes are concrete; the result evaluates to the
-/// same numbers up to rounding.
+/// Nodes that no kernel is written for, in terms of those that have one. Sizes are concrete; the result evaluates to
+/// the same numbers up to rounding.
 namespace hone {
 
 /// All of the steps below, in order.

@@ -8,8 +8,8 @@
 #include "devices/cpu/native/common.hpp"
 #include "kernels/functions.hpp"
 
-/// Functions of single elements. Those without a vector kernel, of any type: the loop of the op itself, over pieces that
-/// the threads share.
+/// Functions of single elements. Those without a vector kernel, of any type: the loop of the op itself, over pieces
+/// that the threads share.
 namespace hone::cpu {
 
 namespace {

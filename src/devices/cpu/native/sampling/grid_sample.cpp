@@ -103,7 +103,8 @@ class NativeGridSample : public Kernel {
   void place(const float* point, int32_t* index, float* weight) const {
     Taps axes[3];
     size_t rank = size_.size();
-    for (size_t i = 0; i < rank; ++i) axes[rank - 1 - i] = op_.taps_at(static_cast<double>(point[i]), size_[rank - 1 - i]);
+    for (size_t i = 0; i < rank; ++i)
+      axes[rank - 1 - i] = op_.taps_at(static_cast<double>(point[i]), size_[rank - 1 - i]);
     int32_t used = -1;
     for (int64_t t = 0; t < taps_; ++t) {
       int64_t at = 0, stride = 1, left = t;

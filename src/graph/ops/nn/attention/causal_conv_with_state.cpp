@@ -6,8 +6,9 @@
 
 namespace hone::ops {
 
-/// A depthwise convolution over the steps so far, which goes on where an earlier call ended. Inputs: x [batch, channels,
-/// steps], w [channels, 1, taps], b [channels] (optional), past_state [batch, channels, taps - 1] (optional: zeros).
+/// A depthwise convolution over the steps so far, which goes on where an earlier call ended. Inputs: x [batch,
+/// channels, steps], w [channels, 1, taps], b [channels] (optional), past_state [batch, channels, taps - 1] (optional:
+/// zeros).
 /// Outputs: y as x, the last taps - 1 steps of past_state and x.
 struct CausalConvWithState : OpOf<CausalConvWithState> {
   std::string activation = "none";  ///< none, or silu or swish: y sigmoid(y)

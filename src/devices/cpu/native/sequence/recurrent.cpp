@@ -36,7 +36,8 @@ void apply(kernels::Act kind, float* x, int64_t count) {
 
 class NativeRecurrent : public Kernel {
  public:
-  NativeRecurrent(const Node& node, const Sizes& sizes, bool reverse, bool linear_before_reset, const CpuContext& context)
+  NativeRecurrent(const Node& node, const Sizes& sizes, bool reverse, bool linear_before_reset,
+                  const CpuContext& context)
       : sizes_(sizes),
         reverse_(reverse),
         gru_(sizes.gates == 3),
