@@ -9,8 +9,8 @@ ConvShape random_shape(Random& random, bool integer) {
   ConvShape s;
   s.batch = random.range(1, 2);
   s.groups = random.pick({1, 1, 1, 2, 3});
-  s.channels = s.groups * (integer ? 4 * random.range(1, 12) : random.pick({1, 3, 8, 17, 32, 70}));
-  s.out_channels = s.groups * random.pick({1, 5, 8, 16, 24, 33, 48, 65, 100});
+  s.channels = s.groups * (integer ? 4 * random.range(1, 12) : random.pick({1, 3, 8, 17, 28, 32, 70}));
+  s.out_channels = s.groups * random.pick({1, 3, 5, 8, 10, 12, 16, 18, 24, 33, 40, 48, 65, 80, 100});
   s.kernel_h = random.pick({1, 1, 2, 3, 3, 5}), s.kernel_w = random.pick({1, 1, 3, 3, 4});
   s.stride_h = random.range(1, 3), s.stride_w = random.range(1, 2);
   s.dilation_h = random.range(1, 2), s.dilation_w = random.range(1, 3);

@@ -21,7 +21,7 @@ Case random_case(Random& random) {
   s.channels = random.pick({1, 3, 8, 16, 17, 32, 35, 72, 96});
   const bool common = random.range(0, 2);
   if (common) {
-    s.kernel_h = s.kernel_w = random.pick({3, 5});
+    s.kernel_h = s.kernel_w = random.pick({3, 5, 7});
     s.stride_h = s.stride_w = random.range(1, 2);
   } else {
     s.kernel_h = random.range(1, 7), s.kernel_w = random.range(1, 7);
