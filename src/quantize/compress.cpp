@@ -257,8 +257,8 @@ Graph compress_weights(const Graph& model, const CompressOptions& options, const
   else Compressor(graph, options, filled).run(original_names(model), calibration, make_runner, progress);
   if (filled.weights.empty())
     throw Error("compress weights", "the model has no weights to compress",
-                fmt::format("expected MatMul, Gemm or Gather with at least {} constant f32 weights; those of convolutions "
-                            "become INT8 with sample images (--data), or fp16", options.smallest));
+                fmt::format("expected MatMul, Gemm or Gather with at least {} constant f32 weights; those of "
+                            "convolutions become INT8 with sample images (--data), or fp16", options.smallest));
   filled.bytes_after = stored_bytes(graph);
   if (report) *report = std::move(filled);
   return graph;

@@ -72,6 +72,23 @@ TEST(AccuracyControl, RevertsWhatHurtsAndNoMore) {
   EXPECT_THAT(steps, Contains(HasSubstr("reverted 1")));
 }
 
+// The metric wants one layer in fp32 that does not come first: those before it are reverted needlessly.
+TEST(AccuracyControl, QuantizesAgainWhatWasRevertedNeedlessly) {
+  Bench bench;
+  std::vector<std::string> steps;
+  auto validate = [](const Graph& graph) { return graph.find_node("c1")->input(1)->is_constant() ? 1.0 : 0.5; };
+  AccuracyReport report;
+  Graph graph = quantize_with_accuracy_control(
+      bench.net.graph, source_of(bench.data), reference_runner, validate, {.range = RangeMethod::min_max},
+      {.max_drop = 0, .on_step = [&](const std::string& line) { steps.push_back(line); }}, &report);
+  ASSERT_NE(report.ranking.front(), "c1") << "the layer that hurts the outputs most is another one";
+  EXPECT_TRUE(report.met);
+  EXPECT_THAT(report.reverted, testing::ElementsAre("c1"));
+  EXPECT_THAT(report.restored, Contains(report.ranking.front()));
+  EXPECT_THAT(steps, Contains(HasSubstr("quantized '" + report.ranking.front() + "' again")));
+  EXPECT_TRUE(graph.find_node("c1")->input(1)->is_constant());
+}
+
 TEST(AccuracyControl, NothingToDoWhenTheDropIsMet) {
   Bench bench;
   AccuracyReport report;

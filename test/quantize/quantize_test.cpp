@@ -11,6 +11,7 @@
 #include "base/interrupt.hpp"
 #include "graph/preprocess.hpp"
 #include "models.hpp"
+#include "quantize/samples.hpp"
 
 namespace hone {
 namespace {
@@ -298,6 +299,55 @@ TEST(Quantize, BiasCorrectionRemovesAShift) {
   };
   double without = quality(false), with = quality(true);
   EXPECT_GT(with, without + 3);
+}
+
+// Weights that round down, and inputs whose sign differs between the samples that corrections see and those held out:
+// there, the correction has the wrong sign.
+TEST(Quantize, WhatIsLeftOpenIsDecidedOnHeldOutSamples) {
+  Net net(36);
+  net.output(net.conv(net.input("x", {1, 32, 6, 6}), 8, 1, "c"));
+  Net::round_down(net.graph, "c/w");
+  auto data = samples(net.graph, 24);
+  for (size_t s = 0; s < 24; ++s)
+    for (float& x : data[s][0].mutable_data<float>()) x = s < 18 ? std::fabs(x) : -std::fabs(x);
+  QuantizeReport odd, even;
+  quantize(net.graph, source_of(data), reference_runner, {.range = RangeMethod::min_max}, &odd);
+  EXPECT_EQ(odd.tried.size(), 2u);
+  EXPECT_EQ(odd.bias_correction, BiasCorrection::none);
+  EXPECT_GT(odd.tried[1].sqnr_db, odd.tried[0].sqnr_db + 3);
+  for (size_t s = 18; s < 24; ++s)
+    for (float& x : data[s][0].mutable_data<float>()) x = -x;
+  quantize(net.graph, source_of(data), reference_runner, {}, &even);
+  EXPECT_EQ(even.tried.size(), 4u) << "three ranges, and the best of them without bias correction";
+  EXPECT_EQ(even.bias_correction, BiasCorrection::fast);
+}
+
+TEST(Quantize, NothingIsTriedWithFewSamplesOrWhenAllIsSaid) {
+  Net net = conv_net();
+  QuantizeReport few, said;
+  run(net, {}, &few, 15);
+  EXPECT_TRUE(few.tried.empty());
+  EXPECT_EQ(few.range, RangeMethod::mse);
+  EXPECT_EQ(few.bias_correction, BiasCorrection::fast);
+  run(net, {.range = RangeMethod::entropy, .bias_correction = BiasCorrection::none}, &said);
+  EXPECT_TRUE(said.tried.empty());
+  EXPECT_EQ(said.range, RangeMethod::entropy);
+  EXPECT_EQ(said.biases_corrected, 0);
+}
+
+TEST(Quantize, AQuarterOfTheKeptSamplesIsHeldOut) {
+  Net net = conv_net();
+  auto data = samples(net.graph, 100);
+  CalibrationSource source = source_of(data), few = source_of(data);
+  SampleStream stream(net.graph, source, 90);
+  EXPECT_EQ(stream.kept().size(), 48u);
+  EXPECT_EQ(stream.held_out().size(), 16u);
+  int all = 0, held_out = 0;
+  std::vector<Tensor> inputs;
+  for (stream.rewind(); stream.next(inputs); ++all) held_out += stream.gave_held_out();
+  EXPECT_EQ(all, 90) << "ranges see all of them";
+  EXPECT_EQ(held_out, 16);
+  EXPECT_TRUE(SampleStream(net.graph, few, 15).held_out().empty());
 }
 
 // ---- errors ----

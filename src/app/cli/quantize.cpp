@@ -74,8 +74,8 @@ struct QuantizeCommandOptions {
     text("--preset", preset,
          "mixed (default): activations with a zero point where they can be negative; performance: without");
     text("--range", range,
-         "how activation ranges are chosen: mse, min_max, mean_min_max, percentile or entropy; auto (default): the best "
-         "of the first three on held-out samples");
+         "how activation ranges are chosen: mse, min_max, mean_min_max, percentile or entropy; auto (default): the "
+         "best of the first three on held-out samples");
     app.add_option("--percentile", percentile, "for --range percentile (99.99)")
         ->check(in_range(50.0, 100.0))
         ->group(group);
@@ -88,8 +88,8 @@ struct QuantizeCommandOptions {
          "7-bit weights: auto (default: if the target has no VNNI), all or enable, first_layer, no or disable");
     flag("--reduce-range", reduce_range, "the same as --saturation-fix all");
     text("--bias-correction", bias_correction,
-         "none, fast, or full: layer by layer in the quantized model, slower; auto (default): none or fast, the better "
-         "on held-out samples");
+         "none, fast, or full: layer by layer in the quantized model, slower; auto (default): the best on held-out "
+         "samples, full for small classifiers only");
     flag("--no-bias-correction", no_bias_correction, "the same as --bias-correction none");
     flag("--full-bias-correction", full_bias_correction, "the same as --bias-correction full");
     flag("--equalize", equalize, "align the ranges of channels across layers first");

@@ -26,8 +26,8 @@ struct Sweep {
 };
 
 /// Quantizes with both presets and all range estimators and measures each: with `validate`, which gives a `metric` like
-/// "top-1", or, when that is empty, by the signal-to-noise ratio of the outputs on calibration samples. A bias correction
-/// that is left automatic is decided once.
+/// "top-1", or, when that is empty, by the signal-to-noise ratio of the outputs on calibration samples. A bias
+/// correction that is left automatic is decided once.
 Sweep run_sweep(Quantizer& quantizer, const QuantizeOptions& options,
                 const std::function<double(const Graph&)>& validate, const std::string& metric, Progress& progress);
 /// Marks the points that no other one beats.
