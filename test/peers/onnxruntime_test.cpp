@@ -201,7 +201,7 @@ TEST_F(OnnxRuntime, AgreesOnRealClassifiers) {
   for (const RealModel& model : models) {
     fs::path file = data / "models/imagenet" / model.file;
     Graph graph = import_model(file);
-    Tensor images = plain_inputs(data, model.preprocess, 48);
+    Tensor images = plain_inputs(data, model.preprocess, 120);
     Session session(load(graph));
     std::vector<Tensor> inputs{images};
     EXPECT_LT(worst_relative(session.run(inputs)[0], run_onnxruntime(file, inputs)[0]), 1e-3) << model.file;
