@@ -12,9 +12,6 @@ namespace hone {
 
 namespace {
 
-// A layer's full correction runs the model up to it on a few samples: half of all multiplications for each. More than
-// this many of them take too long to be tried unasked.
-constexpr double most_multiplications = 2e12, samples_of_full = 16;
 // Gains below this are not worth leaving the usual way for.
 constexpr double least_gain = 0.01;
 
@@ -36,13 +33,6 @@ class Trials {
           errors.back().push_back(relative_error(exact_[s][o].data<float>(), outputs[s][o].data<float>()));
     }
     return errors;
-  }
-
-  /// One vector a sample, as classifiers have.
-  bool outputs_are_vectors() const {
-    return std::all_of(exact_[0].begin(), exact_[0].end(), [](const Tensor& output) {
-      return output.rank() < 2 || output.size() == output.dim(0) * output.dim(1);
-    });
   }
 
   static double sqnr_db(const std::vector<Errors>& errors) {
@@ -102,12 +92,6 @@ std::string key_of(const QuantizeOptions& o) {
 
 }  // namespace
 
-bool Quantizer::full_correction_is_affordable() const {
-  double all = 0;
-  for (auto& [node, count] : macs_) all += count;
-  return static_cast<double>(placement_.layers.size()) * samples_of_full * all / 2 <= most_multiplications;
-}
-
 const Quantizer::Decision& Quantizer::decide(const QuantizeOptions& options, Progress& progress) {
   std::string key = key_of(options);
   auto known = decisions_.find(key);
@@ -125,9 +109,7 @@ const Quantizer::Decision& Quantizer::decide(const QuantizeOptions& options, Pro
 void Quantizer::try_all(Decision& best, bool open_range, bool open_bias, Progress& progress) {
   const bool rounds = best.options.adaptive_rounding;
   Trials trials(graph_, *samples_, make_runner_);
-  // It makes the mean of the outputs right. In a map most of that is background, and nearer outputs no better ones.
-  const bool full = open_bias && trials.outputs_are_vectors() && full_correction_is_affordable();
-  progress.begin("compare", 1 + 2 * open_range + open_bias + full);
+  progress.begin("compare", 1 + 2 * open_range + open_bias);
   std::vector<TriedChoice> tried;
   std::vector<Errors> least;
   auto attempt = [&](QuantizeOptions options) {
@@ -149,11 +131,11 @@ void Quantizer::try_all(Decision& best, bool open_range, bool open_bias, Progres
       attempt(usual);
     }
   usual = best.options;
-  if (open_bias)
-    for (BiasCorrection bias : {BiasCorrection::none, BiasCorrection::full}) {
-      usual.bias_correction = bias;
-      if (bias == BiasCorrection::none || full) attempt(usual);
-    }
+  // The full correction makes the mean of the outputs right, which this error rewards more than accuracy does.
+  if (open_bias) {
+    usual.bias_correction = BiasCorrection::none;
+    attempt(usual);
+  }
   progress.end();
   prepared_.tried = best.report.tried = tried;
   best.options.adaptive_rounding = rounds;

@@ -40,9 +40,7 @@ enum class ModelType {
 
 /// Taking the mean error that quantization adds to each output channel off the bias.
 enum class BiasCorrection {
-  /// The one of the others whose model errs least on held-out samples (see QuantizeOptions::range); full only where it
-  /// takes little time and the outputs are vectors, not maps.
-  automatic,
+  automatic,  ///< none or fast, whichever's model errs least on held-out samples (see QuantizeOptions::range)
   none,
   fast,  ///< Nagel et al. 2019, "Data-Free Quantization", 4.2, with measured input means
   full,  ///< and then again, layer by layer in the quantized model itself (see methods/bias_correction.hpp). Slower.

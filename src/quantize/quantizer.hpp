@@ -46,7 +46,6 @@ class Quantizer {
     QuantizeReport report;
   };
   const Decision& decide(const QuantizeOptions& options, Progress& progress);
-  bool full_correction_is_affordable() const;
   void try_all(Decision& best, bool open_range, bool open_bias, Progress& progress);
   Graph make(const QuantizeOptions& options, const std::set<std::string>& reverted, QuantizeReport* report,
              Progress& progress);

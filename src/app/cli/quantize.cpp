@@ -88,8 +88,8 @@ struct QuantizeCommandOptions {
          "7-bit weights: auto (default: if the target has no VNNI), all or enable, first_layer, no or disable");
     flag("--reduce-range", reduce_range, "the same as --saturation-fix all");
     text("--bias-correction", bias_correction,
-         "none, fast, or full: layer by layer in the quantized model, slower; auto (default): the best on held-out "
-         "samples, full for small classifiers only");
+         "none, fast, or full: layer by layer in the quantized model, slower; auto (default): none or fast, the better "
+         "on held-out samples");
     flag("--no-bias-correction", no_bias_correction, "the same as --bias-correction none");
     flag("--full-bias-correction", full_bias_correction, "the same as --bias-correction full");
     flag("--equalize", equalize, "align the ranges of channels across layers first");

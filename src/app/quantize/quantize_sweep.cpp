@@ -95,12 +95,13 @@ std::string svg(const Sweep& sweep, const std::string& title) {
   for (const SweepPoint& p : front) line += fmt::format("{:.1f},{:.1f} ", x(p.latency_ms), y(p.quality));
   s += fmt::format("<polyline points=\"{}\" fill=\"none\" stroke=\"#06c\"/>\n", line);
   for (const SweepPoint& p : points) {
+    bool at_right = x(p.latency_ms) > width - 160;  // where the name would leave the picture
     const char* color = p.fp32 ? "#888" : p.preset == "mixed" ? "#c30" : "#06c";
     s += fmt::format(
-        "<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"{}\" fill=\"{}\"/><text x=\"{:.1f}\" y=\"{:.1f}\" "
+        "<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"{}\" fill=\"{}\"/><text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"{}\" "
         "font-size=\"10\">{}</text>\n",
-        x(p.latency_ms), y(p.quality), p.front ? 5 : 3, color, x(p.latency_ms) + 7, y(p.quality) - 4,
-        p.fp32 ? "fp32" : p.preset.substr(0, 4) + " " + p.range);
+        x(p.latency_ms), y(p.quality), p.front ? 5 : 3, color, x(p.latency_ms) + (at_right ? -7 : 7),
+        y(p.quality) - 4, at_right ? "end" : "start", p.fp32 ? "fp32" : p.preset + " " + p.range);
   }
   return s + "</svg>\n";
 }
