@@ -90,12 +90,10 @@ void Unfold::fill_lines(const char* x, char* rows, int64_t begin, int64_t end) c
 void Unfold::fill(const void* x, void* rows, int64_t begin, int64_t end) const {
   const char* in = static_cast<const char*>(x);
   char* out = static_cast<char*>(rows);
-  // The usual first layers: 3x3 and 7x7 of three channels, 8-bit and f32. Copies of known size need no call.
+  // The usual first layers: 3x3 and 7x7 of three channels. Copies of known size need no call.
   switch (static_cast<size_t>(shape_.kernel_w * shape_.channels) * element_) {
     case 9: return fill_lines<9>(in, out, begin, end);
     case 21: return fill_lines<21>(in, out, begin, end);
-    case 36: return fill_lines<36>(in, out, begin, end);
-    case 84: return fill_lines<84>(in, out, begin, end);
     default: return fill_lines<0>(in, out, begin, end);
   }
 }

@@ -4,8 +4,8 @@
 
 namespace hone::cpu {
 
-/// Few input channels (the first layer) would leave a convolution kernel with more bookkeeping than arithmetic: the
-/// input of each output pixel is copied into one row [kernel_h * kernel_w * channels] instead, and the layer is a
+/// Few input channels (the first layer) would leave an 8-bit convolution kernel with more bookkeeping than arithmetic:
+/// the input of each output pixel is copied into one row [kernel_h * kernel_w * channels] instead, and the layer is a
 /// matrix product.
 class Unfold {
  public:
