@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 
@@ -113,6 +114,93 @@ TEST(Convolutions, WeightsThatTheTransformCannotHoldAreRefused) {
   EXPECT_EQ(conv->kernel.find("winograd"), std::string::npos) << conv->kernel;
   EXPECT_NE(fmt::format("{}", fmt::join(conv->notes, "\n")).find("native_winograd4: relative error"),
             std::string::npos);
+}
+
+/// A 3x3 convolution of 8-bit integers; `weight`: what fills the weights.
+std::string integer_conv(Random& random, const std::string& weight) {
+  const int64_t in = random.pick<int64_t>({60, 64, 128}), out = random.pick<int64_t>({64, 72, 96});
+  const int64_t height = random.integer(20, 40), width = random.integer(20, 40), dilation = random.integer(1, 2);
+  return fmt::format(R"(graph "g" {{
+    input %x: f32[{}, {}, {}, {}]
+    const %s: f32[] = [0.01]
+    const %z: u8[] = [{}]
+    const %w: i8[{}, {}, 3, 3] = {}
+    const %ws: f32[{}] = fill(0.003)
+    const %b: f32[{}] = random(2)
+    %q = QuantizeLinear(%x, %s, %z)
+    %d = DequantizeLinear(%q, %s, %z)
+    %dw = DequantizeLinear(%w, %ws) {{axis=0}}
+    %c = Conv(%d, %dw, %b) {{pads=[{}, {}, {}, {}], dilations=[{}, {}]}}
+    %qa = QuantizeLinear(%c, %s, %z)
+    %y = DequantizeLinear(%qa, %s, %z)
+    output "y" = %y
+  }})",
+                     random.integer(1, 2), in, height, width, random.pick<int>({0, 128, 200}), out, in, weight, out,
+                     out, dilation, dilation, dilation, dilation, dilation, dilation);
+}
+
+/// The convolution's step of a session that has run.
+StepInfo conv_step(const Session& session) {
+  for (const StepInfo& step : session.plan()->steps())
+    if (step.op.starts_with("Conv")) return step;
+  throw std::runtime_error("no convolution");
+}
+
+TEST(Convolutions, FewerMultiplicationsOfIntegersChangeNothing) {
+  if (!cpu_features().avx512) GTEST_SKIP() << "this CPU has no such kernel";
+  int compared = 0;
+  for (uint64_t seed = 1; seed <= 12; ++seed) {
+    Random random(seed);
+    const std::string text = integer_conv(random, fmt::format("random({})", seed));
+    SCOPED_TRACE(text);
+    const Graph graph = parse_text(text);
+    auto inputs = random_inputs(graph, seed, 2);
+    const int threads = seed % 2 ? 1 : 3;
+    auto without = [](std::vector<std::string> names) {
+      names.push_back("onednn_deep_conv");
+      names.push_back("onednn_conv");
+      return names;
+    };
+    Session plain(load(
+        graph, {.threads = threads, .disabled_kernels = without({"native_winograd_int8"}), .autotune = false}));
+    Session fewer(
+        load(graph, {.threads = threads, .disabled_kernels = without({"native_conv"}), .autotune = false}));
+    const Tensor a = plain.run(inputs)[0], b = fewer.run(inputs)[0];
+    if (!conv_step(fewer).kernel.starts_with("hone winograd")) continue;  // too small to gain from it
+    ++compared;
+    EXPECT_TRUE(conv_step(plain).kernel.starts_with("hone conv int8")) << conv_step(plain).kernel;
+    ASSERT_EQ(a.bytes(), b.bytes());
+    EXPECT_EQ(std::memcmp(a.raw(), b.raw(), a.bytes()), 0);
+  }
+  EXPECT_GT(compared, 2);
+}
+
+TEST(Convolutions, SumsThatMightNotFitAreRefusedTheFastWay) {
+  if (!cpu_features().avx512) GTEST_SKIP() << "this CPU has no such kernel";
+  const auto notes_for = [](int weight) {
+    const Graph graph = parse_text(fmt::format(R"(graph "g" {{
+      input %x: f32[1, 128, 28, 28]
+      const %s: f32[] = [0.01]
+      const %z: u8[] = [0]
+      const %w: i8[128, 128, 3, 3] = fill({})
+      const %ws: f32[128] = fill(0.003)
+      %q = QuantizeLinear(%x, %s, %z)
+      %d = DequantizeLinear(%q, %s, %z)
+      %dw = DequantizeLinear(%w, %ws) {{axis=0}}
+      %c = Conv(%d, %dw) {{pads=[1, 1, 1, 1]}}
+      %qa = QuantizeLinear(%c, %s, %z)
+      %y = DequantizeLinear(%qa, %s, %z)
+      output "y" = %y
+    }})",
+                                             weight));
+    Session session(load(graph, {.threads = 1, .autotune = false}));
+    session.run(random_inputs(graph, 1, 1));
+    return fmt::format("{}", fmt::join(conv_step(session).notes, "\n"));
+  };
+  const std::string refused = "native_winograd_int8: sums may be too large";
+  // 255 * 9 * 128 * weight against 2^25.
+  EXPECT_NE(notes_for(-115).find(refused), std::string::npos) << notes_for(-115);
+  EXPECT_EQ(notes_for(114).find(refused), std::string::npos) << notes_for(114);
 }
 
 TEST(Gemv, LargeMatricesAreReadWhereTheyLie) {

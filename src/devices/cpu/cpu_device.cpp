@@ -18,6 +18,7 @@
 #include "compile/cache/cached_source.hpp"
 #include "compile/lower/lower.hpp"
 #include "devices/cpu/kernels.hpp"
+#include "devices/cpu/room.hpp"
 #include "devices/cpu/stored_plan.hpp"
 #include "devices/cpu/tuner.hpp"
 #include "devices/reference/reference_device.hpp"
@@ -168,12 +169,15 @@ class Builder {
       : plan_(std::make_shared<CpuPlan>()),
         options_(options),
         pool_(options.threads, [] { omp_set_num_threads(1); }),
-        room_(std::max(kLeastRoom, constant_bytes(graph) / 2)),
-        context_{options.threads, constant_bytes(graph) > kCachedWeights, nullptr, &room_, &memory_},
+        room_(room_for_weights(graph)),
+        context_{options.threads, constant_bytes(graph) > kCachedWeights, nullptr, &room_, nullptr,
+                 &memory_},
         tuner_({options.autotune, options.cache_dir}, context_, pool_),
         recorder_(recorder) {
     plan_->graph = std::move(graph);
     plan_->threads = options.threads;
+    transformed_ = worth_transforming(plan_->graph, context_);
+    context_.transformed = &transformed_;
   }
 
   std::shared_ptr<CpuPlan> build() {
@@ -207,17 +211,7 @@ class Builder {
   };
 
   static constexpr size_t kCachedWeights = 16 << 20;
-  // Winograd F(4x4) has four times the weights. The first layers, which have few weights and gain most, come first.
-  static constexpr size_t kLeastRoom = 16 << 20;
   static constexpr size_t kWorthReleasing = 4096, kWorthTrimming = 16 << 20;
-  static size_t constant_bytes(const Graph& graph) {
-    size_t total = 0;
-    for (const auto& node : graph.nodes())
-      for (const Value* input : node->inputs())
-        if (input && input->is_constant()) total += input->constant().bytes();
-    return total;
-  }
-
   static bool is_view(const Node& node) { return node.has(Trait::view); }
 
   const Value* root(const Value* value) {
@@ -415,6 +409,7 @@ class Builder {
   ThreadPool pool_;  // for packing and measuring
   BlockMemory memory_;
   size_t room_;  // see CpuContext
+  std::unordered_set<const Node*> transformed_;
   CpuContext context_;
   Tuner tuner_;
   PlanRecorder* recorder_ = nullptr;

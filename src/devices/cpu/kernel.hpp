@@ -3,6 +3,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "base/threads.hpp"
@@ -77,6 +78,7 @@ struct CpuContext {
   StoredWeights* stored = nullptr;  ///< while a kernel is made from the plan cache
   /// Bytes by which transformed weights of this plan may still exceed the plain ones; nullptr: any number.
   size_t* room = nullptr;
+  const std::unordered_set<const Node*>* transformed = nullptr;  ///< see room.hpp; nullptr: any node
   BlockMemory* memory = nullptr;    ///< for packed weights, while a plan is built; nullptr: each kernel gets its own
   std::shared_ptr<void> allocate_weights(size_t bytes) const { return memory ? memory->take(bytes) : allocate(bytes); }
 };

@@ -7,6 +7,7 @@
 #include "devices/cpu/kernels.hpp"
 #include "devices/cpu/native/common.hpp"
 #include "devices/cpu/native/conv_node.hpp"
+#include "devices/cpu/room.hpp"
 #include "devices/cpu/tuner.hpp"
 
 namespace hone::cpu {
@@ -29,7 +30,10 @@ int64_t largest_sum(const Tensor& weights, int64_t low, int64_t high) {
 
 class WinogradInt8 : public Kernel {
  public:
-  explicit WinogradInt8(const CpuContext& context) : context_(context), threads_(context.threads) {}
+  WinogradInt8(const kernels::ConvShape& conv, const CpuContext& context)
+      : kernel_(kernels::winograd_int8_kernels()), context_(context), threads_(context.threads) {
+    shape_.conv = conv;
+  }
   std::string name() const override {
     return std::string("hone winograd 4x4 int8 ") + kernels::name_of(kernels::best_isa());
   }
@@ -42,20 +46,20 @@ class WinogradInt8 : public Kernel {
   bool may_overwrite(size_t i) const override { return static_cast<int>(i) == epilogue_.residual_input; }
   bool reads(size_t i) const override { return i == 0 || static_cast<int>(i) == epilogue_.residual_input; }
 
-  bool build(const Node& node, const kernels::ConvShape& conv, std::string& refusal) {
-    shape_.conv = conv;
+  bool build(const Node& node, std::string& refusal) {
     const auto& fused = *node.as<ops::Fused>();
     x_type_ = node.input(0)->dtype();
     x_zero_ = static_cast<int>(fused.input_quant(0).zero);
-    kernel_ = kernels::winograd_int8_kernels();
     if (!kernel_) return refusal = "needs AVX-512", false;
-    if (!epilogue_.make(node, fused, conv.out_channels, refusal)) return false;
+    if (!epilogue_.make(node, fused, shape_.conv.out_channels, refusal)) return false;
     plan_chunks();
     if (context_.stored) {
       packed_ = context_.stored->next(weight_bytes());
       return true;
     }
     weights_ = node.input(1)->constant();
+    if (context_.transformed && !context_.transformed->contains(&node))
+      return refusal = fmt::format("{} MB more weights, of which others gain more", more_bytes() >> 20), false;
     if (context_.room && more_bytes() > *context_.room)
       return refusal = fmt::format("{} MB more weights than the plan has room for", more_bytes() >> 20), false;
     const int64_t low = (x_type_ == DType::i8 ? -128 : 0) - x_zero_;
@@ -84,6 +88,13 @@ class WinogradInt8 : public Kernel {
     const double around = tiles * (0.04 + in / 32 * 0.04 + out / 16 * 0.045) / threads_;
     return around + expected_us(2 * tiles * shape_.positions() * in * out, integer_rate() / 2,
                                 1.3 * static_cast<double>(weight_bytes()), 0, context_);
+  }
+
+  /// What the kernel that multiplies directly is expected to take.
+  double direct_estimate() const {
+    const auto& s = shape_.conv;
+    return expected_us(conv_operations(s), integer_rate(), static_cast<double>(9 * s.channels * s.out_channels), 0,
+                       context_);
   }
 
   size_t scratch_bytes() const override {
@@ -145,7 +156,7 @@ class WinogradInt8 : public Kernel {
 
   kernels::WinogradShape shape_;
   NativeEpilogue epilogue_;
-  const kernels::WinogradInt8Kernels* kernel_ = nullptr;
+  const kernels::WinogradInt8Kernels* kernel_;
   DType x_type_ = DType::u8;
   int x_zero_ = 0;
   Tensor weights_;  // until they are packed
@@ -156,19 +167,50 @@ class WinogradInt8 : public Kernel {
   bool together_ = false;  // all threads work on one chunk, step by step; else on a chunk each
 };
 
-}  // namespace
-
-std::unique_ptr<Kernel> make_native_winograd_int8(const Node& node, const CpuContext& context, std::string& refusal) {
+/// Whether the kernel takes a node, looking at its attributes and sizes alone.
+bool takes(const Node& node, std::string& refusal) {
   const ops::Conv* conv = plain_conv(node, refusal);
-  if (!conv) return nullptr;
-  if (node.as<ops::Fused>()->weight_scales.empty()) return nullptr;
+  if (!conv || node.as<ops::Fused>()->weight_scales.empty()) return false;
   const kernels::ConvShape shape = conv_shape(node, *conv);
   const bool unit_stride = shape.stride_h == 1 && shape.stride_w == 1 && shape.dilation_h == shape.dilation_w;
   if (shape.kernel_h != 3 || shape.kernel_w != 3 || !unit_stride || shape.groups != 1)
-    return refusal = "not 3x3 of stride 1", nullptr;
-  if (shape.channels < 16 || shape.out_channels < 16) return refusal = "few channels", nullptr;
-  auto kernel = std::make_unique<WinogradInt8>(context);
-  return kernel->build(node, shape, refusal) ? std::move(kernel) : nullptr;
+    return refusal = "not 3x3 of stride 1", false;
+  if (shape.channels < 16 || shape.out_channels < 16) return refusal = "few channels", false;
+  return true;
+}
+
+}  // namespace
+
+std::unique_ptr<Kernel> make_native_winograd_int8(const Node& node, const CpuContext& context, std::string& refusal) {
+  if (!takes(node, refusal)) return nullptr;
+  auto kernel = std::make_unique<WinogradInt8>(conv_shape(node, *plain_conv(node, refusal)), context);
+  return kernel->build(node, refusal) ? std::move(kernel) : nullptr;
+}
+
+std::unordered_set<const Node*> worth_transforming(const Graph& graph, const CpuContext& context) {
+  struct Gain {
+    const Node* node;
+    double us;
+    size_t bytes;
+    double density() const { return us / static_cast<double>(bytes); }
+  };
+  std::vector<Gain> gains;
+  std::string refusal;
+  for (const auto& node : graph.nodes()) {
+    if (!kernels::winograd_int8_kernels() || !takes(*node, refusal)) continue;
+    const WinogradInt8 kernel(conv_shape(*node, *plain_conv(*node, refusal)), context);
+    const double us = kernel.direct_estimate() - kernel.estimate();
+    if (us > 0) gains.push_back({node.get(), us, kernel.weight_bytes()});
+  }
+  std::stable_sort(gains.begin(), gains.end(), [](const Gain& a, const Gain& b) { return a.density() > b.density(); });
+  std::unordered_set<const Node*> chosen;
+  size_t left = context.room ? *context.room : SIZE_MAX;
+  for (const Gain& gain : gains) {
+    if (gain.bytes > left) continue;
+    left -= gain.bytes;
+    chosen.insert(gain.node);
+  }
+  return chosen;
 }
 
 }  // namespace hone::cpu
