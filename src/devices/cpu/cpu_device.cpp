@@ -170,8 +170,7 @@ class Builder {
         options_(options),
         pool_(options.threads, [] { omp_set_num_threads(1); }),
         room_(room_for_weights(graph)),
-        context_{options.threads, constant_bytes(graph) > kCachedWeights, nullptr, &room_, nullptr,
-                 &memory_},
+        context_{options.threads, constant_bytes(graph) > kCachedWeights, nullptr, &room_, nullptr, &memory_},
         tuner_({options.autotune, options.cache_dir}, context_, pool_),
         recorder_(recorder) {
     plan_->graph = std::move(graph);
