@@ -25,7 +25,8 @@ std::vector<Row> rows_of(const Tensor& detections) {
   std::vector<float> numbers = detections.to_floats();
   std::vector<Row> rows;
   for (size_t i = 0; i + row_size <= numbers.size(); i += row_size)
-    rows.emplace_back(numbers.begin() + static_cast<ptrdiff_t>(i), numbers.begin() + static_cast<ptrdiff_t>(i + row_size));
+    rows.emplace_back(numbers.begin() + static_cast<ptrdiff_t>(i),
+                      numbers.begin() + static_cast<ptrdiff_t>(i + row_size));
   return rows;
 }
 
@@ -70,7 +71,8 @@ TEST(DeployedDetectors, FindTheSameInOnnxRuntime) {
     for (const fs::path& file : images) {
       Tensor image = decode_image(file);
       std::vector<Tensor> one{image.reshaped({1, image.dim(0), image.dim(1), 3})};
-      std::vector<Row> ours = rows_of(session.run(one)[0]), theirs = rows_of(run_onnxruntime(out + "/model.onnx", one)[0]);
+      std::vector<Row> ours = rows_of(session.run(one)[0]),
+                       theirs = rows_of(run_onnxruntime(out + "/model.onnx", one)[0]);
       lost += missing(ours, theirs, good) + missing(theirs, ours, good);
     }
     EXPECT_EQ(lost, 0) << entry.path().stem() << ", of " << good;

@@ -25,7 +25,7 @@ size_t room_for_weights(const Graph& graph) {
   const size_t all = constant_bytes(graph), bytes = count_constants(graph, [](const Tensor& constant) {
                      return constant.dtype() == DType::i8 ? constant.bytes() : 0;
                    });
-  return std::max(least, (all - bytes) / 2 + std::min(2 * bytes, most_bytes));
+  return std::max(least, (all - bytes) / 5 + std::min(2 * bytes, most_bytes));
 }
 
 }  // namespace hone::cpu

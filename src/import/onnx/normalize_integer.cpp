@@ -78,7 +78,8 @@ void qattention(DraftNode& node, Normalizer& normalizer) {
   const int64_t heads = node.take<int64_t>("num_heads").value_or(0);
   const int64_t causal = node.take<int64_t>("unidirectional").value_or(0);
   const std::optional<float> scale = node.take<float>("scale");
-  if (node.take<int64_t>("do_rotary").value_or(0) != 0) node.fail("rotates q and k (do_rotary), which is not supported");
+  if (node.take<int64_t>("do_rotary").value_or(0) != 0)
+    node.fail("rotates q and k (do_rotary), which is not supported");
   node.attributes.clear();  // what a mask adds: -10000, which is as good as minus infinity
   if (heads < 1) node.fail(fmt::format("has num_heads {}, expected at least 1", heads));
   if (node.input(8)) node.fail("has a past, which is not supported", "export the model without past keys and values");

@@ -9,9 +9,9 @@ namespace hone::ops {
 /// Attention without softmax, as a recurrence over a state S [size, value size] of each head: S = exp(decay) S, then
 /// S += k (beta (v - S' (erase k)))' with the delta rules or S += k v' without, and y = scale S' q.
 /// Inputs: q [batch, steps, q heads * size], k [batch, steps, kv heads * size], v [batch, steps, kv heads * value
-/// size], past_state [batch, kv heads, size, value size] (optional: zeros), decay [batch, steps, kv heads] or [..., kv heads *
-/// size] (the gated rules), beta [batch, steps, kv heads] or [..., 1] and erase_gate as k (optional; the delta rules).
-/// Outputs: y [batch, steps, q heads * value size], the state after the last step.
+/// size], past_state [batch, kv heads, size, value size] (optional: zeros), decay [batch, steps, kv heads] or [..., kv
+/// heads * size] (the gated rules), beta [batch, steps, kv heads] or [..., 1] and erase_gate as k (optional; the delta
+/// rules). Outputs: y [batch, steps, q heads * value size], the state after the last step.
 struct LinearAttention : OpOf<LinearAttention> {
   int64_t chunk_size = 64;  ///< a hint of how to compute; the result is the same
   int64_t kv_num_heads = 0, q_num_heads = 0;
