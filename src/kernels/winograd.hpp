@@ -23,30 +23,33 @@ struct WinogradShape {
 };
 
 /// Tiles [first, first + count) in work; `source` and `product` are the transformed inputs and outputs, 64-byte
-/// aligned, of source_floats() and product_floats().
+/// aligned, of source_bytes() and product_bytes().
 struct WinogradChunk {
   int64_t first = 0, count = 0;
-  float* source = nullptr;
-  float* product = nullptr;
+  void* source = nullptr;
+  void* product = nullptr;
 };
 
-struct WinogradKernels {
+/// What does not depend on the types of inputs and weights; step 1 transforms inputs.
+struct WinogradSteps {
   size_t (*packed_bytes)(const WinogradShape& shape);
   int64_t (*blocks)(const WinogradShape& shape);  ///< of output channels
-  /// Transforms the weights [out_channels][channels][3][3] of blocks [begin, end); `packed` is 64-byte
-  /// aligned.
-  void (*pack)(const WinogradShape& shape, const float* w, void* packed, int64_t begin, int64_t end);
-  size_t (*source_floats)(const WinogradShape& shape, int64_t count);
-  size_t (*product_floats)(const WinogradShape& shape, int64_t count);
-  /// Step 1: inputs of the chunk's tiles [begin, end), counted from its first.
-  void (*transform)(const WinogradShape& shape, const float* x, const void* packed, const WinogradChunk& chunk,
-                    int64_t begin, int64_t end);
+  size_t (*source_bytes)(const WinogradShape& shape, int64_t count);
+  size_t (*product_bytes)(const WinogradShape& shape, int64_t count);
   /// Step 2: units [begin, end) of positions() * blocks().
   void (*multiply)(const WinogradShape& shape, const void* packed, const WinogradChunk& chunk, int64_t begin,
                    int64_t end);
   /// Step 3: outputs of the chunk's tiles [begin, end).
   void (*finish)(const WinogradShape& shape, const WinogradChunk& chunk, const Epilogue& epilogue, void* y,
                  int64_t begin, int64_t end);
+};
+
+struct WinogradKernels : WinogradSteps {
+  /// Transforms the weights [out_channels][channels][3][3] of blocks [begin, end); `packed` is 64-byte aligned.
+  void (*pack)(const WinogradShape& shape, const float* w, void* packed, int64_t begin, int64_t end);
+  /// Step 1: inputs of the chunk's tiles [begin, end), counted from its first.
+  void (*transform)(const WinogradShape& shape, const float* x, const void* packed, const WinogradChunk& chunk,
+                    int64_t begin, int64_t end);
 };
 
 /// nullptr where this instruction set has no such kernels.

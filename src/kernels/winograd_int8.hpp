@@ -10,29 +10,12 @@ namespace hone::kernels {
 
 inline constexpr int64_t winograd_int8_limit = int64_t{1} << 25;
 
-/// Like WinogradChunk: of source_bytes() and product_bytes(), 64-byte aligned.
-struct WinogradInt8Chunk {
-  int64_t first = 0, count = 0;
-  void* source = nullptr;
-  void* product = nullptr;
-};
-
-struct WinogradInt8Kernels {
-  size_t (*packed_bytes)(const WinogradShape& shape);
-  int64_t (*blocks)(const WinogradShape& shape);  ///< of output channels
+struct WinogradInt8Kernels : WinogradSteps {
   /// Transforms the weights [out_channels][channels][3][3] of blocks [begin, end); `packed` is 64-byte aligned.
   void (*pack)(const WinogradShape& shape, const int8_t* w, int x_zero, void* packed, int64_t begin, int64_t end);
-  size_t (*source_bytes)(const WinogradShape& shape, int64_t count);
-  size_t (*product_bytes)(const WinogradShape& shape, int64_t count);
   /// Step 1: inputs of the chunk's tiles [begin, end), counted from its first. x is u8 or i8.
   void (*transform)(const WinogradShape& shape, const void* x, DType x_type, int x_zero, const void* packed,
-                    const WinogradInt8Chunk& chunk, int64_t begin, int64_t end);
-  /// Step 2: units [begin, end) of positions() * blocks().
-  void (*multiply)(const WinogradShape& shape, const void* packed, const WinogradInt8Chunk& chunk, int64_t begin,
-                   int64_t end);
-  /// Step 3: outputs of the chunk's tiles [begin, end).
-  void (*finish)(const WinogradShape& shape, const WinogradInt8Chunk& chunk, const Epilogue& epilogue, void* y,
-                 int64_t begin, int64_t end);
+                    const WinogradChunk& chunk, int64_t begin, int64_t end);
 };
 
 /// nullptr where this instruction set has no such kernels.

@@ -1,33 +1,9 @@
 #include "kernels/winograd_int8.hpp"
 
-#include "kernels/common.hpp"
+#include "kernels/winograd_checks.hpp"
 
 namespace hone::kernels {
 namespace {
-
-WinogradShape random_shape(Random& random) {
-  WinogradShape shape;
-  ConvShape& s = shape.conv;
-  s.batch = random.range(1, 2);
-  s.channels = random.pick({1, 3, 8, 16, 17, 32, 35, 70});
-  s.out_channels = random.pick({1, 5, 8, 16, 24, 33, 48, 65});
-  s.kernel_h = s.kernel_w = 3;
-  s.dilation_h = s.dilation_w = random.pick({1, 1, 1, 2, 3, 5});
-  s.pad_top = random.range(0, 4), s.pad_left = random.range(0, 4);
-  const int span = 2 * s.dilation_h + 1, below = random.range(0, 3), right = random.range(0, 3);
-  s.height = std::max<int64_t>(random.range(1, 20), span - s.pad_top - below);
-  s.width = std::max<int64_t>(random.range(1, 20), span - s.pad_left - right);
-  s.out_height = s.height + s.pad_top + below - span + 1;
-  s.out_width = s.width + s.pad_left + right - span + 1;
-  return shape;
-}
-
-std::string describe(const WinogradShape& shape) {
-  const ConvShape& s = shape.conv;
-  auto text = [](auto... v) { return ((std::to_string(v) + " ") + ...); };
-  return text(s.batch, s.height, s.width, s.channels, s.out_channels) + "d " + text(s.dilation_h) + "p " +
-         text(s.pad_top, s.pad_left) + "out " + text(s.out_height, s.out_width);
-}
 
 struct Layer {
   WinogradShape shape;
@@ -56,40 +32,15 @@ struct Layer {
     return acc;
   }
 
-  /// Calls f on random disjoint ranges that cover [0, count).
-  template <class F>
-  static void in_ranges(Random& random, int64_t count, F f) {
-    for (int64_t at = 0; at < count;) {
-      const int64_t end = std::min<int64_t>(count, at + random.range(1, 7));
-      f(at, end);
-      at = end;
-    }
-  }
-
   std::vector<uint8_t> run(const WinogradInt8Kernels& kernels, const Epilogue& e, Random& random) const {
-    auto aligned = [](size_t bytes) {
-      return std::shared_ptr<void>(std::aligned_alloc(64, (bytes + 127) / 64 * 64), std::free);
-    };
     auto packed = aligned(kernels.packed_bytes(shape));
     in_ranges(random, kernels.blocks(shape), [&](int64_t a, int64_t b) {
       kernels.pack(shape, reinterpret_cast<const int8_t*>(w.data()), zero, packed.get(), a, b);
     });
-    const size_t size = e.out_type == DType::f32 ? 4 : 1;
-    std::vector<uint8_t> y(static_cast<size_t>(shape.conv.pixels() * shape.conv.out_channels) * size + 64, 0x5a);
-    for (int64_t first = 0; first < shape.tiles();) {
-      WinogradInt8Chunk chunk{first, std::min<int64_t>(shape.tiles() - first, random.range(1, 40)), nullptr, nullptr};
-      auto source = aligned(kernels.source_bytes(shape, chunk.count)),
-           product = aligned(kernels.product_bytes(shape, chunk.count));
-      chunk.source = source.get(), chunk.product = product.get();
-      in_ranges(random, chunk.count, [&](int64_t a, int64_t b) {
-        kernels.transform(shape, x.data(), type, zero, packed.get(), chunk, a, b);
-      });
-      in_ranges(random, kernels.blocks(shape) * shape.positions(),
-                [&](int64_t a, int64_t b) { kernels.multiply(shape, packed.get(), chunk, a, b); });
-      in_ranges(random, chunk.count, [&](int64_t a, int64_t b) { kernels.finish(shape, chunk, e, y.data(), a, b); });
-      first += chunk.count;
-    }
-    return y;
+    return run_in_chunks(kernels, shape, packed.get(), e, random,
+                         [&](const WinogradChunk& chunk, int64_t begin, int64_t end) {
+                           kernels.transform(shape, x.data(), type, zero, packed.get(), chunk, begin, end);
+                         });
   }
 };
 
@@ -101,6 +52,7 @@ TEST(WinogradInt8, IsExactForAnyShapeZeroPointAndEpilogue) {
     for (int round = 0; round < 60; ++round) {
       Layer layer;
       layer.shape = random_shape(random);
+      layer.shape.tile = 4;
       const ConvShape& s = layer.shape.conv;
       layer.type = random.pick({DType::u8, DType::i8});
       layer.zero = layer.type == DType::u8 ? random.pick({0, 128, 255, 77}) : random.pick({0, -128, 127, 5});
@@ -116,16 +68,8 @@ TEST(WinogradInt8, IsExactForAnyShapeZeroPointAndEpilogue) {
       const auto acc = layer.sums();
       const RandomEpilogue epilogue(random, s.out_channels, acc.size(),
                                     5e3f * std::sqrt(static_cast<float>(s.channels)));
-      const Epilogue& e = epilogue.e;
-      const auto y = layer.run(*kernels, e, random);
-      for (size_t i = 0; i < acc.size(); ++i) {
-        const double wanted = epilogue_reference(e, acc[i], i % static_cast<size_t>(s.out_channels), i);
-        ASSERT_TRUE(
-            close_to(e.out_type, element(y.data(), e.out_type, i), wanted, e.out_inverse_scale, e.out_zero, 1e-5))
-            << "element " << i << " is " << element(y.data(), e.out_type, i) << ", value " << wanted;
-      }
-      for (size_t i = acc.size() * (e.out_type == DType::f32 ? 4 : 1); i < y.size(); ++i)
-        ASSERT_EQ(y[i], 0x5a) << "written behind the end";
+      ASSERT_NO_FATAL_FAILURE(
+          expect_epilogue(layer.run(*kernels, epilogue.e, random), acc, epilogue.e, s.out_channels, 1e-5));
     }
   }
 }

@@ -175,14 +175,16 @@ class Builder {
         recorder_(recorder) {
     plan_->graph = std::move(graph);
     plan_->threads = options.threads;
-    transformed_ = worth_transforming(plan_->graph, context_);
-    context_.transformed = &transformed_;
   }
 
   std::shared_ptr<CpuPlan> build() {
     // A primitive keeps the number of threads that OpenMP had when it was made.
     OneOmpThread single;
     Graph& graph = plan_->graph;
+    if (!stored_) {
+      transformed_ = worth_transforming(graph, context_);
+      context_.transformed = &transformed_;
+    }
     for (const auto& node : graph.nodes()) {
       if (!is_view(*node))
         for (Value* output : node->outputs()) slot_of_root(output);

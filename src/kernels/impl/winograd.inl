@@ -23,11 +23,11 @@ int64_t winograd_blocks(const WinogradShape& s) {
 size_t winograd_packed_bytes(const WinogradShape& s) {
   return static_cast<size_t>(s.positions() * matrix_floats(s.conv) + row_floats(s.conv.channels)) * sizeof(float);
 }
-size_t winograd_source_floats(const WinogradShape& s, int64_t count) {
-  return static_cast<size_t>(s.positions() * position_floats(s.conv.channels, count));
+size_t winograd_source_bytes(const WinogradShape& s, int64_t count) {
+  return static_cast<size_t>(s.positions() * position_floats(s.conv.channels, count)) * sizeof(float);
 }
-size_t winograd_product_floats(const WinogradShape& s, int64_t count) {
-  return static_cast<size_t>(s.positions() * position_floats(s.conv.out_channels, count));
+size_t winograd_product_bytes(const WinogradShape& s, int64_t count) {
+  return static_cast<size_t>(s.positions() * position_floats(s.conv.out_channels, count)) * sizeof(float);
 }
 
 // ---- weights: U = G g G^T
@@ -171,7 +171,7 @@ void transform_tiles(const WinogradShape& shape, const float* x, const float* ze
             row && static_cast<uint64_t>(iw) < static_cast<uint64_t>(s.width) ? line + iw * s.channels : zeros;
       }
     }
-    float* out = chunk.source + index * row_floats(s.channels);
+    float* out = static_cast<float*>(chunk.source) + index * row_floats(s.channels);
     for (int64_t c = 0; c < whole; c += kLanes) transform_vector<M>(pixels, c, out + c, position_step, Full{});
     if (whole < s.channels)
       transform_vector<M>(pixels, whole, out + whole, position_step, Part(static_cast<int>(s.channels - whole)));
@@ -243,8 +243,8 @@ void winograd_multiply(const WinogradShape& shape, const void* packed, const Win
   for (int64_t unit = begin; unit < end; ++unit) {
     const int64_t position = unit / blocks, block = unit % blocks * kBlockVectors;
     const float* w = static_cast<const float*>(packed) + position * matrix_floats(s) + block * kLanes * s.channels;
-    const float* a = chunk.source + position * position_floats(s.channels, chunk.count);
-    float* y = chunk.product + position * position_floats(s.out_channels, chunk.count) + block * kLanes;
+    const float* a = static_cast<const float*>(chunk.source) + position * position_floats(s.channels, chunk.count);
+    float* y = static_cast<float*>(chunk.product) + position * position_floats(s.out_channels, chunk.count) + block * kLanes;
     const bool whole = all - block >= kBlockVectors;
     for (int64_t piece = 0; piece < pieces; ++piece) {
       const int64_t from = chunk.count * piece / pieces, rows = chunk.count * (piece + 1) / pieces - from;
@@ -306,7 +306,7 @@ void finish_tiles(const WinogradShape& shape, const WinogradChunk& chunk, const 
   for (int64_t index = begin; index < end; ++index) {
     const Tile tile = tile_at(shape, chunk.first + index);
     if (tile.oh >= s.out_height || tile.ow >= s.out_width) continue;  // the last of a dilated image's parts
-    const float* product = chunk.product + index * row_floats(s.out_channels);
+    const float* product = static_cast<const float*>(chunk.product) + index * row_floats(s.out_channels);
     for (int64_t c = 0; c < whole; c += kLanes)
       finish_vector<M>(shape, product + c, position_step, post, tile, c, y, Full{});
     if (whole < s.out_channels)
@@ -323,7 +323,9 @@ void winograd_finish(const WinogradShape& s, const WinogradChunk& chunk, const E
 }  // namespace
 
 extern const WinogradKernels winograd;
-const WinogradKernels winograd = {winograd_packed_bytes, winograd_blocks,    winograd_pack,     winograd_source_floats,
-                                  winograd_product_floats, winograd_transform, winograd_multiply, winograd_finish};
+const WinogradKernels winograd = {{winograd_packed_bytes, winograd_blocks, winograd_source_bytes,
+                                   winograd_product_bytes, winograd_multiply, winograd_finish},
+                                  winograd_pack,
+                                  winograd_transform};
 
 }  // namespace hone::kernels::HONE_ISA

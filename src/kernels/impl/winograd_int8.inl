@@ -179,7 +179,7 @@ HONE_INLINE void find_pixels(const ConvShape& s, const uint8_t* x, const uint8_t
 
 template <bool Signed>
 void transform_tiles(const WinogradShape& shape, const uint8_t* x, int x_zero, const uint8_t* outside,
-                     const WinogradInt8Chunk& chunk, int64_t begin, int64_t end) {
+                     const WinogradChunk& chunk, int64_t begin, int64_t end) {
   const ConvShape& s = shape.conv;
   const int64_t position_step = source_position(s, chunk.count);
   const Words zero = _mm512_set1_epi16(static_cast<int16_t>(x_zero));
@@ -197,7 +197,7 @@ void transform_tiles(const WinogradShape& shape, const uint8_t* x, int x_zero, c
 }
 
 void wi_transform(const WinogradShape& s, const void* x, DType x_type, int x_zero, const void* packed,
-                  const WinogradInt8Chunk& chunk, int64_t begin, int64_t end) {
+                  const WinogradChunk& chunk, int64_t begin, int64_t end) {
   const auto* outside = static_cast<const uint8_t*>(packed) + kPositions * matrix_bytes(s.conv);
   (x_type == DType::i8 ? transform_tiles<true> : transform_tiles<false>)(s, static_cast<const uint8_t*>(x), x_zero,
                                                                          outside, chunk, begin, end);
@@ -253,7 +253,7 @@ ProductTile product_tile_of(int64_t rows) {
                          Index<14>{});
 }
 
-void wi_multiply(const WinogradShape& shape, const void* packed, const WinogradInt8Chunk& chunk, int64_t begin,
+void wi_multiply(const WinogradShape& shape, const void* packed, const WinogradChunk& chunk, int64_t begin,
                  int64_t end) {
   const ConvShape& s = shape.conv;
   const int64_t blocks = wi_blocks(shape), all = vectors(s.out_channels), depth = depth_of(s);
@@ -315,7 +315,7 @@ HONE_INLINE void finish_vector(const ConvShape& s, const char* product, int64_t 
   });
 }
 
-void wi_finish(const WinogradShape& shape, const WinogradInt8Chunk& chunk, const Epilogue& epilogue, void* y,
+void wi_finish(const WinogradShape& shape, const WinogradChunk& chunk, const Epilogue& epilogue, void* y,
                int64_t begin, int64_t end) {
   const ConvShape& s = shape.conv;
   const Post post = prepare(epilogue);
@@ -336,7 +336,7 @@ void wi_finish(const WinogradShape& shape, const WinogradInt8Chunk& chunk, const
 }  // namespace
 
 extern const WinogradInt8Kernels winograd_int8;
-const WinogradInt8Kernels winograd_int8 = {wi_packed_bytes,  wi_blocks,    wi_pack,     wi_source_bytes,
-                                           wi_product_bytes, wi_transform, wi_multiply, wi_finish};
+const WinogradInt8Kernels winograd_int8 = {
+    {wi_packed_bytes, wi_blocks, wi_source_bytes, wi_product_bytes, wi_multiply, wi_finish}, wi_pack, wi_transform};
 
 }  // namespace hone::kernels::HONE_ISA
