@@ -9,22 +9,21 @@
 #include <thread>
 
 #include "api/models.hpp"
+#include "temporary_folder.hpp"
 
 namespace {
 
 using testing::HasSubstr;
 
 struct Api : testing::Test {
-  std::filesystem::path folder = std::filesystem::path(testing::TempDir()) / ("hone_api_" + std::to_string(::getpid()));
+  hone::TemporaryFolder folder;
   std::filesystem::path plain = folder / "plain.onnx", image = folder / "image.onnx", two = folder / "two.onnx";
 
   Api() {
-    std::filesystem::create_directories(folder);
     api_test::write_plain_classifier(plain);
     api_test::write_image_classifier(image);
     api_test::write_two_inputs(two);
   }
-  ~Api() override { std::filesystem::remove_all(folder); }
 };
 
 template <class F>

@@ -14,7 +14,7 @@
 
 #include "base/file.hpp"
 #include "data/image.hpp"
-#include "data/temporary_folder.hpp"
+#include "data/data_checks.hpp"
 #include "export/export.hpp"
 #include "graph/preprocess.hpp"
 #include "graph/text.hpp"

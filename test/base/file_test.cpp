@@ -1,16 +1,18 @@
 #include "base/file.hpp"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <string>
 #include <vector>
+
+#include "temporary_folder.hpp"
 
 namespace hone {
 namespace {
 
 TEST(MappedFile, PagesThatWereGivenBackAreReadAgain) {
-  auto path = std::filesystem::temp_directory_path() / ("hone_file_test_" + std::to_string(::getpid()));
+  TemporaryFolder folder;
+  auto path = folder / "file";
   std::string content;
   for (int i = 0; i < 100000; ++i) content += static_cast<char>('a' + i % 26);
   write_file(path, content);
@@ -23,7 +25,6 @@ TEST(MappedFile, PagesThatWereGivenBackAreReadAgain) {
     MappedFile::give_back_all();
     EXPECT_EQ(file->text(), content);
   }
-  std::filesystem::remove(path);
 }
 
 TEST(MappedFile, MemoryThatIsNoFileIsLeftAlone) {

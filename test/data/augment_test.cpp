@@ -5,7 +5,7 @@
 #include <cmath>
 #include <numeric>
 
-#include "temporary_folder.hpp"
+#include "data/data_checks.hpp"
 
 namespace hone {
 namespace {

@@ -6,7 +6,7 @@
 
 #include "base/interrupt.hpp"
 #include "data/image.hpp"
-#include "temporary_folder.hpp"
+#include "data/data_checks.hpp"
 
 namespace hone {
 namespace {

@@ -6,7 +6,7 @@
 
 #include "data/metrics/detection.hpp"
 #include "data/metrics/segmentation.hpp"
-#include "temporary_folder.hpp"
+#include "data/data_checks.hpp"
 
 namespace hone {
 namespace {

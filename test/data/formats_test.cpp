@@ -3,7 +3,7 @@
 #include "data/mask_file.hpp"
 #include "data/read.hpp"
 #include "data/split.hpp"
-#include "temporary_folder.hpp"
+#include "data/data_checks.hpp"
 
 namespace hone {
 namespace {

@@ -9,7 +9,7 @@
 #include "data/image_cache.hpp"
 #include "graph/graph.hpp"
 #include "graph/text.hpp"
-#include "temporary_folder.hpp"
+#include "data/data_checks.hpp"
 
 namespace hone {
 namespace {

@@ -8,7 +8,7 @@
 #include <set>
 
 #include "base/interrupt.hpp"
-#include "temporary_folder.hpp"
+#include "data/data_checks.hpp"
 
 namespace hone {
 namespace {

@@ -7,7 +7,7 @@
 
 #include "data/metrics/hierarchy.hpp"
 #include "data/metrics/multi_label.hpp"
-#include "temporary_folder.hpp"
+#include "data/data_checks.hpp"
 
 namespace hone {
 namespace {

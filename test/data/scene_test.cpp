@@ -2,7 +2,7 @@
 
 #include "data/augment/scene.hpp"
 #include "data/loader.hpp"
-#include "temporary_folder.hpp"
+#include "data/data_checks.hpp"
 
 namespace hone {
 namespace {

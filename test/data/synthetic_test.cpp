@@ -4,10 +4,11 @@
 
 #include <cmath>
 
+#include "base/file.hpp"
+#include "data/data_checks.hpp"
 #include "data/dataset.hpp"
 #include "data/metrics.hpp"
 #include "data/workers.hpp"
-#include "temporary_folder.hpp"
 
 namespace hone {
 namespace {

@@ -9,6 +9,7 @@
 #include "graph/text.hpp"
 #include "graph_checks.hpp"
 #include "run/session.hpp"
+#include "temporary_folder.hpp"
 
 /// A model file whose plan is in the cache is not imported; one that is not what it was then is.
 namespace hone {
@@ -27,15 +28,7 @@ const char* const model_text = R"(graph "g" {
 
 class CachedModel : public ::testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = fs::temp_directory_path() / fmt::format("hone-models-{}", static_cast<const void*>(this));
-    fs::create_directories(folder_);
-    write_file(model_, model_text);
-  }
-  void TearDown() override {
-    fs::remove_all(folder_);
-    fs::remove(model_);
-  }
+  CachedModel() { write_file(model_, model_text); }
 
   std::shared_ptr<PlanSource> load_model(int* imports) {
     auto import = [this, imports] {
@@ -57,8 +50,8 @@ class CachedModel : public ::testing::Test {
     return imports;
   }
 
-  fs::path folder_;
-  fs::path model_ = fs::temp_directory_path() / fmt::format("hone-model-{}.txt", static_cast<const void*>(this));
+  TemporaryFolder folder_;
+  fs::path model_ = folder_ / "model.txt";
 };
 
 TEST_F(CachedModel, ASecondStartReadsNeitherModelNorGraph) {

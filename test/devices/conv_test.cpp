@@ -12,6 +12,7 @@
 #include "graph/text.hpp"
 #include "graph_checks.hpp"
 #include "run/session.hpp"
+#include "temporary_folder.hpp"
 
 namespace hone {
 namespace {
@@ -225,16 +226,8 @@ TEST(Gemv, LargeMatricesAreReadWhereTheyLie) {
 
 class Tuning : public testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = std::filesystem::path(testing::TempDir()) /
-              fmt::format("hone-tuning-{}", testing::UnitTest::GetInstance()->random_seed());
-    std::filesystem::remove_all(folder_);
-    cpu::forget_measurements();
-  }
-  void TearDown() override {
-    std::filesystem::remove_all(folder_);
-    cpu::forget_measurements();
-  }
+  Tuning() { cpu::forget_measurements(); }
+  ~Tuning() override { cpu::forget_measurements(); }
 
   /// The step of a convolution that several kernels compete for.
   StepInfo compile(bool autotune, const std::string& cache) {
@@ -263,17 +256,17 @@ class Tuning : public testing::Test {
     return false;
   }
 
-  std::filesystem::path folder_;
+  TemporaryFolder folder_;
 };
 
 TEST_F(Tuning, MeasuresOnceAndRemembersInTheProcessAndInTheCacheFolder) {
-  const StepInfo first = compile(true, folder_.string());
+  const StepInfo first = compile(true, folder_.path().string());
   if (!measured(first)) GTEST_SKIP() << "this CPU has one kernel for the layer";
   EXPECT_TRUE(reused(compile(true, ""))) << "the process remembers";
   cpu::forget_measurements();
-  for (const auto& file : std::filesystem::directory_iterator(folder_))
+  for (const auto& file : std::filesystem::directory_iterator(folder_.path()))
     if (file.path().extension() == ".plan") std::filesystem::remove(file.path());  // it would remember, too
-  const StepInfo again = compile(true, folder_.string());
+  const StepInfo again = compile(true, folder_.path().string());
   EXPECT_TRUE(reused(again)) << "the file remembers";
   EXPECT_EQ(again.kernel, first.kernel);
   cpu::forget_measurements();
@@ -281,10 +274,9 @@ TEST_F(Tuning, MeasuresOnceAndRemembersInTheProcessAndInTheCacheFolder) {
 }
 
 TEST_F(Tuning, ADamagedOrMissingCacheFolderIsNoError) {
-  std::filesystem::create_directories(folder_);
   std::ofstream(folder_ / "autotune-1.txt") << "nonsense\n\t\t\nlayer\tkernel\tnan\nlayer\tkernel\n"
                                             << std::string(100, '\0') << "\n";
-  EXPECT_FALSE(compile(true, folder_.string()).kernel.empty());
+  EXPECT_FALSE(compile(true, folder_.path().string()).kernel.empty());
   cpu::forget_measurements();
   EXPECT_FALSE(compile(true, (folder_ / "autotune-1.txt" / "below-a-file").string()).kernel.empty());
 }

@@ -12,6 +12,7 @@
 #include "graph/text.hpp"
 #include "graph_checks.hpp"
 #include "run/session.hpp"
+#include "temporary_folder.hpp"
 
 /// A plan from the cache folder computes what the plan computes that was put there, bit by bit; whatever else is in the
 /// folder changes nothing.
@@ -75,16 +76,13 @@ const char* const integers = R"(graph "integers" {
 class StoredPlans : public ::testing::Test {
  protected:
   void SetUp() override {
-    folder_ = fs::temp_directory_path() / fmt::format("hone-plans-{}", static_cast<const void*>(this));
     set_log_sink([this](LogLevel level, const std::string& message) {
       if (level >= LogLevel::warning) warnings_.push_back(message);
     });
   }
   void TearDown() override {
     set_log_sink(nullptr);
-    std::error_code ignored;
-    fs::permissions(folder_, fs::perms::owner_all, ignored);
-    fs::remove_all(folder_, ignored);
+    fs::permissions(folder_.path(), fs::perms::owner_all);
   }
 
   struct Outcome {
@@ -95,7 +93,7 @@ class StoredPlans : public ::testing::Test {
   Outcome run(const char* text, bool cache = true, int threads = 2) {
     const Graph graph = parse_text(text);
     DeviceOptions options{.threads = threads, .autotune = false};
-    if (cache) options.cache_dir = folder_.string();
+    if (cache) options.cache_dir = folder_.path().string();
     Session session(load(graph, options));
     Outcome outcome;
     outcome.outputs = session.run(random_inputs(graph, 1, 1));
@@ -113,13 +111,12 @@ class StoredPlans : public ::testing::Test {
   }
   std::vector<fs::path> plans() const {
     std::vector<fs::path> list;
-    if (fs::exists(folder_))
-      for (const auto& file : fs::directory_iterator(folder_))
-        if (file.path().extension() == ".plan") list.push_back(file.path());
+    for (const auto& file : fs::directory_iterator(folder_.path()))
+      if (file.path().extension() == ".plan") list.push_back(file.path());
     return list;
   }
 
-  fs::path folder_;
+  TemporaryFolder folder_;
   std::vector<std::string> warnings_;
 };
 
@@ -188,13 +185,12 @@ TEST_F(StoredPlans, AFileOfAnotherPlanIsNotTaken) {
 
 TEST_F(StoredPlans, FoldersThatCannotBeWritten) {
   const Outcome plain = run(floats, false);
-  fs::create_directories(folder_);
   write_file(folder_ / "file", "x");
   DeviceOptions options{.threads = 1, .cache_dir = (folder_ / "file" / "below").string()};
   const Graph graph = parse_text(floats);
   EXPECT_NO_THROW(Session(load(graph, options)).run(random_inputs(graph, 1, 1)));
   run(floats);
-  fs::permissions(folder_, fs::perms::owner_read | fs::perms::owner_exec);
+  fs::permissions(folder_.path(), fs::perms::owner_read | fs::perms::owner_exec);
   expect_same(run(floats), plain, true);
   EXPECT_FALSE(run(integers).outputs.empty());
   EXPECT_EQ(warnings_, std::vector<std::string>());
@@ -212,7 +208,7 @@ TEST_F(StoredPlans, PartsOfAModelWithOpenSizesAreKeptToo) {
   const Graph graph = parse_text(text);
   std::vector<Tensor> expected;
   for (int round = 0; round < 3; ++round) {
-    Session session(load(graph, {.threads = 1, .autotune = false, .cache_dir = folder_.string()}));
+    Session session(load(graph, {.threads = 1, .autotune = false, .cache_dir = folder_.path().string()}));
     auto outputs = session.run(random_inputs(graph, 1, 2));
     if (round == 0) expected = outputs;
     for (size_t i = 0; i < outputs.size(); ++i) EXPECT_TRUE(identical(outputs[i], expected[i]));

@@ -1,6 +1,4 @@
 #pragma once
-#include <stdlib.h>
-
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -12,37 +10,14 @@
 #include "graph/graph.hpp"
 #include "graph/onnx_format.hpp"
 #include "import/import.hpp"
+#include "temporary_folder.hpp"
 
 /// Makes ONNX files by hand, independently of src/export, so that tests can write what no exporter would.
 namespace hone::testing_tools {
 
-/// A folder for the files of one test, removed at its end. In memory where the system has that: these tests write
-/// thousands of small files.
-class OnnxFolder {
- public:
-  OnnxFolder() {
-    for (std::filesystem::path base : {std::filesystem::path("/dev/shm"), std::filesystem::temp_directory_path()}) {
-      std::string pattern = (base / "hone-onnx-XXXXXX").string();
-      const char* made = ::mkdtemp(pattern.data());
-      if (!made) continue;
-      path_ = made;
-      return;
-    }
-    throw Error("test", "cannot make a temporary folder");
-  }
-  ~OnnxFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  const std::filesystem::path& path() const { return path_; }
-  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
-  std::filesystem::path write(const std::string& name, std::string_view content) const {
-    write_file(path_ / name, content);
-    return path_ / name;
-  }
-
- private:
-  std::filesystem::path path_;
+/// A folder for the files of one test: these tests write thousands of small ones.
+struct OnnxFolder : TemporaryFolder {
+  OnnxFolder() : TemporaryFolder(Place::memory) {}
 };
 
 using PbfWriter = protozero::pbf_writer;

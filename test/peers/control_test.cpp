@@ -2,8 +2,6 @@
 
 #include <cmath>
 #include <cstdlib>
-#include <unistd.h>
-
 #include "devices/devices.hpp"
 #include "export/export.hpp"
 #include "graph/text.hpp"
@@ -11,6 +9,7 @@
 #include "import/import.hpp"
 #include "onnxruntime.hpp"
 #include "run/session.hpp"
+#include "temporary_folder.hpp"
 
 // Control flow and sizes that depend on data beside ONNX Runtime.
 namespace hone::peers {
@@ -35,12 +34,6 @@ class OnnxRuntimeControl : public ::testing::Test {
   void SetUp() override {
     std::string reason = why_not_available();
     if (!reason.empty()) GTEST_SKIP() << reason;
-    folder_ = fs::temp_directory_path() / ("hone-control-" + std::to_string(::getpid()));
-    fs::create_directories(folder_);
-  }
-  void TearDown() override {
-    std::error_code ignored;
-    fs::remove_all(folder_, ignored);
   }
   void expect_agreement(const fs::path& file, const std::vector<Tensor>& inputs) {
     Session session(load(import_model(file)));
@@ -51,7 +44,7 @@ class OnnxRuntimeControl : public ::testing::Test {
       EXPECT_LT(largest_error(ours[i], theirs[i]), 1e-3) << file << " output " << i;
     }
   }
-  fs::path folder_;
+  TemporaryFolder folder_;
 };
 
 TEST_F(OnnxRuntimeControl, ReadsOurBodies) {
@@ -141,8 +134,10 @@ TEST_F(OnnxRuntimeControl, AgreesOnAWholeDetector) {
     GTEST_SKIP() << "needs ssdlite320_full.onnx of export_models.py in build/peers/models or HONE_MODELS";
   Session session(load(import_model(file)));
   session.run(std::vector<Tensor>{picture(1, 320, 320)});
-  for (const StepInfo& step : session.plan()->steps())
-    if (step.op.starts_with("Conv")) EXPECT_NE(step.kernel, "reference") << step.node;
+  for (const StepInfo& step : session.plan()->steps()) {
+    if (!step.op.starts_with("Conv")) continue;
+    EXPECT_NE(step.kernel, "reference") << step.node;
+  }
   for (uint64_t seed = 1; seed < 3; ++seed) {
     std::vector<Tensor> inputs{picture(seed, 320, 320)};
     auto ours = session.run(inputs), theirs = run_onnxruntime(file, inputs);

@@ -11,6 +11,7 @@
 #include "import/import.hpp"
 #include "onnxruntime.hpp"
 #include "run/session.hpp"
+#include "temporary_folder.hpp"
 
 // Every float model at hand beside ONNX Runtime, on a photo: the real ones of the data folder and what export_models.py
 // wrote (build/peers/models or HONE_MODELS).
@@ -89,21 +90,12 @@ bool fill_zero_weights(Graph& graph) {
   return filled;
 }
 
-struct RemovedAtTheEnd {
-  fs::path file;
-  ~RemovedAtTheEnd() {
-    std::error_code ignored;
-    if (!file.empty()) fs::remove(file, ignored);
-  }
-};
-
 void expect_same_outputs(fs::path file, const Tensor& image) {
   SCOPED_TRACE(file.filename().string());
   Graph graph = import_model(file);
-  RemovedAtTheEnd filled;
+  TemporaryFolder folder;
   if (fill_zero_weights(graph)) {
-    filled.file = fs::path(::testing::TempDir()) / ("hone-filled-" + file.filename().string());
-    file = filled.file;
+    file = folder / file.filename().string();
     export_model(graph, file);
   }
   // Of 8-bit files only the classes can be compared (onnxruntime_test.cpp).

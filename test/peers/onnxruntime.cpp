@@ -1,7 +1,5 @@
 #include "onnxruntime.hpp"
 
-#include <stdlib.h>
-
 #include <cstdlib>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -10,6 +8,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "temporary_folder.hpp"
 
 namespace hone::peers {
 
@@ -36,18 +35,6 @@ DType own_type(const std::string& name) {
   throw Error("peer", "unknown type " + name);
 }
 
-struct Scratch {
-  fs::path path;
-  Scratch() {
-    std::string pattern = (fs::temp_directory_path() / "hone-peer-XXXXXX").string();
-    path = ::mkdtemp(pattern.data());
-  }
-  ~Scratch() {
-    std::error_code ignored;
-    fs::remove_all(path, ignored);
-  }
-};
-
 }  // namespace
 
 std::string why_not_available() {
@@ -58,26 +45,26 @@ std::string why_not_available() {
 }
 
 std::vector<Tensor> run_onnxruntime(const fs::path& model, std::span<const Tensor> inputs) {
-  Scratch scratch;
-  nlohmann::json job{{"model", fs::absolute(model).string()}, {"threads", 1}, {"outputs", scratch.path.string()}};
+  TemporaryFolder scratch;
+  nlohmann::json job{{"model", fs::absolute(model).string()}, {"threads", 1}, {"outputs", scratch.path().string()}};
   job["inputs"] = nlohmann::json::array();
   for (size_t i = 0; i < inputs.size(); ++i) {
-    fs::path file = scratch.path / fmt::format("in{}.bin", i);
+    fs::path file = scratch / fmt::format("in{}.bin", i);
     write_file(file, std::string_view(static_cast<const char*>(inputs[i].raw()), inputs[i].bytes()));
     job["inputs"].push_back(
         {{"type", peer_name(inputs[i].dtype())}, {"dims", inputs[i].dims()}, {"file", file.string()}});
   }
-  write_file(scratch.path / "job.json", job.dump());
+  write_file(scratch / "job.json", job.dump());
   std::string command =
       fmt::format("NODE_PATH='{}' node '{}' '{}' >'{}' 2>'{}'", (source / "build/peers/node_modules").string(),
-                  (source / "bench/onnxruntime.cjs").string(), (scratch.path / "job.json").string(),
-                  (scratch.path / "report.json").string(), (scratch.path / "errors").string());
-  if (std::system(command.c_str()) != 0) throw Error("ONNX Runtime", read_text_file(scratch.path / "errors"));
-  auto report = nlohmann::json::parse(read_text_file(scratch.path / "report.json"));
+                  (source / "bench/onnxruntime.cjs").string(), (scratch / "job.json").string(),
+                  (scratch / "report.json").string(), (scratch / "errors").string());
+  if (std::system(command.c_str()) != 0) throw Error("ONNX Runtime", read_text_file(scratch / "errors"));
+  auto report = nlohmann::json::parse(read_text_file(scratch / "report.json"));
   std::vector<Tensor> outputs;
   for (size_t i = 0; i < report["outputs"].size(); ++i) {
     const auto& output = report["outputs"][i];
-    auto file = MappedFile::open(scratch.path / fmt::format("{}.bin", i));
+    auto file = MappedFile::open(scratch / fmt::format("{}.bin", i));
     outputs.push_back(
         Tensor(own_type(output["type"]), output["dims"].get<Dims>(), file->bytes().data(), file->bytes().size(), file)
             .clone());

@@ -2,8 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <unistd.h>
-
 #include "data/dataset.hpp"
 #include "data/image.hpp"
 #include "data/metrics.hpp"
@@ -15,6 +13,7 @@
 #include "import/import.hpp"
 #include "quantize/quantize.hpp"
 #include "run/session.hpp"
+#include "temporary_folder.hpp"
 
 namespace hone::peers {
 namespace {
@@ -26,14 +25,8 @@ class OnnxRuntime : public ::testing::Test {
   void SetUp() override {
     std::string reason = why_not_available();
     if (!reason.empty()) GTEST_SKIP() << reason;
-    folder_ = fs::temp_directory_path() / ("hone-peers-" + std::to_string(::getpid()));
-    fs::create_directories(folder_);
   }
-  void TearDown() override {
-    std::error_code ignored;
-    fs::remove_all(folder_, ignored);
-  }
-  fs::path folder_;
+  TemporaryFolder folder_;
 };
 
 /// An inverted-residual network of random weights for images of any size.

@@ -9,6 +9,7 @@
 #include "base/error.hpp"
 #include "base/interrupt.hpp"
 #include "models.hpp"
+#include "temporary_folder.hpp"
 
 namespace hone {
 namespace {
@@ -133,8 +134,8 @@ TEST(AccuracyControl, DropZeroRevertsEverythingIfItMust) {
 }
 
 TEST(AccuracyControl, GoesOnAfterCtrlC) {
-  auto file = std::filesystem::temp_directory_path() / "hone_accuracy_state_test";
-  std::filesystem::remove(file);
+  TemporaryFolder folder;
+  auto file = folder / "search";
   AccuracyReport whole, resumed;
   Bench reference;
   reference.run({.max_drop = 0.01}, whole);
@@ -169,7 +170,6 @@ TEST(AccuracyControl, GoesOnAfterCtrlC) {
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), HasSubstr("another model"));
   }
-  std::filesystem::remove(file);
 }
 
 }  // namespace

@@ -25,7 +25,7 @@ Checkpoint example() {
 }
 
 TEST(Checkpoint, ComesBackBitForBit) {
-  TestFolder folder;
+  TemporaryFolder folder;
   save_checkpoint(folder.path() / "run.ckpt", example());
   Checkpoint loaded = load_checkpoint(folder.path() / "run.ckpt");
   EXPECT_TRUE(identical(loaded.tensor("weights"), example().tensor("weights")));
@@ -38,7 +38,7 @@ TEST(Checkpoint, ComesBackBitForBit) {
 }
 
 TEST(Checkpoint, EveryTruncationAndEveryFlippedByteIsFound) {
-  TestFolder folder;
+  TemporaryFolder folder;
   auto path = folder.path() / "run.ckpt";
   save_checkpoint(path, example());
   std::string whole = read_text_file(path);

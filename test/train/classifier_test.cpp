@@ -46,7 +46,7 @@ Tensor draw_shape(int shape, Rng& rng) {
 class Shapes : public testing::Test {
  protected:
   static void SetUpTestSuite() {
-    folder_ = new TestFolder;
+    folder_ = new TemporaryFolder;
     const char* names[] = {"disk", "square", "cross"};
     Rng rng(1);
     for (auto [split, count] : {std::pair{"train", 60}, std::pair{"val", 20}}) {
@@ -90,11 +90,11 @@ class Shapes : public testing::Test {
     return o;
   }
 
-  static TestFolder* folder_;
+  static TemporaryFolder* folder_;
   static Splits* data_;
 };
 
-TestFolder* Shapes::folder_ = nullptr;
+TemporaryFolder* Shapes::folder_ = nullptr;
 Splits* Shapes::data_ = nullptr;
 
 std::vector<std::pair<double, double>> losses(const TrainResult& result) {
@@ -165,9 +165,10 @@ TEST_F(Shapes, AnyNumberOfThreadsGivesTheSameLosses) {
       EXPECT_NEAR(found[i].first, expected[i].first, 1e-4 * expected[i].first) << threads;
       EXPECT_NEAR(found[i].second, expected[i].second, 1e-4 * expected[i].second) << threads;
     }
-    for (const Value* value : one.constants())
-      if (value->dtype() == DType::f32)
-        EXPECT_LT(difference(value->constant(), graph.find_value(value->name)->constant()), 1e-3) << value->name;
+    for (const Value* value : one.constants()) {
+      if (value->dtype() != DType::f32) continue;
+      EXPECT_LT(difference(value->constant(), graph.find_value(value->name)->constant()), 1e-3) << value->name;
+    }
   }
 }
 
@@ -182,7 +183,7 @@ TEST_F(Shapes, AKilledRunContinuesToTheSameResult) {
   int64_t batches = 180 / 16;
   // Killed with the checkpoint of this very batch, some batches after one, and right after an epoch's.
   for (auto [kill_at, every] : {std::pair<int64_t, int64_t>{batches + 4, 4}, {2 * batches + 3, 5}, {batches + 1, 0}}) {
-    TestFolder folder;
+    TemporaryFolder folder;
     o.checkpoint = folder.path() / "run.ckpt";
     o.checkpoint_batches = every;
     o.resume = false;
@@ -206,7 +207,7 @@ TEST_F(Shapes, AKilledRunContinuesToTheSameResult) {
 }
 
 TEST_F(Shapes, CtrlCSavesAndSaysHowToContinue) {
-  TestFolder folder;
+  TemporaryFolder folder;
   TrainOptions o = options();
   Graph whole = model();
   TrainResult expected = train_classifier(whole, *data_, o);
@@ -228,7 +229,7 @@ TEST_F(Shapes, CtrlCSavesAndSaysHowToContinue) {
 }
 
 TEST_F(Shapes, AFullDiskDoesNotEndARunThatHasACheckpoint) {
-  TestFolder folder;
+  TemporaryFolder folder;
   TrainOptions o = options();
   Graph whole = model();
   TrainResult expected = train_classifier(whole, *data_, o);
@@ -266,7 +267,7 @@ std::string error_of(const std::function<void()>& run) {
 }
 
 TEST_F(Shapes, ForeignAndDamagedCheckpointsAreRefused) {
-  TestFolder folder;
+  TemporaryFolder folder;
   TrainOptions o = options();
   o.epochs = 1;
   o.checkpoint = folder.path() / "run.ckpt";

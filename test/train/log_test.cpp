@@ -21,7 +21,7 @@ TEST(Crc32c, KnownAnswers) {
 }
 
 TEST(EventFile, IsReadBack) {
-  TestFolder folder;
+  TemporaryFolder folder;
   std::filesystem::path path;
   {
     EventFile file(folder.path());
@@ -51,7 +51,7 @@ TEST(EventFile, IsReadBack) {
 }
 
 TEST(EpochLog, GoesOnWhereItIsContinued) {
-  TestFolder folder;
+  TemporaryFolder folder;
   auto epoch = [](int64_t number, double loss) {
     EpochRecord record;
     record.epoch = number;

@@ -51,7 +51,7 @@ Sample draw(const std::filesystem::path& folder, int number, Rng& rng) {
 class Segmentation : public testing::Test {
  protected:
   static void SetUpTestSuite() {
-    folder_ = new TestFolder;
+    folder_ = new TemporaryFolder;
     data_ = new Splits;
     Rng rng(1);
     for (Dataset* part : {&data_->train, &data_->validation}) {
@@ -92,11 +92,11 @@ class Segmentation : public testing::Test {
     return o;
   }
 
-  static TestFolder* folder_;
+  static TemporaryFolder* folder_;
   static Splits* data_;
 };
 
-TestFolder* Segmentation::folder_ = nullptr;
+TemporaryFolder* Segmentation::folder_ = nullptr;
 Splits* Segmentation::data_ = nullptr;
 
 std::string error_of(const std::function<void()>& run) {
@@ -152,7 +152,7 @@ TEST_F(Segmentation, AKilledRunContinuesToTheSameResult) {
   TrainResult expected = train_segmenter(whole, *data_, o);
   EXPECT_EQ(expected.history.front().height, 16);
   for (int64_t kill_at : {3, 8}) {
-    TestFolder folder;
+    TemporaryFolder folder;
     o.checkpoint = folder.path() / "run.ckpt";
     o.checkpoint_batches = 2;
     o.resume = false;

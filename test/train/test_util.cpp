@@ -1,26 +1,11 @@
 #include "train/test_util.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <limits>
 #include <stdexcept>
 
-#include <unistd.h>
-
 namespace hone {
-
-TestFolder::TestFolder() {
-  static std::atomic<int> serial{0};
-  path_ = std::filesystem::temp_directory_path() /
-          ("hone_train_test_" + std::to_string(getpid()) + "_" + std::to_string(serial++));
-  std::filesystem::create_directories(path_);
-}
-
-TestFolder::~TestFolder() {
-  std::error_code ignored;
-  std::filesystem::remove_all(path_, ignored);
-}
 
 Tensor random_tensor(const Dims& dims, Rng& rng, double low, double high) {
   Tensor tensor(DType::f32, dims);

@@ -1,24 +1,13 @@
 #pragma once
-#include <filesystem>
 #include <initializer_list>
 #include <string>
 #include <vector>
 
 #include "data/random.hpp"
 #include "graph/graph.hpp"
+#include "temporary_folder.hpp"
 
 namespace hone {
-
-/// A folder that goes away with the test.
-class TestFolder {
- public:
-  TestFolder();
-  ~TestFolder();
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 Tensor random_tensor(const Dims& dims, Rng& rng, double low = -1, double high = 1);
 

@@ -5,13 +5,13 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include "base/error.hpp"
 #include "data/metrics/detection.hpp"
 #include "data/random.hpp"
 #include "devices/devices.hpp"
 #include "run/session.hpp"
+#include "temporary_folder.hpp"
 #include "train/detection/objective.hpp"
 #include "train/templates.hpp"
 
@@ -125,8 +125,8 @@ TEST(TrainDetector, ContinuesAsIfItHadNotStopped) {
   detection.plain_end = 0.5;  // the run is stopped before the mosaic ends, and goes on behind that
   Graph whole = small_detector("atss"), stopped = small_detector("atss");
   TrainResult wanted = train_detector(whole, splits, options, detection);
-  options.checkpoint =
-      std::filesystem::temp_directory_path() / ("hone_detection_" + std::to_string(::getpid()) + ".ckpt");
+  TemporaryFolder folder;
+  options.checkpoint = folder / "checkpoint";
   struct Stop {};
   for (int64_t kill_at : {3, 6}) {
     options.checkpoint_batches = 1;
@@ -147,7 +147,6 @@ TEST(TrainDetector, ContinuesAsIfItHadNotStopped) {
   EXPECT_TRUE(identical(whole.find_value(weight)->constant(), stopped.find_value(weight)->constant()));
   detection.scene.crop = 0.1;
   EXPECT_THROW(train_detector(stopped, splits, options, detection), Error);  // another run than that of the checkpoint
-  std::filesystem::remove(options.checkpoint);
 }
 
 TEST(DetectionDefaults, FollowTheSet) {

@@ -10,6 +10,7 @@
 #include "import/import.hpp"
 #include "onnxruntime.hpp"
 #include "run/session.hpp"
+#include "temporary_folder.hpp"
 #include "train/detection/decode.hpp"
 #include "train/templates.hpp"
 
@@ -109,7 +110,8 @@ TEST(FinishedDetector, AgreesWithOnnxRuntime) {
   std::string reason = peers::why_not_available();
   if (!reason.empty()) GTEST_SKIP() << reason;
   Tensor images = random_images(2, 50, 110);
-  auto file = std::filesystem::temp_directory_path() / ("hone_detector_" + std::to_string(::getpid()) + ".onnx");
+  TemporaryFolder folder;
+  auto file = folder / "detector.onnx";
   for (const char* name : names) {
     Graph detector = random_detector(name);
     export_model(finish_detector(detector, preprocess, options), file);
@@ -117,7 +119,6 @@ TEST(FinishedDetector, AgreesWithOnnxRuntime) {
     expect_rows(peers::run_onnxruntime(file, std::span(&images, 1))[0], reference(detector, images),
                 std::string("peer, ") + name);
   }
-  std::filesystem::remove(file);
 }
 
 TEST(FinishedDetector, RefusesOtherGraphs) {

@@ -5,7 +5,7 @@
 #include "app/image_models.hpp"
 #include "app/support/draw_results.hpp"
 #include "data/draw.hpp"
-#include "data/temporary_folder.hpp"
+#include "data/data_checks.hpp"
 #include "export/export.hpp"
 
 namespace hone::app {

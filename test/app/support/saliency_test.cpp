@@ -7,7 +7,7 @@
 #include "app/image_models.hpp"
 #include "app/support/subgraph.hpp"
 #include "data/canvas.hpp"
-#include "data/temporary_folder.hpp"
+#include "data/data_checks.hpp"
 #include "graph/preprocess.hpp"
 
 namespace hone::app {

@@ -1,45 +1,17 @@
 #pragma once
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <cstdlib>
 #include <filesystem>
 #include <optional>
 #include <string>
-#include <string_view>
 
 #include "base/error.hpp"
-#include "base/file.hpp"
 #include "data/image.hpp"
 #include "data/random.hpp"
+#include "temporary_folder.hpp"
 
 namespace hone {
-
-/// A folder that is removed when the test ends.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "hone-data-XXXXXX").string();
-    path_ = ::mkdtemp(pattern.data());
-  }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  const std::filesystem::path& path() const { return path_; }
-  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
-
-  /// Writes a file below the folder, making what is between.
-  std::filesystem::path write(const std::string& name, std::string_view content) const {
-    std::filesystem::path file = path_ / name;
-    std::filesystem::create_directories(file.parent_path());
-    write_file(file, content);
-    return file;
-  }
-
- private:
-  std::filesystem::path path_;
-};
 
 inline Tensor random_image(int height, int width, uint64_t seed) {
   Rng rng(seed);
