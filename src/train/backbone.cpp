@@ -161,6 +161,10 @@ class Cutter {
       if (!is_map(value)) continue;
       int here = stride(value);
       if (here < deepest && after) break;  // enlarging begins: the backbone is over
+      if (Value* pooled = enlarged_again(*node)) {
+        ends[stride(pooled)] = pooled;
+        break;
+      }
       if (here > deepest) {
         for (Value* input : node->inputs())
           if (input && is_map(input) && stride(input) < here) ends[stride(input)] = before_expansion(input);
@@ -171,6 +175,15 @@ class Cutter {
     }
     if (!ends.empty()) ends[deepest] = before_classes(ends[deepest]);
     return ends;
+  }
+
+  /// The map whose average over the image `node` makes a map of, as the pyramid pooling of segmenters does, to sizes
+  /// that are constants of the file; nullptr for other nodes. What follows belongs to the head.
+  static Value* enlarged_again(const Node& node) {
+    if (!is_one_of(&node, {"Resize", "Upsample"})) return nullptr;
+    Value* value = node.input(0);
+    for (int i = 0; i < 8 && value && !is_map(value); ++i) value = value->producer() ? value->producer()->input(0) : nullptr;
+    return value && value != node.input(0) && is_map(value) ? value : nullptr;
   }
 
   /// The pointwise convolution behind normalization and activation, or nullptr.

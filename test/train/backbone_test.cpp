@@ -66,6 +66,26 @@ TEST(Backbone, IsCutAtTheLastMapOfEachStride) {
   EXPECT_EQ(to_string(last.features.outputs()[0].value->shape()), "[N, 1280, 2, 4]");
 }
 
+TEST(Backbone, EndsBeforePyramidPooling) {
+  const Graph model = parse_text(R"(graph "segmenter" {
+    input %x: f32[1, 3, 32, 32]
+    const %w: f32[8, 3, 3, 3] = random(1)
+    const %v: f32[8, 8, 1, 1] = random(2)
+    const %size: i64[4] = [1, 8, 16, 16]
+    %map = Conv(%x, %w) {pads=[1, 1, 1, 1], strides=[2, 2]}
+    %branch = Conv(%map, %v)
+    %mean = GlobalAveragePool(%map)
+    %p = Conv(%mean, %v)
+    %r = Relu(%p)
+    %wide = Resize(%r, _, _, %size)
+    %both = Concat(%wide, %branch) {axis=1}
+    output "y" = %both
+  })");
+  Backbone backbone = cut_backbone(model, {.height = 48, .width = 64});
+  EXPECT_THAT(cut_names(backbone), ElementsAre("map"));
+  EXPECT_EQ(to_string(backbone.features.outputs()[0].value->shape()), "[N, 8, 24, 32]");
+}
+
 TEST(Backbone, IsCutAtNames) {
   Graph model = small_mobilenet();
   Backbone backbone = cut_backbone(model, {.cut = {"block3.add", "block6.add"}});
@@ -160,22 +180,26 @@ struct Real {
 
 TEST(Backbone, RealModelsAreCutAndTrainWhole) {
   const Real models[] = {
-      {"mobilenet_v2_torchvision/mobilenet_v2_tv_dequant.onnx",
+      {"imagenet/mobilenet_v2_torchvision/mobilenet_v2_tv_dequant.onnx",
        {4, 8, 16, 32},
        {"[N, 24, 24, 24]", "[N, 32, 12, 12]", "[N, 96, 6, 6]", "[N, 1280, 3, 3]"},
        104},  // weights and biases of 52 convolutions
-      {"resnet18_trunk/resnet18_trunk_l1l2l3.onnx",
+      {"imagenet/resnet18_trunk/resnet18_trunk_l1l2l3.onnx",
        {4, 8, 16},
        {"[N, 64, 24, 24]", "[N, 128, 12, 12]", "[N, 256, 6, 6]"},
        30},
-      {"squeezenet_v1.1/squeezenet_v1.1.onnx", {16}, {"[N, 512, 5, 5]"}, 50},  // without the layer of the classes
-      {"mobilenet_v1_0.25_224/mobilenet_v1_0.25_224.onnx",
+      {"imagenet/squeezenet_v1.1/squeezenet_v1.1.onnx", {16}, {"[N, 512, 5, 5]"}, 50},  // without the layer of the classes
+      {"imagenet/mobilenet_v1_0.25_224/mobilenet_v1_0.25_224.onnx",
        {8, 16, 32},
        {"[N, 64, 12, 12]", "[N, 128, 6, 6]", "[N, 256, 3, 3]"},
        54},
+      {"segmentation/deeplabv3_mnv2_257/deeplabv3_mnv2_257.onnx",
+       {2, 4, 8},
+       {"[N, 8, 48, 48]", "[N, 12, 24, 24]", "[N, 160, 12, 12]"},
+       102},
   };
   for (const Real& real : models) {
-    std::filesystem::path file = data_folder() / "models/imagenet" / real.file;
+    std::filesystem::path file = data_folder() / "models" / real.file;
     if (!std::filesystem::exists(file)) GTEST_SKIP() << file << " is not there";
     Backbone backbone = cut_backbone(import_model(file), {.strides = real.strides, .height = 96, .width = 96});
     std::vector<std::string> shapes;
