@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "train/classifier_objective.hpp"
+#include "train/classification/objective.hpp"
 
 namespace hone {
 

@@ -1,4 +1,4 @@
-#include "train/classifier_objective.hpp"
+#include "train/classification/objective.hpp"
 
 #include <algorithm>
 

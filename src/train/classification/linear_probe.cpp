@@ -1,4 +1,4 @@
-#include "train/linear_probe.hpp"
+#include "train/classification/linear_probe.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -11,7 +11,7 @@
 #include "base/interrupt.hpp"
 #include "data/loader.hpp"
 #include "graph/ops/nn/gemm.hpp"
-#include "train/classifier_objective.hpp"
+#include "train/classification/objective.hpp"
 #include "train/optimizer.hpp"
 #include "train/replicas.hpp"
 
