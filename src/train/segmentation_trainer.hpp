@@ -14,8 +14,8 @@ struct SegmentationOptions {
 };
 
 /// Settings that suit segmenters on small sets: AdamW, small batches, epochs that give a small set steps enough. Sets
-/// what it is about and leaves the rest of `options` as it is.
-void set_segmentation_defaults(TrainOptions& options, const Dataset& train);
+/// what it is about and leaves the rest of `options` as it is. A pretrained network needs fewer.
+void set_segmentation_defaults(TrainOptions& options, const Dataset& train, bool pretrained);
 
 /// A network size for these images: their usual aspect, their usual size but at most the area of 352 x 480 (what a few
 /// CPU cores train in minutes), sides multiples of 16 from 32 on, as the templates need.

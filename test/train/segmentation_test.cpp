@@ -82,7 +82,7 @@ class Segmentation : public testing::Test {
 
   static TrainOptions options() {
     TrainOptions o;
-    set_segmentation_defaults(o, data_->train);
+    set_segmentation_defaults(o, data_->train, false);
     o.preprocess = {.height = side, .width = side, .mean = {128, 128, 128}, .std = {64, 64, 64}};
     o.epochs = 3;
     o.ema_decay = 0.8;

@@ -67,16 +67,17 @@ ImageSize segmentation_size(const Dataset& dataset) {
   return {side(std::sqrt(area / aspect)), side(std::sqrt(area * aspect))};
 }
 
-void set_segmentation_defaults(TrainOptions& options, const Dataset& train) {
+void set_segmentation_defaults(TrainOptions& options, const Dataset& train, bool pretrained) {
   options.optimizer = OptimizerKind::adamw;
   options.learning_rate = 3e-3;
   options.weight_decay = 0.01;
   options.batch_size = 8;
   options.clip_gradient = 5;
   options.backbone_rate = 0.2;
-  // Some ten thousand images in all.
+  // In all; a pretrained network needs fewer.
+  const int in_all = pretrained ? 12000 : 30000;
   auto images = static_cast<int>(std::max<size_t>(1, train.samples.size()));
-  options.epochs = std::clamp(30000 / images, 20, 300);
+  options.epochs = std::clamp(in_all / images, 20, 300);
 }
 
 TrainResult train_segmenter(Graph& model, const Splits& data, const TrainOptions& options,

@@ -218,7 +218,7 @@ void TrainCommandOptions::read_recipe_file() {
 void TrainCommandOptions::set_defaults(const std::string& known_template, Task what, const Dataset& data_set) {
   switch (what) {
     case Task::detection: set_detection_defaults(train, data_set); break;
-    case Task::segmentation: set_segmentation_defaults(train, data_set); break;
+    case Task::segmentation: set_segmentation_defaults(train, data_set, !backbone.empty()); break;
     default:
       if (!backbone.empty()) set_backbone_defaults(train, data_set);
   }
