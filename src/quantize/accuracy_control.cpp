@@ -34,7 +34,7 @@ std::string key_of(const Quantizer& quantizer, const QuantizeOptions& options, c
                            static_cast<int>(options.bias_correction), 0, options.equalize,
                            options.smooth_alpha, options.adaptive_rounding, static_cast<int>(options.saturation_fix),
                            control.ranking_subset, control.rank_by_metric));
-  facts.insert(fmt::format("methods {} {} {}", options.align_depthwise, options.batch_norm_statistics,
+  facts.insert(fmt::format("methods {} {} {}", options.align_channels, options.batch_norm_statistics,
                            static_cast<bool>(control.sampling_error)));
   double sum = 0;
   for (const Tensor& tensor : quantizer.samples().kept()[0])

@@ -83,6 +83,8 @@ bool learn(const Observed& wanted, const Tensor& tensor, int images, bool held_o
   if (wanted.mean_axis >= 0 && !held_out)
     add_channels(observation.channels, tensor, wanted.mean_axis, [](float x) { return x; });
   if (wanted.magnitude_axis >= 0) raise_magnitudes(observation.magnitudes, tensor, wanted.magnitude_axis);
+  if (wanted.square_axis >= 0)
+    add_channels(observation.squares, tensor, wanted.square_axis, [](float x) { return double{x} * x; });
   observation.dims = tensor.dims();
   return true;
 }

@@ -15,6 +15,7 @@ struct Observed {
   bool range = false;         ///< fill in Observation::histogram
   int mean_axis = -1;         ///< >= 0: the mean of each channel along this axis
   int magnitude_axis = -1;    ///< >= 0: the largest magnitude of each channel along this axis
+  int square_axis = -1;       ///< >= 0: the squares of each channel along this axis
 };
 
 /// Sums over the elements of each channel.
@@ -26,7 +27,7 @@ struct ChannelSums {
 
 struct Observation {
   Histogram histogram;
-  ChannelSums channels;
+  ChannelSums channels, squares;
   std::vector<float> magnitudes;  ///< largest magnitude of each channel
   double low_sum = 0, high_sum = 0, batches = 0;  ///< sums of the extremes of each sample
   Dims dims;                      ///< sizes of the last sample

@@ -60,8 +60,9 @@ struct QuantizeOptions {
   BiasCorrection bias_correction = BiasCorrection::automatic;
   /// Cross-layer equalization (see methods/equalize.hpp).
   bool equalize = false;
-  /// Channels in front of depthwise convolutions get one magnitude (see methods/depthwise_inputs.hpp).
-  bool align_depthwise = true;
+  /// Channels in front of depthwise convolutions get one magnitude, others nearer ones (see
+  /// methods/depthwise_inputs.hpp and methods/tied_channels.hpp).
+  bool align_channels = true;
   /// SmoothQuant (see methods/smooth.hpp); on for transformers unless `smooth_alpha` is 0.
   double smooth_alpha = -1;  ///< -1: 0.5 for transformers, else off; 0: off; up to 1
   /// Learned rounding of weights (see methods/adaround.hpp). Slow.
@@ -110,8 +111,8 @@ struct QuantizeReport {
   std::vector<ValueReport> values;  ///< quantized activations, in order
   int samples = 0;                  ///< calibration samples used
   int biases_corrected = 0;
-  int channels_equalized = 0, depthwise_inputs_aligned = 0, layers_smoothed = 0, batch_norms_measured = 0,
-      layers_rounded = 0;
+  int channels_equalized = 0, depthwise_inputs_aligned = 0, tied_channels_aligned = 0, layers_smoothed = 0,
+      batch_norms_measured = 0, layers_rounded = 0;
   bool seven_bits = false;  ///< weights use 7 bits
   RangeMethod range = RangeMethod::mse;                  ///< that was used
   BiasCorrection bias_correction = BiasCorrection::fast;  ///< that was used

@@ -15,6 +15,7 @@
 #include "quantize/methods/depthwise_inputs.hpp"
 #include "quantize/methods/equalize.hpp"
 #include "quantize/methods/smooth.hpp"
+#include "quantize/methods/tied_channels.hpp"
 
 namespace hone {
 
@@ -78,27 +79,53 @@ Quantizer::Quantizer(const Graph& model, const CalibrationSource& calibration, c
 
 void Quantizer::prepare(Progress& progress) {
   if (options_.equalize) prepared_.channels_equalized = equalize(graph_);
-  if (options_.align_depthwise)
-    prepared_.depthwise_inputs_aligned = align_depthwise_inputs(graph_, magnitudes(depthwise_inputs(graph_), progress));
+  if (options_.align_channels) align_channels(progress);
   double alpha = options_.smooth_alpha;
   if (alpha < 0) alpha = options_.model_type == ModelType::transformer ? default_alpha : 0;
   std::map<std::string, int> inputs = alpha > 0 ? smoothable_inputs(graph_) : std::map<std::string, int>();
-  prepared_.layers_smoothed = smooth(graph_, magnitudes(inputs, progress), alpha);
+  std::map<std::string, Observed> wanted;
+  for (auto& [name, axis] : inputs) wanted[name].magnitude_axis = axis;
+  std::map<std::string, std::vector<float>> magnitudes;
+  for (auto& [name, seen] : observe_kept(wanted, progress)) magnitudes[name] = seen.magnitudes;
+  prepared_.layers_smoothed = smooth(graph_, magnitudes, alpha);
 }
 
-/// The largest magnitude of each channel of values with these channel axes.
-std::map<std::string, std::vector<float>> Quantizer::magnitudes(const std::map<std::string, int>& axes,
-                                                                Progress& progress) {
-  std::map<std::string, std::vector<float>> result;
-  if (axes.empty()) return result;
+void Quantizer::align_channels(Progress& progress) {
+  const std::map<std::string, int> depthwise = depthwise_inputs(graph_);
+  const std::vector<TiedChannels> groups = tied_channels(graph_);
   std::map<std::string, Observed> wanted;
-  for (auto& [name, axis] : axes) wanted[name].magnitude_axis = axis;
-  // The samples that are kept are enough for magnitudes; the others come once only.
+  std::set<std::string> quantized;
+  for (const ScaleClass& shared : place_quantizers(graph_, options_, original_).classes)
+    for (const Value* member : shared.members) quantized.insert(member->name);
+  for (auto& [name, axis] : depthwise) wanted[name].magnitude_axis = axis;
+  for (const TiedChannels& group : groups) {
+    for (const Value* value : group.values)
+      if (quantized.count(value->name)) wanted[value->name].magnitude_axis = 1;
+    for (const Node* reader : group.readers) wanted[reader->input(0)->name].square_axis = 1;
+  }
+  Observations seen;
+  try {
+    seen = observe_kept(wanted, progress);
+  } catch (const Error&) {
+    // The first value that is not finite may be one that this does not look at: that one is to be named.
+    for (const std::string& name : quantized) wanted[name];
+    observe_kept(wanted, progress);
+    throw;
+  }
+  std::map<std::string, std::vector<float>> magnitudes;
+  for (auto& [name, axis] : depthwise) magnitudes[name] = seen.at(name).magnitudes;
+  prepared_.depthwise_inputs_aligned = align_depthwise_inputs(graph_, magnitudes);
+  for (const TiedChannels& group : groups)
+    prepared_.tied_channels_aligned += align_tied_channels(graph_, group, seen, quantized);
+}
+
+/// What the samples that are kept show; the others come once only.
+Observations Quantizer::observe_kept(const std::map<std::string, Observed>& wanted, Progress& progress) {
+  if (wanted.empty()) return {};
   samples_->kept_only(true);
-  for (auto& [name, seen] : observe(graph_, in_graph_order(graph_, wanted), make_runner_, *samples_, progress))
-    result[name] = seen.magnitudes;
+  Observations seen = observe(graph_, in_graph_order(graph_, wanted), make_runner_, *samples_, progress);
   samples_->kept_only(false);
-  return result;
+  return seen;
 }
 
 void Quantizer::observe_values(bool revertible, Progress& progress) {

@@ -50,7 +50,8 @@ class Quantizer {
   Graph make(const QuantizeOptions& options, const std::set<std::string>& reverted, QuantizeReport* report,
              Progress& progress);
   void prepare(Progress& progress);
-  std::map<std::string, std::vector<float>> magnitudes(const std::map<std::string, int>& axes, Progress& progress);
+  void align_channels(Progress& progress);
+  Observations observe_kept(const std::map<std::string, Observed>& wanted, Progress& progress);
   void observe_values(bool revertible, Progress& progress);
   void count_macs();
   /// Mean rounding error of the channels of values, measured unless known from an earlier build.

@@ -182,7 +182,8 @@ class Cutter {
   static Value* enlarged_again(const Node& node) {
     if (!is_one_of(&node, {"Resize", "Upsample"})) return nullptr;
     Value* value = node.input(0);
-    for (int i = 0; i < 8 && value && !is_map(value); ++i) value = value->producer() ? value->producer()->input(0) : nullptr;
+    for (int i = 0; i < 8 && value && !is_map(value); ++i)
+      value = value->producer() ? value->producer()->input(0) : nullptr;
     return value && value != node.input(0) && is_map(value) ? value : nullptr;
   }
 

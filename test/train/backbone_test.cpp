@@ -188,7 +188,10 @@ TEST(Backbone, RealModelsAreCutAndTrainWhole) {
        {4, 8, 16},
        {"[N, 64, 24, 24]", "[N, 128, 12, 12]", "[N, 256, 6, 6]"},
        30},
-      {"imagenet/squeezenet_v1.1/squeezenet_v1.1.onnx", {16}, {"[N, 512, 5, 5]"}, 50},  // without the layer of the classes
+      {"imagenet/squeezenet_v1.1/squeezenet_v1.1.onnx",
+       {16},
+       {"[N, 512, 5, 5]"},
+       50},  // without the layer of the classes
       {"imagenet/mobilenet_v1_0.25_224/mobilenet_v1_0.25_224.onnx",
        {8, 16, 32},
        {"[N, 64, 12, 12]", "[N, 128, 6, 6]", "[N, 256, 3, 3]"},

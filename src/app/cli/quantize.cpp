@@ -171,7 +171,7 @@ struct QuantizeCommandOptions {
     if (full_bias_correction) q.bias_correction = BiasCorrection::full;
     q.equalize |= equalize;
     q.adaptive_rounding |= adaround;
-    if (no_align) q.align_depthwise = false;
+    if (no_align) q.align_channels = false;
     if (no_batch_norm) q.batch_norm_statistics = false;
     q.ignored_nodes.insert(q.ignored_nodes.end(), ignore.begin(), ignore.end());
     q.ignored_patterns.insert(q.ignored_patterns.end(), ignore_regex.begin(), ignore_regex.end());

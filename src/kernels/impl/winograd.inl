@@ -244,7 +244,8 @@ void winograd_multiply(const WinogradShape& shape, const void* packed, const Win
     const int64_t position = unit / blocks, block = unit % blocks * kBlockVectors;
     const float* w = static_cast<const float*>(packed) + position * matrix_floats(s) + block * kLanes * s.channels;
     const float* a = static_cast<const float*>(chunk.source) + position * position_floats(s.channels, chunk.count);
-    float* y = static_cast<float*>(chunk.product) + position * position_floats(s.out_channels, chunk.count) + block * kLanes;
+    float* y =
+        static_cast<float*>(chunk.product) + position * position_floats(s.out_channels, chunk.count) + block * kLanes;
     const bool whole = all - block >= kBlockVectors;
     for (int64_t piece = 0; piece < pieces; ++piece) {
       const int64_t from = chunk.count * piece / pieces, rows = chunk.count * (piece + 1) / pieces - from;
