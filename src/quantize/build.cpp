@@ -110,8 +110,17 @@ Build::LayerSettings Build::settings_of(Node& layer) const {
   return settings;
 }
 
-QuantizedWeights Build::nearest_weights(const Node& layer, const LayerSettings& settings) const {
-  return quantize_weights(layer.input(1)->constant(), weight_axis(layer), settings.least_scales, settings.largest);
+// Many graphs are made of the same weights, so they are kept.
+const QuantizedWeights& Build::nearest_weights(const Node& layer, const LayerSettings& settings) {
+  std::vector<float> key = settings.least_scales;
+  key.push_back(static_cast<float>(settings.largest));
+  auto& [known, weights] = from_.nearest_[layer.name];
+  if (known != key) {
+    weights =
+        quantize_weights(layer.input(1)->constant(), weight_axis(layer), settings.least_scales, settings.largest);
+    known = std::move(key);
+  }
+  return weights;
 }
 
 void Build::quantize_layer(Node* layer, Rewriter& rewriter) {

@@ -37,7 +37,7 @@ class Build {
     int largest = 127;
   };
   LayerSettings settings_of(Node& layer) const;
-  QuantizedWeights nearest_weights(const Node& layer, const LayerSettings& settings) const;
+  const QuantizedWeights& nearest_weights(const Node& layer, const LayerSettings& settings);
   void learn_rounding(Progress& progress);
   void learn_rounding_of(const std::vector<Node*>& layers, Progress& progress, int64_t& done);
   void quantize_layer(Node* layer, Rewriter& rewriter);

@@ -30,6 +30,8 @@ void check_options(const QuantizeOptions& options) {
     throw Error("quantize", fmt::format("percentile is {}, expected more than 50 and at most 100", options.percentile));
   if (options.smooth_alpha > 1)
     throw Error("quantize", fmt::format("smooth_alpha is {}, expected 0 to 1", options.smooth_alpha));
+  if (!(options.sensitive_share >= 0 && options.sensitive_share <= 1))
+    throw Error("quantize", fmt::format("sensitive_share is {}, expected 0 to 1", options.sensitive_share));
   if (options.rounding_iterations < 1)
     throw Error("quantize",
                 fmt::format("rounding iterations are {}, expected at least 1", options.rounding_iterations));
@@ -73,7 +75,7 @@ Quantizer::Quantizer(const Graph& model, const CalibrationSource& calibration, c
   samples_ = std::make_unique<SampleStream>(graph_, calibration_, options_.subset_size);
   prepare(progress);
   placement_ = place_quantizers(graph_, options_, original_);
-  observe_values(revertible, progress);
+  observe_values(revertible || options_.sensitive_share > 0, progress);
   count_macs();
 }
 
@@ -186,10 +188,22 @@ Graph Quantizer::build(const QuantizeOptions& options, const std::set<std::strin
   check_options(options);
   const Decision& decision = decide(options, progress);
   if (decision.graph && reverted.empty()) {
-    if (report) *report = decision.report;
+    if (report) *report = decision.report, say_why(decision, {}, *report);
     return decision.graph->clone();
   }
-  return make(decision.options, reverted, report, progress);
+  std::set<std::string> kept = reverted;
+  for (auto& [unit, gain] : decision.sensitive) kept.insert(unit);
+  Graph graph = make(decision.options, kept, report, progress);
+  if (report) say_why(decision, reverted, *report);
+  return graph;
+}
+
+void Quantizer::say_why(const Decision& decision, const std::set<std::string>& reverted, QuantizeReport& report) {
+  for (NodeReport& node : report.nodes) {
+    auto found = decision.sensitive.find(node.name);
+    if (found != decision.sensitive.end() && !reverted.count(node.name))
+      node.reason = fmt::format("sensitive: outputs are {:.1f} dB nearer to FP32's without it", found->second);
+  }
 }
 
 Graph Quantizer::make(const QuantizeOptions& options, const std::set<std::string>& reverted, QuantizeReport* report,

@@ -13,6 +13,8 @@
 
 namespace hone {
 
+class Trials;
+
 /// A model that was calibrated once and can be quantized in several ways: what quantize(), accuracy control and sweeps
 /// share. `calibration` and `make_runner` are used during the life of the object.
 class Quantizer {
@@ -39,14 +41,18 @@ class Quantizer {
 
  private:
   friend class Build;
+  friend class SensitiveSearch;
   // Options with nothing left automatic, and what was made on the way.
   struct Decision {
     QuantizeOptions options;
     std::optional<Graph> graph;  ///< quantized so, if it was tried
     QuantizeReport report;
+    std::map<std::string, double> sensitive;  ///< units that stay fp32, and how many dB each gains
   };
   const Decision& decide(const QuantizeOptions& options, Progress& progress);
-  void try_all(Decision& best, bool open_range, bool open_bias, Progress& progress);
+  void try_all(Decision& best, const Trials& trials, bool open_range, bool open_bias, Progress& progress);
+  void find_sensitive(Decision& decision, const Trials& trials, Progress& progress);
+  static void say_why(const Decision& decision, const std::set<std::string>& reverted, QuantizeReport& report);
   Graph make(const QuantizeOptions& options, const std::set<std::string>& reverted, QuantizeReport* report,
              Progress& progress);
   void prepare(Progress& progress);
@@ -71,6 +77,8 @@ class Quantizer {
   QuantizeReport prepared_;  // what the constructor adds to each report
   std::map<std::string, std::pair<TensorQuant, ChannelSums>> rounding_;
   std::map<std::string, QuantizedWeights> learned_;  // by layer: adaptive rounding
+  // By layer, nearest values, and what else they depend on.
+  std::map<std::string, std::pair<std::vector<float>, QuantizedWeights>> nearest_;
   std::map<std::string, Decision> decisions_;        // by what the options say of all that may differ
 };
 
