@@ -54,6 +54,7 @@ class Compressor {
     names.ignored_nodes = options_.ignored_nodes;
     names.ignored_patterns = options_.ignored_patterns;
     names.ignored_op_types = options_.ignored_op_types;
+    names.ignored_must_match = options_.ignored_must_match;
     IgnoreList ignored(graph_, names, original);
     for (Node* node : graph_.node_list()) consider(node, ignored);
     for (const Candidate& candidate : candidates_) check_finite(*candidate.node, candidate.input);

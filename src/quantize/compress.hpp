@@ -25,6 +25,7 @@ struct CompressOptions {
   int smallest = 1024;         ///< weights with fewer elements stay as they are
   int subset_size = 32;        ///< calibration samples
   std::vector<std::string> ignored_nodes, ignored_patterns, ignored_op_types;  ///< as in QuantizeOptions
+  bool ignored_must_match = true;
 };
 
 struct CompressedWeight {

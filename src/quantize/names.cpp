@@ -88,6 +88,7 @@ IgnoreList::IgnoreList(const Graph& graph, const QuantizeOptions& options, const
       throw Error("ignored pattern '" + text + "'", fmt::format("is no regular expression: {}", error.what()));
     }
   }
+  if (!options.ignored_must_match) return;
   check_names(original, names_of_nodes(graph));
   check_types(graph, original);
 }

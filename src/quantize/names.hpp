@@ -18,8 +18,8 @@ OriginalNames original_names(const Graph& model);
 /// Which nodes the user wants to keep in fp32.
 class IgnoreList {
  public:
-  /// Throws Error for a regular expression that is none, and for a name, pattern or op type that matches neither a node
-  /// nor a node's output of `graph`, nor one of `original`.
+  /// Throws Error for a regular expression that is none, and, if the options say so, for a name, pattern or op type
+  /// that matches neither a node nor a node's output of `graph`, nor one of `original`.
   IgnoreList(const Graph& graph, const QuantizeOptions& options, const OriginalNames& original);
   bool contains(const Node& node) const;
 

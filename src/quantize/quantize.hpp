@@ -82,6 +82,7 @@ struct QuantizeOptions {
   std::vector<std::string> ignored_nodes;
   std::vector<std::string> ignored_patterns;  ///< the same as regular expressions that match the whole name
   std::vector<std::string> ignored_op_types;  ///< such as "Resize"
+  bool ignored_must_match = true;             ///< what of these matches nothing is an error
 };
 
 /// Throws Error for a target device that does not exist. True when weights need 7 bits there.

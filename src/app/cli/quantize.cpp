@@ -1,4 +1,5 @@
 #include <filesystem>
+#include <map>
 #include <optional>
 
 #include <CLI/CLI.hpp>
@@ -30,7 +31,7 @@ struct QuantizeCommandOptions {
   std::string preset, range, bias_correction, model_type, target, saturation, drop_type, weights;
   std::vector<std::string> ignore, ignore_regex, ignore_types;
   std::optional<int> subset, max_iterations, ranking_subset, group_size, rounding_iterations;
-  std::optional<double> percentile, smooth, max_drop, ratio;
+  std::optional<double> percentile, smooth, max_drop, ratio, sensitive_share;
   bool random_data = false, no_bias_correction = false, full_bias_correction = false, equalize = false,
        adaround = false;
   bool no_align = false, strict_drop = false, no_batch_norm = false, reduce_range = false, data_aware = false,
@@ -98,6 +99,10 @@ struct QuantizeCommandOptions {
     app.add_option("--rounding-iterations", rounding_iterations, "for --adaround (1000)")
         ->check(in_range(1, 100000))
         ->group(group);
+    app.add_option("--sensitive-share", sensitive_share,
+                   "share of the multiplications that may stay FP32 where they make most of the error (0.08); 0: none")
+        ->check(in_range(0.0, 1.0))
+        ->group(group);
     flag("--no-align", no_align, "leave the channels in front of depthwise convolutions as they are");
     flag("--no-batch-norm", no_batch_norm, "leave the statistics of batch norms that could not be folded as they are");
   }
@@ -160,9 +165,10 @@ struct QuantizeCommandOptions {
     word("--drop-type", drop_type, set_drop_type);
     word("--weights", weights, set_weights);
     QuantizeOptions& q = s.quantize;
-    number(subset, q.subset_size);
+    if (subset) s.set_subset_size(*subset);
     number(percentile, q.percentile);
     number(smooth, q.smooth_alpha);
+    number(sensitive_share, q.sensitive_share);
     number(rounding_iterations, q.rounding_iterations);
     number(max_iterations, s.accuracy.max_iterations);
     number(ranking_subset, s.accuracy.ranking_subset);
@@ -181,6 +187,19 @@ struct QuantizeCommandOptions {
     return s;
   }
 
+  /// What only the file says of data and files.
+  void complete(const QuantizeSettings& s) {
+    const std::map<std::string, std::string*> words{
+        {"data", &data},       {"eval", &labelled},     {"format", &images.format}, {"list", &images.list},
+        {"state", &state},     {"plot", &plot},         {"mean", &image.mean},      {"std", &image.std},
+        {"scale", &image.scale}, {"channels", &image.channels}, {"resize", &image.resize}, {"labels", &image.labels}};
+    for (auto& [name, word] : s.words)
+      if (words.at(name)->empty()) *words.at(name) = word;
+    strict_drop |= s.strict_drop;
+    sweep |= s.sweep;
+    random_data |= s.random_data && data.empty();
+  }
+
   void complete_weights(QuantizeSettings& s) const {
     bool given = group_size || ratio || data_aware || asymmetric_weights;
     if (!s.weights) {
@@ -193,10 +212,11 @@ struct QuantizeCommandOptions {
     if (ratio) w.ratio = *ratio;
     if (asymmetric_weights) w.symmetric = false;
     w.data_aware |= data_aware;
+    if (s.subset_size) w.subset_size = *s.subset_size;
     w.ignored_nodes = s.quantize.ignored_nodes;
     w.ignored_patterns = s.quantize.ignored_patterns;
     w.ignored_op_types = s.quantize.ignored_op_types;
-    if (w.data_aware && data.empty()) throw UsageError("--data-aware needs sample images: give --data DATA");
+    w.ignored_must_match = s.quantize.ignored_must_match;
   }
 
   /// Before any work: what would fail at the end.
@@ -204,6 +224,8 @@ struct QuantizeCommandOptions {
     if (!s.weights && data.empty() == !random_data)
       throw UsageError(
           "quantize needs sample images: give either --data DATA or --random-data; see hone quantize --help");
+    if (s.weights && s.weights->data_aware && data.empty())
+      throw UsageError("--data-aware needs sample images: give --data DATA");
     if (s.keep_accuracy && random_data) throw UsageError("keeping accuracy needs labelled images: give --data DATA");
     std::filesystem::path path = output;
     if (path.extension() != ".onnx") throw UsageError(fmt::format("-o: '{}' must end in .onnx", output));
@@ -213,7 +235,10 @@ struct QuantizeCommandOptions {
 
 class QuantizeCommand {
  public:
-  explicit QuantizeCommand(const QuantizeCommandOptions& options) : o_(options), s_(options.settings()) {}
+  explicit QuantizeCommand(const QuantizeCommandOptions& options) : o_(options), s_(options.settings()) {
+    o_.complete(s_);
+    outcome_.notes = s_.notes;
+  }
 
   int run() {
     o_.check(s_);
@@ -222,6 +247,8 @@ class QuantizeCommand {
     if (!o_.data.empty() || o_.random_data)
       calibration_ = o_.random_data ? random_calibration(model_)
                                     : image_calibration(model_, o_.data, o_.images, o_.image, s_.quantize.subset_size);
+    std::string assumed = o_.data.empty() ? "" : assumed_preprocessing(model_, o_.image);
+    if (!assumed.empty()) outcome_.notes.push_back(assumed);
     // What the progress counts up to.
     if (calibration_) s_.quantize.subset_size = std::min(s_.quantize.subset_size, calibration_->available());
     open_validation();
@@ -309,7 +336,7 @@ class QuantizeCommand {
     if (!outcome_.after) outcome_.after = validation_->measure(result, *progress_);
   }
 
-  const QuantizeCommandOptions& o_;
+  QuantizeCommandOptions o_;
   QuantizeSettings s_;
   Graph model_;
   std::unique_ptr<Progress> progress_;

@@ -1,179 +1,19 @@
 #include "app/quantize/quantize_config.hpp"
 
 #include <algorithm>
-#include <cctype>
-#include <cstdlib>
-#include <functional>
-#include <map>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "app/quantize/config_fields.hpp"
 #include "base/error.hpp"
-#include "base/nearest.hpp"
+#include "base/file.hpp"
 
 namespace hone::app {
 
 namespace {
 
-using Action = std::function<void(const Json& value, const std::string& place, QuantizeSettings& settings)>;
-using Fields = std::map<std::string, Action>;
-
-void read_object(const Json& json, const std::string& place, const Fields& fields, QuantizeSettings& settings) {
-  if (!json.is_object()) throw Error(place, "is not an object", "expected { ... }");
-  for (auto& [name, value] : json.items()) {
-    auto found = fields.find(name);
-    if (found == fields.end()) {
-      std::vector<std::string> known;
-      for (auto& [other, action] : fields) known.push_back(other);
-      auto near = nearest_words(name, known);
-      throw Error(place, fmt::format("has an unknown field '{}'", name),
-                  fmt::format("{}: '{}'", near.empty() ? "known fields" : "near it",
-                              fmt::join(near.empty() ? known : near, "', '")));
-    }
-    if (!value.is_null()) found->second(value, place + "." + name, settings);
-  }
-}
-
-double number(const Json& value, const std::string& place) {
-  if (!value.is_number()) throw Error(place, "is " + value.dump() + ", expected a number");
-  return value.get<double>();
-}
-int integer(const Json& value, const std::string& place) {
-  if (!value.is_number_integer() || std::abs(value.get<double>()) > 1e9)
-    throw Error(place, "is " + value.dump() + ", expected an integer");
-  return value.get<int>();
-}
-bool boolean(const Json& value, const std::string& place) {
-  if (!value.is_boolean()) throw Error(place, "is " + value.dump() + ", expected true or false");
-  return value.get<bool>();
-}
-std::string text(const Json& value, const std::string& place) {
-  if (!value.is_string()) throw Error(place, "is " + value.dump() + ", expected a string");
-  return value.get<std::string>();
-}
-std::vector<std::string> texts(const Json& value, const std::string& place) {
-  if (!value.is_array()) throw Error(place, "is " + value.dump() + ", expected a list of strings");
-  std::vector<std::string> result;
-  for (size_t i = 0; i < value.size(); ++i) result.push_back(text(value[i], fmt::format("{}[{}]", place, i)));
-  return result;
-}
-
-using Setter = void (*)(const std::string&, const std::string&, QuantizeSettings&);
-Action word(Setter set) {
-  return [set](const Json& v, const std::string& p, QuantizeSettings& s) { set(p, text(v, p), s); };
-}
-template <class T>
-Action keep(T (*read)(const Json&, const std::string&), std::function<T&(QuantizeSettings&)> target) {
-  return [=](const Json& v, const std::string& p, QuantizeSettings& s) { target(s) = read(v, p); };
-}
-Action object(const Fields& fields) {
-  return [fields](const Json& v, const std::string& p, QuantizeSettings& s) { read_object(v, p, fields, s); };
-}
-const Action nothing = [](const Json&, const std::string&, QuantizeSettings&) {};
-
-CompressOptions& weights_of(QuantizeSettings& s) {
-  if (!s.weights) s.weights.emplace();
-  return *s.weights;
-}
-
-// OpenVINO's names of common op types, which POT's files use.
-std::string onnx_type(const std::string& name) {
-  static const std::map<std::string, std::string> names{{"Convolution", "Conv"},
-                                                        {"GroupConvolution", "Conv"},
-                                                        {"ConvolutionBackpropData", "ConvTranspose"},
-                                                        {"Multiply", "Mul"},
-                                                        {"Subtract", "Sub"},
-                                                        {"Divide", "Div"},
-                                                        {"ReLU", "Relu"},
-                                                        {"AvgPool", "AveragePool"},
-                                                        {"Interpolate", "Resize"},
-                                                        {"SoftMax", "Softmax"},
-                                                        {"MVN", "LayerNormalization"},
-                                                        {"HSwish", "HardSwish"},
-                                                        {"PReLU", "PRelu"},
-                                                        {"Clamp", "Clip"},
-                                                        {"Swish", "Swish"}};
-  auto found = names.find(name);
-  return found == names.end() ? name : found->second;
-}
-
-void read_operations(const Json& value, const std::string& place, QuantizeSettings& settings) {
-  if (!value.is_array()) throw Error(place, "is " + value.dump() + ", expected a list of {\"type\": ...}");
-  for (size_t i = 0; i < value.size(); ++i) {
-    Fields fields{{"type", [](const Json& v, const std::string& p, QuantizeSettings& s) {
-                     s.quantize.ignored_op_types.push_back(onnx_type(text(v, p)));
-                   }}, {"attributes", nothing}};
-    read_object(value[i], fmt::format("{}[{}]", place, i), fields, settings);
-  }
-}
-
-void read_types(const Json& value, const std::string& place, QuantizeSettings& settings) {
-  for (const std::string& type : texts(value, place)) settings.quantize.ignored_op_types.push_back(onnx_type(type));
-}
-
-// {"min": {...}, "max": {...}} with statistics and aggregators, or {"preset": ...}, or one of our own names.
-void read_range(const Json& value, const std::string& place, QuantizeSettings& settings) {
-  if (value.is_string()) return set_range(place, value, settings);
-  auto preset = [](const Json& v, const std::string& p, QuantizeSettings& s) {
-    std::string name = text(v, p);
-    if (name != "default" && name != "quantile") throw Error(p, "got '" + name + "', expected default or quantile");
-    s.quantize.range = name == "default" ? RangeMethod::mean_min_max : RangeMethod::percentile;
-  };
-  auto statistic = [](const Json& v, const std::string& p, QuantizeSettings& s) {
-    std::string name = text(v, p);
-    for (char& c : name) c = static_cast<char>(std::tolower(c));
-    bool quantile = name == "quantile" || name == "abs_quantile" || name == "percentile";
-    if (!quantile && name != "min" && name != "max" && name != "abs_max")
-      throw Error(p, "got '" + name + "', expected min, max, abs_max, quantile or abs_quantile");
-    if (quantile) s.quantize.range = RangeMethod::percentile;
-    else if (s.quantize.range != RangeMethod::mean_min_max) s.quantize.range = RangeMethod::min_max;
-  };
-  auto aggregator = [](const Json& v, const std::string& p, QuantizeSettings& s) {
-    std::string name = text(v, p);
-    for (char& c : name) c = static_cast<char>(std::tolower(c));
-    static const char* const known[] = {"mean", "mean_no_outliers", "median", "median_no_outliers", "min", "max"};
-    if (std::find(std::begin(known), std::end(known), name) == std::end(known))
-      throw Error(p, "got '" + name + "', expected mean, median, min or max");
-    bool average = name.starts_with("mean") || name.starts_with("median");
-    if (s.quantize.range != RangeMethod::percentile)
-      s.quantize.range = average ? RangeMethod::mean_min_max : RangeMethod::min_max;
-  };
-  auto outliers = [](const Json& v, const std::string& p, QuantizeSettings& s) {
-    s.quantize.percentile = 100 * (1 - number(v, p));
-  };
-  Fields side{{"type", statistic},        {"statistics_type", statistic},
-              {"aggregator", aggregator}, {"aggregator_type", aggregator},
-              {"outlier_prob", outliers}, {"quantile_outlier_prob", outliers},
-              {"clipping_value", nothing}};
-  Fields fields{{"preset", preset},       {"min", object(side)},   {"max", object(side)},
-                {"per_channel", nothing}, {"perchannel", nothing}, {"pertensor", nothing}};
-  read_object(value, place, fields, settings);
-}
-
-void read_activations(const Json& value, const std::string& place, QuantizeSettings& settings) {
-  auto mode = [](const Json& v, const std::string& p, QuantizeSettings& s) {
-    std::string name = text(v, p);
-    if (name != "symmetric" && name != "asymmetric")
-      throw Error(p, "got '" + name + "', expected symmetric or asymmetric");
-    set_preset(p, name == "symmetric" ? "performance" : "mixed", s);
-  };
-  auto bits = [](const Json& v, const std::string& p, QuantizeSettings&) {
-    if (integer(v, p) != 8) throw Error(p, "is " + v.dump() + ", expected 8");
-  };
-  read_object(value, place, {{"bits", bits}, {"mode", mode}, {"granularity", nothing}, {"range_estimator", read_range},
-                             {"range_estimator_params", read_range}}, settings);
-}
-
-void read_weights(const Json& value, const std::string& place, QuantizeSettings& settings) {
-  auto bits = [](const Json& v, const std::string& p, QuantizeSettings& s) {
-    int wanted = integer(v, p);
-    if (wanted != 7 && wanted != 8) throw Error(p, "is " + v.dump() + ", expected 7 or 8");
-    if (wanted == 7) s.quantize.saturation_fix = SaturationFix::all;
-  };
-  read_object(value, place, {{"bits", bits}, {"mode", nothing}, {"granularity", nothing}, {"range_estimator", nothing}},
-              settings);
-}
+using namespace config;
 
 void set_fast_bias(const Json& v, const std::string& p, QuantizeSettings& s) {
   s.quantize.bias_correction = boolean(v, p) ? BiasCorrection::fast : BiasCorrection::full;
@@ -185,110 +25,186 @@ void read_bias_correction(const Json& v, const std::string& p, QuantizeSettings&
   s.quantize.bias_correction = boolean(v, p) ? BiasCorrection::automatic : BiasCorrection::none;
 }
 
+void read_drop(const Json& v, const std::string& p, QuantizeSettings& s) {
+  s.accuracy.max_drop = number(v, p);
+  s.keep_accuracy = true;
+}
+
+void read_subset(const Json& v, const std::string& p, QuantizeSettings& s) { s.set_subset_size(integer(v, p)); }
+
+Action iterations() {
+  return [](const Json& v, const std::string& p, QuantizeSettings& s) {
+    // NNCF's default is the largest integer there is.
+    s.accuracy.max_iterations = v.is_number_unsigned() && v.get<double>() > 1e9 ? 0 : integer(v, p);
+  };
+}
+
+Action ranking() { return keep<int>(integer, [](auto& s) -> int& { return s.accuracy.ranking_subset; }); }
+
+// {"convolution": -1, "matmul": 0.95}, where a negative number turns it off.
+Fields smooth_fields() {
+  return {{"convolution", no_effect("only matrix products are smoothed", -1)},
+          {"matmul", [](const Json& v, const std::string& p, QuantizeSettings& s) {
+             s.quantize.smooth_alpha = std::max(0.0, number(v, p));
+           }}};
+}
+
+// NNCF's AdvancedQuantizationParameters, and what is advanced for weights alone.
 const Fields& advanced_fields() {
   static const Fields fields{
       {"overflow_fix", word(set_saturation_fix)},
       {"activations_range_estimator_params", read_range},
-      {"weights_range_estimator_params", nothing},
+      {"weights_range_estimator_params", no_effect("a weight scale is the one of least squared error")},
       {"disable_bias_correction",
        [](const Json& v, const std::string& p, QuantizeSettings& s) {
          if (boolean(v, p)) s.quantize.bias_correction = BiasCorrection::none;
        }},
       {"disable_channel_alignment",
        [](const Json& v, const std::string& p, QuantizeSettings& s) { s.quantize.equalize = !boolean(v, p); }},
-      {"smooth_quant_alpha", keep<double>(number, [](auto& s) -> double& { return s.quantize.smooth_alpha; })},
+      {"smooth_quant_alpha",
+       [](const Json& v, const std::string& p, QuantizeSettings& s) {
+         s.quantize.smooth_alpha = std::max(0.0, number(v, p));
+       }},
+      {"smooth_quant_alphas", object(smooth_fields())},
       {"activations_quantization_params", read_activations},
       {"weights_quantization_params", read_weights},
+      {"bias_correction_params", no_effect("corrections have no threshold")},
+      {"quantize_outputs", no_effect("outputs of the model stay f32", false)},
+      {"quantizer_propagation_rule", nothing},
       {"backend_params", nothing},
       {"inplace_statistics", nothing},
-      {"batchwise_statistics", nothing}};
+      {"batchwise_statistics", nothing},
+      {"statistics_path", nothing},
+      {"group_size_fallback_mode", no_effect("last groups may be smaller")},
+      {"awq_params", nothing},
+      {"scale_estimation_params", nothing},
+      {"gptq_params", nothing},
+      {"lora_correction_params", nothing}};
   return fields;
 }
 
-const Fields& scope_fields() {
-  static const Fields fields{
-      {"names", keep<std::vector<std::string>>(texts, [](auto& s) -> auto& { return s.quantize.ignored_nodes; })},
-      {"scope", keep<std::vector<std::string>>(texts, [](auto& s) -> auto& { return s.quantize.ignored_nodes; })},
-      {"patterns", keep<std::vector<std::string>>(texts, [](auto& s) -> auto& { return s.quantize.ignored_patterns; })},
-      {"types", read_types}, {"operations", read_operations}, {"validate", nothing}, {"subgraphs", nothing}};
+// NNCF's AdvancedAccuracyRestorerParameters.
+const Fields& restorer_fields() {
+  static const Fields fields{{"max_num_iterations", iterations()},
+                             {"ranking_subset_size", ranking()},
+                             {"tune_hyperparams", no_effect("--sweep compares ways to quantize", false)},
+                             {"num_ranking_workers", nothing},
+                             {"intermediate_model_dir", nothing},
+                             {"restore_mode", no_effect("activations and weights are turned back together",
+                                                        "activations_and_weights")}};
   return fields;
 }
 
-void read_drop(const Json& v, const std::string& p, QuantizeSettings& s) {
-  s.accuracy.max_drop = number(v, p);
-  s.keep_accuracy = true;
+void add_search_fields(Fields& f) {
+  for (const char* name : {"maximal_drop", "max_drop"}) f[name] = read_drop;
+  f["drop_type"] = word(set_drop_type);
+  for (const char* name : {"max_iterations", "max_iter_num", "max_num_iterations"}) f[name] = iterations();
+  for (const char* name : {"ranking_subset", "ranking_subset_size"}) f[name] = ranking();
+  f["annotation_free"] = no_effect("accuracy needs labels", false);
+  f["convert_to_mixed_preset"] = no_effect("--sweep compares presets", false);
+  f["tune_hyperparams"] = no_effect("--sweep compares ways to quantize", false);
+  f["use_prev_if_drop_increase"] = no_effect("the most accurate model found is kept");
+  f["metrics"] = no_effect("top-1, mAP or mIoU is measured on the labelled data");
+  for (const char* name : {"base_algorithm", "annotation_conf_threshold", "metric_subset_ratio"}) f[name] = nothing;
 }
 
 // What an algorithm of POT, a call of NNCF and our own files have in common.
 const Fields& common_fields() {
   static const Fields fields = [] {
-    auto whole = [](std::function<int&(QuantizeSettings&)> target) { return keep<int>(integer, std::move(target)); };
-    auto flag = [](std::function<bool&(QuantizeSettings&)> target) { return keep<bool>(boolean, std::move(target)); };
     Fields f{{"preset", word(set_preset)},
              {"target_device", word(set_target_device)},
              {"model_type", word(set_model_type)},
-             {"range", read_range},
-             {"range_estimator", read_range},
-             {"range_estimator_params", read_range},
-             {"saturation_fix", word(set_saturation_fix)},
-             {"overflow_fix", word(set_saturation_fix)},
-             {"ignored", object(scope_fields())},
-             {"ignored_scope", object(scope_fields())},
-             {"advanced_parameters", object(advanced_fields())},
              {"activations", read_activations},
-             {"use_fast_bias", set_fast_bias},
-             {"fast_bias_correction", set_fast_bias},
-             {"maximal_drop", read_drop},
-             {"max_drop", read_drop},
-             {"drop_type", word(set_drop_type)},
-             {"mode", word(set_weights)}};
-    f["percentile"] = keep<double>(number, [](auto& s) -> double& { return s.quantize.percentile; });
-    for (const char* name : {"subset_size", "stat_subset_size"})
-      f[name] = whole([](auto& s) -> int& { return s.quantize.subset_size; });
-    for (const char* name : {"max_iterations", "max_iter_num", "max_num_iterations"})
-      f[name] = whole([](auto& s) -> int& { return s.accuracy.max_iterations; });
-    for (const char* name : {"ranking_subset", "ranking_subset_size"})
-      f[name] = whole([](auto& s) -> int& { return s.accuracy.ranking_subset; });
-    f["bias_correction"] = read_bias_correction;
-    f["equalize"] = flag([](auto& s) -> bool& { return s.quantize.equalize; });
-    f["batch_norm_statistics"] = flag([](auto& s) -> bool& { return s.quantize.batch_norm_statistics; });
+             {"bias_correction", read_bias_correction},
+             {"percentile", keep<double>(number, [](auto& s) -> double& { return s.quantize.percentile; })},
+             {"equalize", keep<bool>(boolean, [](auto& s) -> bool& { return s.quantize.equalize; })},
+             {"batch_norm_statistics",
+              keep<bool>(boolean, [](auto& s) -> bool& { return s.quantize.batch_norm_statistics; })},
+             {"smooth_alpha", keep<double>(number, [](auto& s) -> double& { return s.quantize.smooth_alpha; })},
+             {"advanced_accuracy_restorer_parameters", object(restorer_fields())}};
+    add_weight_fields(f);
+    add_own_fields(f);
+    add_search_fields(f);
+    for (const char* name : {"range", "range_estimator", "range_estimator_params"}) f[name] = read_range;
+    for (const char* name : {"saturation_fix", "overflow_fix"}) f[name] = word(set_saturation_fix);
+    for (const char* name : {"ignored", "ignored_scope", "ignored_scopes"}) f[name] = read_ignored;
+    for (const char* name : {"advanced_parameters", "advanced_quantization_parameters"})
+      f[name] = object(advanced_fields());
+    for (const char* name : {"use_fast_bias", "fast_bias_correction"}) f[name] = set_fast_bias;
+    for (const char* name : {"subset_size", "stat_subset_size"}) f[name] = read_subset;
     for (const char* name : {"adaptive_rounding", "use_layerwise_tuning"})
-      f[name] = flag([](auto& s) -> bool& { return s.quantize.adaptive_rounding; });
-    f["smooth_alpha"] = keep<double>(number, [](auto& s) -> double& { return s.quantize.smooth_alpha; });
-    f["group_size"] = whole([](auto& s) -> int& { return weights_of(s).group_size; });
-    f["ratio"] = keep<double>(number, [](auto& s) -> double& { return weights_of(s).ratio; });
-    f["data_aware"] = flag([](auto& s) -> bool& { return weights_of(s).data_aware; });
+      f[name] = keep<bool>(boolean, [](auto& s) -> bool& { return s.quantize.adaptive_rounding; });
     // "weights": "int4", or POT's parameters of weight quantizers.
     f["weights"] = [](const Json& v, const std::string& p, QuantizeSettings& s) {
       if (v.is_string()) set_weights(p, v, s);
       else read_weights(v, p, s);
     };
+    // How POT draws samples and tunes layers; here a random order that is always the same, and --rounding-iterations.
     for (const char* name :
-         {"stat_subset_seed", "stat_batch_size", "shuffle_data", "seed", "metrics", "base_algorithm", "annotation_free",
-          "inplace_statistics", "convert_to_mixed_preset", "tune_hyperparams", "dump_intermediate_model"})
+         {"stat_subset_seed", "stat_batch_size", "shuffle_data", "seed", "random_seed", "inplace_statistics",
+          "inplace_statistic", "dump_intermediate_model", "num_samples_for_tuning", "batch_size", "tuning_iterations",
+          "max_tuning_iterations", "optimizer", "loss", "weight_decay", "use_ranking_subset", "num_tuned",
+          "calibration_indices_pool", "calibrate_size", "calculate_grads_on_loss_increase_only"})
       f[name] = nothing;
     return f;
   }();
   return fields;
 }
 
+void read_algorithm_name(const Json& v, const std::string& p, QuantizeSettings& s) {
+  std::string which = text(v, p);
+  static const std::vector<std::string> known{"DefaultQuantization", "AccuracyAwareQuantization",
+                                              "MinMaxQuantization",  "FastBiasCorrection",
+                                              "BiasCorrection",      "ActivationChannelAlignment"};
+  if (std::find(known.begin(), known.end(), which) == known.end())
+    throw Error(p, "got '" + which + "'", fmt::format("expected one of {}", fmt::join(known, ", ")));
+  if (which == "AccuracyAwareQuantization") s.keep_accuracy = true;
+  if (which == "BiasCorrection") s.quantize.bias_correction = BiasCorrection::full;
+  if (which == "FastBiasCorrection") s.quantize.bias_correction = BiasCorrection::fast;
+  if (which == "ActivationChannelAlignment") s.quantize.equalize = true;
+}
+
 void read_algorithms(const Json& value, const std::string& place, QuantizeSettings& settings) {
   if (!value.is_array() || value.empty()) throw Error(place, "is " + value.dump() + ", expected a list of algorithms");
-  for (size_t i = 0; i < value.size(); ++i) {
-    auto name = [](const Json& v, const std::string& p, QuantizeSettings& s) {
-      std::string which = text(v, p);
-      static const std::vector<std::string> known{"DefaultQuantization", "AccuracyAwareQuantization",
-                                                  "MinMaxQuantization",  "FastBiasCorrection",
-                                                  "BiasCorrection",      "ActivationChannelAlignment"};
-      if (std::find(known.begin(), known.end(), which) == known.end())
-        throw Error(p, "got '" + which + "'", fmt::format("expected one of {}", fmt::join(known, ", ")));
-      if (which == "AccuracyAwareQuantization") s.keep_accuracy = true;
-      if (which == "BiasCorrection") s.quantize.bias_correction = BiasCorrection::full;
-      if (which == "FastBiasCorrection") s.quantize.bias_correction = BiasCorrection::fast;
-      if (which == "ActivationChannelAlignment") s.quantize.equalize = true;
+  static const Fields fields{{"name", read_algorithm_name}, {"params", object(common_fields())}};
+  for (size_t i = 0; i < value.size(); ++i) read_object(value[i], fmt::format("{}[{}]", place, i), fields, settings);
+}
+
+// An algorithm of NNCF's older files.
+const Fields& nncf_algorithm_fields() {
+  static const Fields fields = [] {
+    Fields f = common_fields();
+    f["algorithm"] = [](const Json& v, const std::string& p, QuantizeSettings&) {
+      if (text(v, p) != "quantization")
+        throw Error(p, "got " + v.dump(), "expected \"quantization\"; hone prune makes models sparse");
     };
-    read_object(value[i], fmt::format("{}[{}]", place, i), {{"name", name}, {"params", object(common_fields())}},
-                settings);
+    f["initializer"] = object({{"range", read_range},
+                               {"batchnorm_adaptation", nothing},
+                               {"precision", no_effect("all layers get 8 bits")}});
+    f["disable_saturation_fix"] = [](const Json& v, const std::string& p, QuantizeSettings& s) {
+      if (boolean(v, p)) s.quantize.saturation_fix = SaturationFix::none;
+    };
+    f["quantize_inputs"] = no_effect("inputs are quantized where an int8 layer uses them", true);
+    f["quantize_outputs"] = no_effect("outputs of the model stay f32", false);
+    f["scope_overrides"] = no_effect("quantizers of single layers cannot be set");
+    f["target_scopes"] = no_effect("all nodes are considered");
+    f["export_to_onnx_standard_ops"] = f["params"] = f["compression_lr_multiplier"] = nothing;
+    return f;
+  }();
+  return fields;
+}
+
+// POT's has a list of algorithms; NNCF's is one algorithm, or a list of them.
+void read_compression(const Json& value, const std::string& place, QuantizeSettings& settings) {
+  static const Fields pot{{"target_device", word(set_target_device)}, {"model_type", word(set_model_type)},
+                          {"algorithms", read_algorithms},            {"dump_intermediate_model", nothing},
+                          {"inplace_statistics", nothing},            {"inplase_statistics", nothing}};
+  if (value.is_array()) {
+    for (size_t i = 0; i < value.size(); ++i)
+      read_object(value[i], fmt::format("{}[{}]", place, i), nncf_algorithm_fields(), settings);
+  } else {
+    bool nncf = value.is_object() && value.contains("algorithm");
+    read_object(value, place, nncf ? nncf_algorithm_fields() : pot, settings);
   }
 }
 
@@ -296,18 +212,25 @@ void read_algorithms(const Json& value, const std::string& place, QuantizeSettin
 
 void apply_quantize_config(const Json& json, const std::string& place, QuantizeSettings& settings) {
   Fields fields = common_fields();
-  // Models and engines of a POT file are for its own reader of data.
-  fields["model"] = fields["engine"] = nothing;
-  fields["compression"] = object({{"target_device", word(set_target_device)},
-                                  {"model_type", word(set_model_type)},
-                                  {"algorithms", read_algorithms},
-                                  {"dump_intermediate_model", nothing},
-                                  {"inplace_statistics", nothing}});
+  // What belongs to the other tool's own reader of models and data.
+  for (const char* name : {"model", "engine", "input_info", "num_classes", "log_dir", "save_dir"})
+    fields[name] = nothing;
+  fields["compression"] = read_compression;
   read_object(json, place, fields, settings);
 }
 
 void read_quantize_config(const std::filesystem::path& path, QuantizeSettings& settings) {
-  apply_quantize_config(read_json_file(path), "'" + path.string() + "'", settings);
+  std::string place = "'" + path.string() + "'", text = read_text_file(path);
+  Json json;
+  try {
+    json = Json::parse(text, nullptr, true, true);  // POT's files come with comments
+  } catch (const Json::parse_error& error) {
+    std::string what = error.what();
+    size_t at = what.find("line ");
+    throw Error(place, "is no JSON file" + (at == std::string::npos ? "" : ": " + what.substr(at)),
+                "expected { ... }; comments as in C are allowed");
+  }
+  apply_quantize_config(json, place, settings);
 }
 
 }  // namespace hone::app

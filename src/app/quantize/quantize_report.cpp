@@ -1,5 +1,6 @@
 #include "app/quantize/quantize_report.hpp"
 
+#include <algorithm>
 #include <map>
 
 #include <fmt/format.h>
@@ -66,13 +67,17 @@ void add_weights(Json& json, const CompressReport& report) {
     json["kept"].push_back({{"name", node.name}, {"op", node.op}, {"reason", node.reason}});
 }
 
+std::string counted(size_t count, const std::string& what) {
+  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+}
+
 std::string describe(const QuantizeReport& report) {
-  std::string text = fmt::format("{} of {} nodes in INT8, {} of the multiplications, {} samples, {}\n",
+  std::string text = fmt::format("{} of {} nodes in INT8, {} of the multiplications, {}, {}\n",
                                  quantized_count(report), report.nodes.size(), format_percent(report.int8_share()),
-                                 report.samples, format_duration(report.seconds));
+                                 counted(static_cast<size_t>(report.samples), "sample"), format_duration(report.seconds));
   text += fmt::format("ranges: {}, bias correction: {}", name_of(report.range), name_of(report.bias_correction));
   text += report.tried.empty() ? "\n" : fmt::format(" (best of {} tried on held-out samples)\n", report.tried.size());
-  if (report.seven_bits) text += "weights in 7 bits: the target has no VNNI\n";
+  if (report.seven_bits) text += "weights in 7 bits, so that sums of 16 bits do not saturate\n";
   size_t kept = 0;
   for (const NodeReport& node : report.nodes) {
     if (node.quantized || ++kept > most_lines) continue;
@@ -84,16 +89,17 @@ std::string describe(const QuantizeReport& report) {
 }
 
 std::string describe(const CompressReport& report) {
-  std::map<std::string, std::pair<int, int64_t>> formats;
+  std::map<std::string, std::pair<size_t, int64_t>> formats;
   for (const CompressedWeight& weight : report.weights) {
     ++formats[weight.format].first;
     formats[weight.format].second += weight.elements;
   }
   std::string text;
   for (auto& [format, count] : formats)
-    text += fmt::format("{}: {} weights of {} nodes\n", format, format_count(static_cast<double>(count.second)),
-                        count.first);
-  if (!report.kept.empty()) text += fmt::format("{} nodes keep their weights (--json says why)\n", report.kept.size());
+    text += fmt::format("{}: {} weights of {}\n", format, format_count(static_cast<double>(count.second)),
+                        counted(count.first, "node"));
+  if (!report.kept.empty())
+    text += fmt::format("weights of {} stay as they are (--json says why)\n", counted(report.kept.size(), "node"));
   return text;
 }
 
@@ -121,6 +127,7 @@ Json to_json(const QuantizeOutcome& outcome) {
   if (outcome.before) json["metric_before"] = *outcome.before;
   if (outcome.after) json["metric_after"] = *outcome.after;
   if (!outcome.not_measured.empty()) json["not_measured"] = outcome.not_measured;
+  json["notes"] = outcome.notes;
   json["skipped"] = Json::array();
   for (const Skipped& file : outcome.skipped)
     json["skipped"].push_back({{"file", file.path.string()}, {"reason", file.reason}});
@@ -133,13 +140,15 @@ std::string to_text(const QuantizeOutcome& outcome) {
   std::string text = outcome.output.string() + "  ";
   if (outcome.int8) text += describe(*outcome.int8);
   if (outcome.weights) text += describe(*outcome.weights);
-  text += fmt::format("size  {} -> {} ({:.1f}x smaller)\n", format_bytes(before), format_bytes(after), before / after);
+  text += fmt::format("size  {} -> {} ({:.1f}x {})\n", format_bytes(before), format_bytes(after),
+                      std::max(before / after, after / before), after > before ? "larger" : "smaller");
   if (outcome.before && outcome.after)
-    text += fmt::format("{} {} -> {} ({} images)\n", outcome.metric, format_percent(*outcome.before),
-                        format_percent(*outcome.after), outcome.images);
+    text += fmt::format("{} {} -> {} ({})\n", outcome.metric, format_percent(*outcome.before),
+                        format_percent(*outcome.after), counted(outcome.images, "image"));
   if (!outcome.not_measured.empty()) text += "accuracy not measured: " + outcome.not_measured + "\n";
   if (outcome.accuracy && !outcome.accuracy->met)
     text += "the allowed drop was not met; this is the most accurate model that was found\n";
+  for (const std::string& note : outcome.notes) text += "note: " + note + "\n";
   return text + describe_skipped(outcome.skipped);
 }
 

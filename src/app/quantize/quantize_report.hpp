@@ -22,6 +22,7 @@ struct QuantizeOutcome {
   size_t images = 0;                            ///< that it is of
   std::string not_measured;                     ///< why there is none, or empty
   std::vector<Skipped> skipped;
+  std::vector<std::string> notes;               ///< what of a configuration file has no effect, and what was assumed
 };
 
 Json to_json(const QuantizeOutcome& outcome);

@@ -16,6 +16,17 @@ namespace hone::app {
 
 namespace {
 
+// A folder of images without class folders or annotation.
+void refuse_plain_images(const std::filesystem::path& data) {
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(data, ignored)) return;
+  for (const auto& entry : std::filesystem::directory_iterator(data, ignored))
+    if (entry.is_directory(ignored)) return;
+  if (is_class_folder(data, "the model is a classifier"))
+    throw Error("'" + data.string() + "'", "the images have no labels",
+                "expected a folder for each class, a CSV file with file and label, or another labelled data set");
+}
+
 class ClassifierValidation : public Validation {
  public:
   ClassifierValidation(const Graph& model, const std::filesystem::path& data, const DataFlags& images,
@@ -25,6 +36,7 @@ class ClassifierValidation : public Validation {
     std::error_code ignored;
     std::filesystem::path own = data / "val";
     bool has_own = !images.given() && std::filesystem::is_directory(own, ignored);
+    if (!has_own && !images.given()) refuse_plain_images(data);
     data_ = read_labelled_images(has_own ? own : data, classifier.labels(), images, no_progress());
     if (labels_.empty() && !data_.classes.empty())
       throw Error("'" + data.string() + "'",
@@ -141,6 +153,12 @@ double Validation::sampling_error() const {
   }
   auto n = static_cast<double>(count);
   return std::sqrt(std::max(0.0, squares - sum * sum / n) / (n - 1) / n);
+}
+
+std::string assumed_preprocessing(const Graph& model, const ImageFlags& flags) {
+  bool known = takes_images(model) || find_decoder("", model) || segmenter_classes(model) > 0;
+  if (known || !(flags.mean + flags.std + flags.scale + flags.channels).empty()) return "";
+  return "images enter the model as RGB from 0 to 255; --mean, --std and --channels say otherwise";
 }
 
 std::unique_ptr<Validation> make_validation(const Graph& model, const std::filesystem::path& data,

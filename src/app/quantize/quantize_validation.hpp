@@ -1,6 +1,7 @@
 #pragma once
 #include <filesystem>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "app/support/labelled_data.hpp"
@@ -41,5 +42,9 @@ class Validation {
 std::unique_ptr<Validation> make_validation(const Graph& model, const std::filesystem::path& data,
                                             const DataFlags& images, const ImageFlags& flags,
                                             const DeviceOptions& device);
+
+/// How images enter a plain model, for a report: what nobody said is the commonest mistake. Empty when the flags say it,
+/// or the model is known or has preprocessing of its own.
+std::string assumed_preprocessing(const Graph& model, const ImageFlags& flags);
 
 }  // namespace hone::app

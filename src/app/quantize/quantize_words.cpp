@@ -14,17 +14,18 @@ namespace {
 
 using Words = std::map<std::string, std::function<void(QuantizeSettings&)>>;
 
+std::string lower(std::string text) {
+  for (char& c : text) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
+  return text;
+}
+
+/// Words in any case.
 void choose(const std::string& place, const std::string& word, const Words& words, QuantizeSettings& settings) {
-  auto found = words.find(word);
+  auto found = words.find(lower(word));
   if (found != words.end()) return found->second(settings);
   std::vector<std::string> known;
   for (auto& [name, action] : words) known.push_back(name);
   throw Error(place, fmt::format("got '{}', expected {}", word, fmt::join(known, ", ")));
-}
-
-std::string lower(std::string text) {
-  for (char& c : text) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
-  return text;
 }
 
 }  // namespace
@@ -45,7 +46,7 @@ void set_range(const std::string& place, const std::string& word, QuantizeSettin
   for (RangeMethod method : range_methods())
     words[name_of(method)] = [method](QuantizeSettings& s) { s.quantize.range = method; };
   words["minmax"] = words["min_max"];
-  words["mean"] = words["mean_min_max"];
+  words["mean"] = words["mean_minmax"] = words["mean_min_max"];
   words["kl"] = words["entropy"];
   words["auto"] = [](QuantizeSettings& s) { s.quantize.range = RangeMethod::automatic; };
   choose(place, word, words, settings);
@@ -53,7 +54,7 @@ void set_range(const std::string& place, const std::string& word, QuantizeSettin
 
 void set_bias_correction(const std::string& place, const std::string& word, QuantizeSettings& settings) {
   auto way = [](BiasCorrection value) { return [value](QuantizeSettings& s) { s.quantize.bias_correction = value; }; };
-  choose(place, lower(word),
+  choose(place, word,
          {{"auto", way(BiasCorrection::automatic)},
           {"none", way(BiasCorrection::none)},
           {"no", way(BiasCorrection::none)},
@@ -63,9 +64,10 @@ void set_bias_correction(const std::string& place, const std::string& word, Quan
 }
 
 void set_model_type(const std::string& place, const std::string& word, QuantizeSettings& settings) {
-  choose(place, lower(word),
+  choose(place, word,
          {{"transformer", [](QuantizeSettings& s) { s.quantize.model_type = ModelType::transformer; }},
-          {"general", [](QuantizeSettings& s) { s.quantize.model_type = ModelType::general; }}},
+          {"general", [](QuantizeSettings& s) { s.quantize.model_type = ModelType::general; }},
+          {"none", [](QuantizeSettings& s) { s.quantize.model_type = ModelType::general; }}},  // POT's word
          settings);
 }
 
@@ -89,14 +91,15 @@ void set_target_device(const std::string& place, const std::string& word, Quanti
   if (name == "cpu_spr") name = "cpu-vnni";
   try {
     saturates(name);
-  } catch (const Error& error) {
-    throw Error(place, fmt::format("'{}' is not a known device", word), error.remedy());
+  } catch (const Error&) {
+    throw Error(place, fmt::format("'{}' is not a known device", word),
+                "expected auto (this processor), cpu-sse, cpu-avx2, cpu-avx512, cpu-vnni or any");
   }
   settings.quantize.target_device = name;
 }
 
 void set_drop_type(const std::string& place, const std::string& word, QuantizeSettings& settings) {
-  choose(place, lower(word),
+  choose(place, word,
          {{"absolute", [](QuantizeSettings& s) { s.accuracy.drop_type = DropType::absolute; }},
           {"relative", [](QuantizeSettings& s) { s.accuracy.drop_type = DropType::relative; }}},
          settings);
@@ -111,7 +114,7 @@ void set_weights(const std::string& place, const std::string& word, QuantizeSett
       if (value == WeightFormat::int4 && s.weights->group_size == -1) s.weights->group_size = 128;
     };
   };
-  choose(place, lower(word),
+  choose(place, word,
          {{"int8", format(WeightFormat::int8, {})},
           {"int8_sym", format(WeightFormat::int8, true)},
           {"int8_asym", format(WeightFormat::int8, false)},
