@@ -198,6 +198,8 @@ struct QuantizeCommandOptions {
     strict_drop |= s.strict_drop;
     sweep |= s.sweep;
     random_data |= s.random_data && data.empty();
+    // They say nothing about which layers matter.
+    if (random_data) s.quantize.sensitive_share = 0;
   }
 
   void complete_weights(QuantizeSettings& s) const {
