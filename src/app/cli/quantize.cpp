@@ -198,8 +198,6 @@ struct QuantizeCommandOptions {
     strict_drop |= s.strict_drop;
     sweep |= s.sweep;
     random_data |= s.random_data && data.empty();
-    // They say nothing about which layers matter.
-    if (random_data) s.quantize.sensitive_share = 0;
   }
 
   void complete_weights(QuantizeSettings& s) const {
@@ -239,6 +237,7 @@ class QuantizeCommand {
  public:
   explicit QuantizeCommand(const QuantizeCommandOptions& options) : o_(options), s_(options.settings()) {
     o_.complete(s_);
+    if (o_.random_data) s_.quantize.sensitive_share = 0;  // it does not show which layers matter
     outcome_.notes = s_.notes;
   }
 
