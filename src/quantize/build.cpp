@@ -28,6 +28,7 @@ Graph Build::run(Progress& progress) {
   choose_ranges();
   if (options_.bias_correction != BiasCorrection::none) measure_rounding(progress);
   if (options_.adaptive_rounding) learn_rounding(progress);
+  else if (options_.error_feedback) round_with_feedback(progress);
   Rewriter rewriter(graph_);
   progress.begin("quantize weights", static_cast<int64_t>(placement_.layers.size()));
   int64_t done = 0;
@@ -127,10 +128,7 @@ void Build::quantize_layer(Node* layer, Rewriter& rewriter) {
   LayerSettings settings = settings_of(*layer);
   const auto& place = settings.place;
   report_.seven_bits |= settings.largest == 63;
-  auto learned = from_.learned_.find(layer->name);
-  bool is_learned = options_.adaptive_rounding && learned != from_.learned_.end();
-  report_.layers_rounded += is_learned;
-  QuantizedWeights quantized = is_learned ? learned->second : nearest_weights(*layer, settings);
+  QuantizedWeights quantized = weights_of(*layer, settings);
   bool has_bias = place && (place->node->input(place->index) || options_.bias_correction == BiasCorrection::full);
   if (options_.bias_correction != BiasCorrection::none && place)
     has_bias |= correct_bias(*layer, quantized, place->factor, settings.bias);

@@ -1,4 +1,5 @@
 #pragma once
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -9,6 +10,8 @@
 #include "quantize/rewrite.hpp"
 
 namespace hone {
+
+class LayerInputs;
 
 /// One quantized graph made from a calibrated model.
 class Build {
@@ -38,8 +41,11 @@ class Build {
   };
   LayerSettings settings_of(Node& layer) const;
   const QuantizedWeights& nearest_weights(const Node& layer, const LayerSettings& settings);
+  const QuantizedWeights& weights_of(const Node& layer, const LayerSettings& settings);
+  void with_inputs(const std::vector<Node*>& open, bool exact,
+                   const std::function<void(Node*, const LayerInputs&)>& visit);
   void learn_rounding(Progress& progress);
-  void learn_rounding_of(const std::vector<Node*>& layers, Progress& progress, int64_t& done);
+  void round_with_feedback(Progress& progress);
   void quantize_layer(Node* layer, Rewriter& rewriter);
   bool correct_bias(const Node& layer, const QuantizedWeights& quantized, float factor, std::vector<float>& bias);
   void quantize_activations(Rewriter& rewriter);

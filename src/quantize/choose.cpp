@@ -10,10 +10,11 @@ namespace hone {
 namespace {
 
 std::string key_of(const QuantizeOptions& o) {
-  return fmt::format("{} {} {} {} {} {} {} {} {} {} {} {}", name_of(o.range), o.percentile, name_of(o.bias_correction),
-                     static_cast<int>(o.activations), o.adaptive_rounding, o.batch_norm_statistics,
-                     static_cast<int>(o.saturation_fix), o.target_device, o.sensitive_share, fmt::join(o.ignored_nodes, "\n"),
-                     fmt::join(o.ignored_patterns, "\n"), fmt::join(o.ignored_op_types, "\n"));
+  return fmt::format("{} {} {} {} {} {} {} {} {} {} {} {} {}", name_of(o.range), o.percentile,
+                     name_of(o.bias_correction), static_cast<int>(o.activations), o.error_feedback, o.adaptive_rounding,
+                     o.batch_norm_statistics, static_cast<int>(o.saturation_fix), o.target_device, o.sensitive_share,
+                     fmt::join(o.ignored_nodes, "\n"), fmt::join(o.ignored_patterns, "\n"),
+                     fmt::join(o.ignored_op_types, "\n"));
 }
 
 }  // namespace

@@ -69,6 +69,8 @@ struct QuantizeOptions {
   bool align_channels = true;
   /// SmoothQuant (see methods/smooth.hpp); on for transformers unless `smooth_alpha` is 0.
   double smooth_alpha = -1;  ///< -1: 0.5 for transformers, else off; 0: off; up to 1
+  /// Weights are rounded one after the other, each making good for those before (see methods/error_feedback.hpp).
+  bool error_feedback = true;
   /// Learned rounding of weights (see methods/adaround.hpp). Slow.
   bool adaptive_rounding = false;
   int rounding_iterations = 1000;

@@ -1,4 +1,5 @@
 #pragma once
+#include <array>
 #include <map>
 #include <memory>
 #include <optional>
@@ -79,6 +80,8 @@ class Quantizer {
   std::map<std::string, QuantizedWeights> learned_;  // by layer: adaptive rounding
   // By layer, nearest values, and what else they depend on.
   std::map<std::string, std::pair<std::vector<float>, QuantizedWeights>> nearest_;
+  // By layer: rounded with feedback of errors, without and with a correction of the mean error.
+  std::map<std::string, std::array<QuantizedWeights, 2>> fed_back_;
   std::map<std::string, Decision> decisions_;        // by what the options say of all that may differ
 };
 

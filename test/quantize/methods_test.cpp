@@ -179,7 +179,9 @@ TEST(AdaptiveRounding, CollectsTheInputsOfAConvolution) {
     exact.mutable_data<float>()[i] = quantized.scales[i / 18] * quantized.values.data<int8_t>()[i];
   net.graph.set_constant(layer.input(1), exact);
   QuantizedWeights learned = quantize_weights(exact, 0, {});
-  EXPECT_TRUE(inputs.round(learned, {}, false, 127, {.iterations = 50}));
+  EXPECT_TRUE(inputs.round(learned, {}, false, 127, [](const RoundingProblem& problem) {
+    return learn_rounding(problem, {.iterations = 50});
+  }));
   EXPECT_TRUE(identical(learned.values, quantize_weights(exact, 0, {}).values));
 }
 
@@ -189,7 +191,7 @@ TEST(AdaptiveRounding, HelpsASmallNetwork) {
   Value* x = net.relu(net.conv(net.input("x", {1, 1, 8, 8}), 24, 1, "c1"), "r1");
   net.output(net.conv(net.relu(net.conv(x, 16, 1, "c2"), "r2"), 8, 1, "c3"));
   // With 7-bit weights rounding is what costs most.
-  QuantizeOptions options{.saturation_fix = SaturationFix::all};
+  QuantizeOptions options{.error_feedback = false, .saturation_fix = SaturationFix::all};
   double without = quality(net, options);
   options.adaptive_rounding = true;
   options.rounding_iterations = 600;

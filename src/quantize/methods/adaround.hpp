@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "graph/graph.hpp"
@@ -48,11 +49,12 @@ class LayerInputs {
   static bool supports(const Node& layer);
   /// Adds up to `count` positions of one activation tensor.
   void add(const Tensor& activation, int64_t count, uint64_t seed);
-  /// Learns the rounding of the layer's weights, whose scales are those of `quantized`; returns false when there is no
-  /// data. `bias` has one number a channel.
+  /// Rounds the layer's weights, whose scales are those of `quantized`, by `rounder`, group by group; returns false
+  /// when there is no data. `bias` has one number a channel, or is empty.
   bool round(QuantizedWeights& quantized, const std::vector<float>& bias, bool relu, int largest,
-             const RoundingOptions& options) const;
+             const std::function<std::vector<int8_t>(const RoundingProblem&)>& rounder) const;
   int64_t width() const { return groups_ * length_; }
+  int64_t length() const { return length_; }
 
  private:
   const Node& layer_;

@@ -99,7 +99,7 @@ void LayerInputs::add(const Tensor& activation, int64_t count, uint64_t seed) {
 }
 
 bool LayerInputs::round(QuantizedWeights& quantized, const std::vector<float>& bias, bool relu, int largest,
-                        const RoundingOptions& options) const {
+                        const std::function<std::vector<int8_t>(const RoundingProblem&)>& rounder) const {
   const Tensor& w = layer_.input(1)->constant();
   int64_t samples = static_cast<int64_t>(data_.size()) / std::max<int64_t>(1, width());
   int64_t outputs = static_cast<int64_t>(quantized.scales.size()), rows = outputs / groups_;
@@ -116,7 +116,7 @@ bool LayerInputs::round(QuantizedWeights& quantized, const std::vector<float>& b
                             .scales = quantized.scales.data() + g * rows, .relu = relu, .samples = samples,
                             .stride = width(), .inputs = data_.data() + g * length_, .largest = largest};
     if (bias.size() == static_cast<size_t>(outputs)) problem.bias = bias.data() + g * rows;
-    std::vector<int8_t> rounded = learn_rounding(problem, options);
+    std::vector<int8_t> rounded = rounder(problem);
     for (int64_t m = 0; m < rows; ++m)
       for (int64_t k = 0; k < length_; ++k)
         target[place(g * rows + m, k)] = rounded[static_cast<size_t>(m * length_ + k)];
