@@ -212,5 +212,71 @@ TEST(Integers, UnsignedWeightsAroundTheirMiddleAreIntegers) {
   EXPECT_TRUE(integers);
 }
 
+// 8 bits in and out, over the last axis, an inner one, a short and a long row; in a classifier's shape and behind a
+// convolution, which puts channels last.
+TEST(Integers, SoftmaxStaysInEightBits) {
+  for (const auto& [dims, axis] : {std::pair{"2, 700", -1}, {"3, 10", 1}, {"2, 21, 6, 5", 1}, {"1, 3, 4, 5", 2}})
+    for (const auto& [in, in_zero] : {std::pair{"u8", "120"}, {"i8", "-7"}})
+      for (const auto& [out, out_zero, scale] :
+           {std::tuple{"u8", "0", "0.00390625"}, {"u8", "3", "0.01"}, {"i8", "-128", "0.00390625"}}) {
+        SCOPED_TRACE(fmt::format("{} axis {} {} {}", dims, axis, in, out));
+        const Graph graph = parse_text(fmt::format(R"(graph "g" {{
+          input %x: {0}[{1}]
+          const %xs: f32[] = [0.04]
+          const %xz: {0}[] = [{2}]
+          const %ys: f32[] = [{3}]
+          const %yz: {4}[] = [{5}]
+          %d = DequantizeLinear(%x, %xs, %xz)
+          %s = Softmax(%d) {{axis={6}}}
+          %q = QuantizeLinear(%s, %ys, %yz)
+          output "y" = %q
+        }})", in, dims, in_zero, scale, out, out_zero, axis));
+        auto inputs = random_inputs(graph, 5, 2);
+        Session session(load(graph, {.threads = 1}));
+        auto got = session.run(inputs)[0].to_ints(), expected = evaluate(graph, inputs)[0].to_ints();
+        ASSERT_EQ(session.plan()->steps().size(), 1u);
+        EXPECT_EQ(session.plan()->steps()[0].kernel, "hone softmax int8");
+        size_t others = 0;
+        for (size_t i = 0; i < got.size(); ++i) {
+          EXPECT_LE(std::abs(got[i] - expected[i]), 1) << i;
+          others += got[i] != expected[i];
+        }
+        EXPECT_LE(others, got.size() / 100) << "but for ties";
+      }
+}
+
+TEST(Integers, SoftmaxBehindAConvolutionTakesChannelsLast) {
+  const Graph graph = parse_text(R"(graph "g" {
+    input %x: u8[1, 8, 6, 6]
+    const %xs: f32[] = [0.02]
+    const %xz: u8[] = [3]
+    const %w: i8[16, 8, 3, 3] = random(1)
+    const %ws: f32[] = [0.01]
+    const %ys: f32[] = [0.5]
+    const %yz: u8[] = [128]
+    const %ps: f32[] = [0.00390625]
+    const %pz: u8[] = [0]
+    %xd = DequantizeLinear(%x, %xs, %xz)
+    %wd = DequantizeLinear(%w, %ws)
+    %c = Conv(%xd, %wd)
+    %cq = QuantizeLinear(%c, %ys, %yz)
+    %cd = DequantizeLinear(%cq, %ys, %yz)
+    %s = Softmax(%cd) {axis=1}
+    %q = QuantizeLinear(%s, %ps, %pz)
+    output "y" = %q
+  })");
+  auto inputs = random_inputs(graph, 3, 2);
+  Session session(load(graph, {.threads = 1}));
+  testing_tools::expect_near(session.run(inputs)[0].cast(DType::f32), evaluate(graph, inputs)[0].cast(DType::f32), 0, 1,
+                             "one step");
+  bool integers = false, floats = false;
+  for (const StepInfo& step : session.plan()->steps()) {
+    integers |= step.kernel == "hone softmax int8";
+    floats |= step.op.find("Quantize") != std::string::npos || step.op.find("Dequantize") != std::string::npos;
+  }
+  EXPECT_TRUE(integers);
+  EXPECT_FALSE(floats) << "no pass of its own";
+}
+
 }  // namespace
 }  // namespace hone

@@ -56,6 +56,17 @@ TEST(NormalizeQuant, Activations) {
   EXPECT_EQ(run("QLinearSoftmax", one, {{"axis", int64_t{-1}}}, {10, 10, 255, 0}), (Ints{22, 22, 24, 20}));
 }
 
+// x = 0, 0; 122.5, -5: by rows, and of opset 12 from axis 1 (its default) on as one row.
+TEST(NormalizeQuant, SoftmaxOfEachOpset) {
+  const Ints x{10, 10, 255, 0};
+  EXPECT_EQ(run("QLinearSoftmax", one, {{"opset", int64_t{13}}}, x), (Ints{22, 22, 24, 20}));
+  EXPECT_EQ(run("QLinearSoftmax", one, {{"opset", int64_t{13}}, {"axis", int64_t{1}}}, x), (Ints{20, 24, 24, 20}));
+  EXPECT_EQ(run("QLinearSoftmax", one, {{"opset", int64_t{12}}, {"axis", int64_t{2}}}, x), (Ints{22, 22, 24, 20}));
+  EXPECT_EQ(run("QLinearSoftmax", one, {{"opset", int64_t{12}}}, x), (Ints{20, 20, 24, 20}));
+  EXPECT_THAT(error_of([&] { run("QLinearSoftmax", one, {{"opset", int64_t{12}}, {"axis", int64_t{4}}}, x); }),
+              HasSubstr("axis 4"));
+}
+
 TEST(NormalizeQuant, PoolsAndConcat) {
   EXPECT_EQ(run("QLinearGlobalAveragePool", one, {}, {10, 12, 8, 16}), (Ints{22, 24}));
   EXPECT_EQ(run("QLinearAveragePool", one, {{"kernel_shape", Ints{2}}}, {10, 12, 8, 16}), (Ints{22, 24}));

@@ -18,7 +18,8 @@ bool is_binary(const Node& node) {
 /// Ops that have integer kernels when all inputs and the output are quantized.
 bool has_integer_form(const Node& node) {
   static const char* const types[] = {
-      "Add", "Sub", "Mul", "Div", "Max", "Min", "Concat", "AveragePool", "GlobalAveragePool", "Resize", "PRelu"};
+      "Add",    "Sub",         "Mul",               "Div",    "Max",   "Min",
+      "Concat", "AveragePool", "GlobalAveragePool", "Resize", "PRelu", "Softmax"};
   for (const char* type : types)
     if (node.is(type)) return true;
   ops::FusedActivation activation;

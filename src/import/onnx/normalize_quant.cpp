@@ -1,5 +1,7 @@
 #include <algorithm>
 
+#include <fmt/format.h>
+
 #include "import/onnx/normalize.hpp"
 
 // The quantized ops of ONNX Runtime (domain com.microsoft) as QuantizeLinear(op(DequantizeLinear ...)).
@@ -59,10 +61,25 @@ void qlinear_leaky_relu(DraftNode& node, Normalizer& normalizer) {
 
 void qlinear_sigmoid(DraftNode& node, Normalizer& normalizer) { unary(node, normalizer, "Sigmoid", {}); }
 
+/// Of opset 12 and older, everything from the axis on is one row, as in softmax_two_dims().
 void qlinear_softmax(DraftNode& node, Normalizer& normalizer) {
-  if (node.take<int64_t>("opset").value_or(13) < 13 && node.input(0) && node.inputs[0]->shape().rank() != 2)
-    node.fail("is a softmax of opset 12 or older over several dimensions", "quantize the model anew from opset 13");
-  unary(node, normalizer, "Softmax", {{"axis", node.take<int64_t>("axis").value_or(-1)}});
+  const bool one_axis = node.take<int64_t>("opset").value_or(13) >= 13;
+  int64_t axis = node.take<int64_t>("axis").value_or(one_axis ? -1 : 1);
+  if (!node.input(0)) node.fail("has no input");
+  Value* x = node.inputs[0];
+  const Shape& shape = x->shape();
+  const int64_t rank = shape.ranked ? static_cast<int64_t>(shape.rank()) : -1;
+  if (one_axis || axis == -1 || axis == rank - 1) return unary(node, normalizer, "Softmax", {{"axis", axis}});
+  if (shape.ranked && (axis < -rank || axis > rank))
+    node.fail(fmt::format("has axis {} for an input of {} dimensions", axis, rank));
+  // What moves values stays outside, so that softmax has quantized neighbours.
+  Value* sizes = shape.is_static() ? normalizer.integers(node, "shape", shape.concrete())
+                                   : normalizer.add(node, "shape", "Shape", {x});
+  node.inputs[0] = normalizer.add(node, "matrix", "Flatten", {x}, {{"axis", axis}});
+  unary(node, normalizer, "Softmax", {{"axis", int64_t{-1}}});
+  Value* rows = normalizer.add(node, "rows", "QuantizeLinear", node.inputs);
+  node.op = "Reshape";
+  node.inputs = {rows, sizes};
 }
 
 void qlinear_average_pool(DraftNode& node, Normalizer& normalizer) {

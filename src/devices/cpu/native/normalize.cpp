@@ -7,8 +7,9 @@
 #include "graph/ops/nn/normalization/group_normalization.hpp"
 #include "graph/ops/nn/normalization/instance_normalization.hpp"
 #include "graph/ops/nn/normalization/lrn.hpp"
+#include "kernels/softmax_int8.hpp"
 
-/// Softmax over an inner axis, InstanceNormalization, GroupNormalization and LRN.
+/// Softmax over an inner axis or of 8-bit numbers, InstanceNormalization, GroupNormalization and LRN.
 namespace hone::cpu {
 
 namespace {
@@ -29,6 +30,36 @@ class NativeSoftmaxColumns : public Kernel {
  private:
   int64_t outer_, length_, inner_;
   bool logarithm_;
+};
+
+class NativeSoftmaxInt8 : public Kernel {
+ public:
+  NativeSoftmaxInt8(const kernels::SoftmaxInt8& settings, int64_t outer)
+      : settings_(settings), units_(settings.units(outer)) {}
+  std::string name() const override { return "hone softmax int8"; }
+  bool may_overwrite(size_t i) const override { return i == 0; }
+  void run(const KernelRun& run) const override {
+    spread(run, units_, 1 + 8192 / (settings_.length * (settings_.inner == 1 ? 1 : kernels::kColumnUnit)),
+           [&](int64_t begin, int64_t end) {
+             kernels::softmax_int8_kernels().run(settings_, run.in<uint8_t>(0), run.out<uint8_t>(), begin, end);
+           });
+  }
+
+ private:
+  kernels::SoftmaxInt8 settings_;
+  int64_t units_;
+};
+
+/// Sizes around an axis: [outer, length, inner].
+struct AroundAxis {
+  int64_t outer = 1, length = 1, inner = 1;
+  AroundAxis(const Op& op, const Dims& dims) {
+    Attributes attributes = get_attributes(op);
+    int64_t axis = -1, rank = static_cast<int64_t>(dims.size());
+    if (auto it = attributes.find("axis"); it != attributes.end()) axis = std::get<int64_t>(it->second);
+    if (axis < 0) axis += rank;
+    for (int64_t i = 0; i < rank; ++i) (i < axis ? outer : i == axis ? length : inner) *= dims[static_cast<size_t>(i)];
+  }
 };
 
 /// Channels before pixels: [N, groups, channels, plane].
@@ -102,12 +133,28 @@ std::unique_ptr<Kernel> make_native_softmax_columns(const Node& node, const CpuC
   if (!node.is("Softmax") && !logarithm) return nullptr;
   Dims dims = dims_of(node.input(0));
   if (!all_f32(node) || element_count(dims) == 0) return refusal = "not f32, or empty", nullptr;
-  Attributes attributes = get_attributes(node.op());
-  int64_t axis = -1, rank = static_cast<int64_t>(dims.size()), outer = 1, inner = 1;
-  if (auto it = attributes.find("axis"); it != attributes.end()) axis = std::get<int64_t>(it->second);
-  if (axis < 0) axis += rank;
-  for (int64_t i = 0; i < rank; ++i) (i < axis ? outer : inner) *= i == axis ? 1 : dims[static_cast<size_t>(i)];
-  return std::make_unique<NativeSoftmaxColumns>(outer, dims[static_cast<size_t>(axis)], inner, logarithm);
+  AroundAxis sizes(node.op(), dims);
+  return std::make_unique<NativeSoftmaxColumns>(sizes.outer, sizes.length, sizes.inner, logarithm);
+}
+
+std::unique_ptr<Kernel> make_native_softmax_int8(const Node& node, const CpuContext&, std::string& refusal) {
+  const auto* fused = node.as<ops::Fused>();
+  if (!fused || std::string_view(fused->inner->type()) != "Softmax") return nullptr;
+  Dims dims = dims_of(node.input(0));
+  auto byte = [](DType type) { return type == DType::u8 || type == DType::i8; };
+  if (!byte(node.input(0)->dtype()) || !byte(fused->out_dtype) || element_count(dims) == 0)
+    return refusal = "not 8 bits, or empty", nullptr;
+  if (!plain(*fused) || !fused->out_factors.empty() || !fused->input_quant(0).quantized() || !fused->out.quantized())
+    return refusal = "epilogue", nullptr;
+  AroundAxis sizes(*fused->inner, dims);
+  const kernels::SoftmaxInt8 settings{.x_signed = node.input(0)->dtype() == DType::i8,
+                                .y_signed = fused->out_dtype == DType::i8,
+                                .x_scale = fused->input_quant(0).scale,
+                                .y_scale = fused->out.scale,
+                                .y_zero = static_cast<int>(fused->out.zero),
+                                .length = sizes.length,
+                                .inner = sizes.inner};
+  return std::make_unique<NativeSoftmaxInt8>(settings, sizes.outer);
 }
 
 std::unique_ptr<Kernel> make_native_channel_norm(const Node& node, const CpuContext&, std::string& refusal) {
