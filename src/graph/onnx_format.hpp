@@ -4,7 +4,7 @@
 /// Numbers of the ONNX file format (onnx.proto), shared by import and export.
 namespace hone::onnx {
 
-constexpr int64_t oldest_opset = 1, newest_opset = 27;  ///< what import reads
+constexpr int64_t oldest_opset = 1, newest_opset = 28;  ///< what import reads
 constexpr int64_t graph_opset = 21;                     ///< what a Graph means and export writes
 constexpr int64_t written_ir_version = 10;              ///< the first one that goes with opset 21
 

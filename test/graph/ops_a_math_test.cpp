@@ -198,7 +198,17 @@ TEST(Mod, SignsOfRemainders) {
               {-0.1, 0.4, 5, 0.1, -0.4, 3}, 1e-5);
   EXPECT_EQ(run("Mod", {i64({5, std::numeric_limits<int64_t>::min()}), i64({0, -1})}).to_ints(), (Ints{0, 0}));
   EXPECT_EQ(run("Mod", {ints(DType::u8, {7}), ints(DType::u8, {255})}).to_ints(), (Ints{7}));
-  EXPECT_THAT(failure("Mod", {f32({1}), f32({1})}), HasSubstr("fmod is 0 for f32, expected 1"));
+}
+
+// Of opset 28: as Python's % of numbers, and zeros have the sign of the divisor.
+TEST(Mod, FlooredRemaindersOfFloats) {
+  expect_near(run("Mod", {f32({-4.3f, 7.2f, 5, 4.3f, -7.2f, 8}), f32({2.1f, -3.4f, 8, -2.1f, 3.4f, 5})}),
+              {2, -3, 5, -2, 3, 3}, 1e-5);
+  expect_near(run("Mod", {f32({-1, 1, 1, inf, 1}), f32({inf, -inf, inf, 2, 0})}), {inf, -inf, 1, nan, nan});
+  for (DType dtype : {DType::f16, DType::bf16, DType::f32, DType::f64}) {
+    Tensor zeros = run("Mod", {f32({0, -0.0f, 4, -4}).cast(dtype), f32({-2, 2, 2, -2}).cast(dtype)});
+    expect_near(run("Reciprocal", {zeros}), {-inf, inf, inf, -inf});
+  }
 }
 
 TEST(Variadic, FoldsAnyNumberOfInputs) {

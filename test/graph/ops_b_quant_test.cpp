@@ -35,6 +35,16 @@ TEST(OpsQuant, QuantizeRoundsHalfToEvenAndSaturates) {
   EXPECT_EQ(run("QuantizeLinear", {f32({0.15f}), Tensor::scalar(0.1f)}).to_ints(), (Ints{2}));
 }
 
+// 1813 / 9 is 201.44; the nearest f16 is 201.5.
+TEST(OpsQuant, DividesInThePrecisionOfTheScale) {
+  Tensor x = f32({1813}), nine = Tensor::scalar(9.0f);
+  EXPECT_EQ(run("QuantizeLinear", {x, nine}).to_ints(), (Ints{201}));
+  EXPECT_EQ(run("QuantizeLinear", {x.cast(DType::f16), nine.cast(DType::f16)}).to_ints(), (Ints{202}));
+  EXPECT_EQ(run("QuantizeLinear", {x.cast(DType::f16), nine}).to_ints(), (Ints{201}));
+  EXPECT_EQ(run("QuantizeLinear", {x, nine}, {{"precision", int64_t{10}}}).to_ints(), (Ints{202}));
+  EXPECT_EQ(run("QuantizeLinear", {ints(DType::i32, {1813}), nine}).to_ints(), (Ints{201}));
+}
+
 TEST(OpsQuant, PerAxis) {
   Tensor x = f32({2, 2, 2}, {1, 2, 3, 4, 5, 6, 7, 8}), scale = f32({1, 2}), zero = ints(DType::i8, {0, 1});
   Tensor q = run("QuantizeLinear", {x, scale, zero});

@@ -63,6 +63,40 @@ TEST(OpsAttention, PastAndHeads) {
   expect_near(flat, {2, 2.20333628});
 }
 
+// Of opset 25: a query at position p sees the keys from p - left to p + right; shares are softmax of the scores
+// 0.70710678 (1, 0, 1) of the first query and 0.70710678 (0, 1, 1) of the second.
+TEST(OpsAttention, WindowsOfKeys) {
+  auto windowed = [](int64_t left, int64_t right, int64_t causal = 0, const Tensor& lengths = {}) {
+    return run("Attention", {query(), key(), value(), {}, {}, {}, lengths},
+               {{"left_window_size", left}, {"right_window_size", right}, {"is_causal", causal}});
+  };
+  expect_near(windowed(-1, -1), {2, 2.20333628});
+  expect_near(windowed(0, 0), {1, 2});
+  expect_near(windowed(-1, 0), {1, 1.66976155});
+  expect_near(windowed(0, -1), {2, 2.5});
+  expect_near(windowed(0, 1), {1.33023845, 2.5});
+  expect_near(windowed(0, 1, 1), {1, 2});
+  constexpr int64_t most = std::numeric_limits<int64_t>::max();
+  expect_near(windowed(most, most), {2, 2.20333628});
+  // Two queries at the end of three keys are at the positions 1 and 2.
+  expect_near(windowed(0, 0, 0, i64({3})), {2, 3});
+  expect_near(windowed(1, 0, 0, i64({3})), {1.33023845, 2.5});
+  EXPECT_THAT(failure("Attention", {query(), key(), value()}, {{"left_window_size", int64_t{-2}}}), HasSubstr("-2"));
+}
+
+TEST(OpsAttention, QueriesWithoutKeysGetZeros) {
+  Tensor mask = bools({0, 0, 0, 1, 1, 0}).reshaped({2, 3});
+  std::vector<Tensor> outputs =
+      run_outputs("Attention", {query(), key(), value(), mask}, {{"qk_matmul_output_mode", int64_t{3}}}, 4);
+  expect_near(outputs[0], {0, 1.66976155});
+  expect_near(outputs[3], {0, 0, 0, 0.33023845, 0.66976155, 0});
+  expect_near(run("Attention", {query(), key(), value(), f32({2, 3}, {-inf, -inf, -inf, 0, 0, 0})}), {0, 2.20333628});
+  // More queries than keys that count: the first is before all of them.
+  expect_near(run("Attention", {query(), key(), value(), {}, {}, {}, i64({1})}, {{"is_causal", int64_t{1}}}), {0, 1});
+  for (DType dtype : {DType::f16, DType::bf16})
+    expect_near(run("Attention", {query().cast(dtype), key().cast(dtype), value().cast(dtype), mask}), {0, 1.67}, 1e-2);
+}
+
 TEST(OpsAttention, SaysWhatDoesNotFit) {
   EXPECT_THAT(failure("Attention", {query(), f32({1, 1, 3, 1}, {1, 2, 3}), value()}), HasSubstr("do not fit"));
   EXPECT_THAT(failure("Attention", {f32({1, 1, 4}, {1, 0, 0, 1}), key(), value()}),

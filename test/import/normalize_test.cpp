@@ -314,6 +314,21 @@ TEST(Normalize, SwishOfOpset24) {
   EXPECT_NEAR(swish.run({0, 1})[1], 0.8807971f, 1e-6f);
 }
 
+// swish(1) = 0.73105858, swish(1 / 2 of 1) by alpha = 0.62245933; gelu(1) = 0.84134475, by tanh 0.84119199.
+TEST(Normalize, GatedUnitsOfOpset28) {
+  OneNode unit{28, {"SwiGLU", {"x", "b"}, {"y"}}, {2}};
+  unit.constants = {{"b", Tensor::of<float>({2}, {5, -2})}};
+  EXPECT_NEAR(unit.run({0, 1})[1], -2 * 0.73105858f, 1e-5f);
+  unit.node.attributes["alpha"] = 0.5f;
+  EXPECT_NEAR(unit.run({0, 1})[1], -2 * 0.62245933f, 1e-5f);
+  unit.node = {"GeGLU", {"x", "b"}, {"y"}};
+  EXPECT_NEAR(unit.run({0, 1})[1], -2 * 0.84134475f, 1e-5f);
+  unit.node.attributes["approximate"] = std::string("tanh");
+  EXPECT_NEAR(unit.run({0, 1})[1], -2 * 0.84119199f, 1e-5f);
+  unit.constants = {{"b", Tensor::of<float>({1}, {5})}};
+  EXPECT_THAT(unit.error(), HasSubstr("gate [2] and value [1] differ"));
+}
+
 TEST(Normalize, GroupNormalizationScalesPerChannel) {
   // 4 channels in 2 groups, one element each: x = [-1, 1] in a group normalizes to itself.
   OneNode norm{

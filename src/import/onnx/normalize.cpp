@@ -8,7 +8,7 @@
 
 namespace hone::onnx {
 
-// Every difference in meaning between opset 21 and the others, 1 to 24. Versions that only added types, optional
+// Every difference in meaning between opset 21 and the others, 1 to 28. Versions that only added types, optional
 // attributes or optional inputs with the old behavior as default need no line: so do all from 22 on.
 std::span<const Conversion> conversions() {
   static const Conversion table[] = {
@@ -32,6 +32,7 @@ std::span<const Conversion> conversions() {
       {"Concat", 4, "Concat", concat_default_axis, "axis has no default any more"},
       {"DFT", 20, "DFT", dft_axis, "axis became an input"},
       {"Dropout", 12, "Dropout", dropout_ratio, "ratio became an input"},
+      {"GeGLU", any_opset, "Mul", geglu_product, "comes in 28 and is a function"},
       {"GlobalLpPool", 2, "GlobalLpPool", lp_pool_whole_p, "p became an integer"},
       {"GridSample", 20, "GridSample", grid_sample_mode, "modes bilinear and bicubic became linear and cubic"},
       {"GroupNormalization", 21, "GroupNormalization", group_norm_scale,
@@ -62,6 +63,7 @@ std::span<const Conversion> conversions() {
       {"Squeeze", 13, "Squeeze", squeeze_axes, "axes became an input"},
       {"Unsqueeze", 13, "Unsqueeze", squeeze_axes, "axes became an input"},
       {"Swish", any_opset, "Mul", swish_product, "came in 24 and is a function"},
+      {"SwiGLU", any_opset, "Mul", swiglu_product, "came in 28 and is a function"},
       {"Tile", 6, "Tile", tile_axis, "inputs tiles and axis became one input with a number for each axis"},
       {"Upsample", any_opset, "Resize", upsample_scales,
        "became Resize with asymmetric coordinates; after the lines of Resize"},

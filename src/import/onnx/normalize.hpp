@@ -79,6 +79,8 @@ void resize_asymmetric(DraftNode& node, Normalizer& normalizer);
 void resize_empty_inputs(DraftNode& node, Normalizer& normalizer);
 void roi_align_coordinates(DraftNode& node, Normalizer& normalizer);
 void softmax_two_dims(DraftNode& node, Normalizer& normalizer);
+void geglu_product(DraftNode& node, Normalizer& normalizer);
+void swiglu_product(DraftNode& node, Normalizer& normalizer);
 void swish_product(DraftNode& node, Normalizer& normalizer);
 void nothing(DraftNode& node, Normalizer& normalizer);
 

@@ -123,17 +123,47 @@ void softmax_two_dims(DraftNode& node, Normalizer& normalizer) {
 }
 
 /// x * sigmoid(alpha * x), in which the optimizer finds the op again.
-void swish_product(DraftNode& node, Normalizer& normalizer) {
-  float alpha = node.take<float>("alpha").value_or(1);
-  Value* x = node.input(0);
-  if (!x) node.fail("has no input");
-  Value* scaled = x;
+namespace {
+
+Value* sigmoid_of(DraftNode& node, Normalizer& normalizer, Value* x, float alpha) {
   if (alpha != 1) {
     Tensor factor = Tensor::scalar<float>(alpha);
     if (size_of(x->dtype()) > 0) factor = factor.cast(x->dtype());
-    scaled = normalizer.add(node, "scaled", "Mul", {x, normalizer.constant(node, "alpha", factor)});
+    x = normalizer.add(node, "scaled", "Mul", {x, normalizer.constant(node, "alpha", factor)});
   }
-  node.set_input(1, normalizer.add(node, "gate", "Sigmoid", {scaled}));
+  return normalizer.add(node, "gate", "Sigmoid", {x});
+}
+
+/// The two inputs of a gated unit, which do not broadcast.
+std::pair<Value*, Value*> gate_and_value(DraftNode& node) {
+  Value *gate = node.input(0), *value = node.input(1);
+  if (!gate || !value) node.fail("has no gate or no value", "the file is broken; export it again");
+  const Shape &a = gate->shape(), &b = value->shape();
+  bool fits = !a.ranked || !b.ranked || a.rank() == b.rank();
+  for (size_t i = 0; fits && a.ranked && b.ranked && i < a.dims.size(); ++i)
+    fits = !a[i].known() || !b[i].known() || a[i] == b[i];
+  if (!fits) node.fail(fmt::format("gate {} and value {} differ, expected one shape", to_string(a), to_string(b)));
+  return {gate, value};
+}
+
+}  // namespace
+
+void swish_product(DraftNode& node, Normalizer& normalizer) {
+  float alpha = node.take<float>("alpha").value_or(1);
+  if (!node.input(0)) node.fail("has no input");
+  node.set_input(1, sigmoid_of(node, normalizer, node.input(0), alpha));
+}
+
+void swiglu_product(DraftNode& node, Normalizer& normalizer) {
+  auto [gate, value] = gate_and_value(node);
+  Value* sigmoid = sigmoid_of(node, normalizer, gate, node.take<float>("alpha").value_or(1));
+  node.inputs = {normalizer.add(node, "swish", "Mul", {gate, sigmoid}), value};
+}
+
+void geglu_product(DraftNode& node, Normalizer& normalizer) {
+  auto [gate, value] = gate_and_value(node);
+  Attributes attributes{{"approximate", node.take<std::string>("approximate").value_or("none")}};
+  node.inputs = {normalizer.add(node, "gelu", "Gelu", {gate}, attributes), value};
 }
 
 }  // namespace hone::onnx

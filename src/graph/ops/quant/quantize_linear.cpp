@@ -29,12 +29,15 @@ DType result_type(Context& context, const QuantizeLinear& op, DType zero_point) 
   return zero_point;
 }
 
-template <class T, class Float>
+/// `Stored` is the type that the quotient is rounded to before it is rounded to a whole number.
+template <class Stored, class T, class Float>
 void quantize(const Float* x, const Float* scale, const std::vector<int64_t>& zeros, const AxisParameters& axis,
               int64_t count, T* y) {
   for_each_scale(axis, count, [&](int64_t first, int64_t length, int64_t k, int64_t step) {
-    for (int64_t i = 0; i < length; ++i, k += step)
-      y[first + i] = quantized<T>(x[first + i] / scale[k], zeros[static_cast<size_t>(k)]);
+    for (int64_t i = 0; i < length; ++i, k += step) {
+      auto quotient = static_cast<Float>(Stored(x[first + i] / scale[k]));
+      y[first + i] = quantized<T>(quotient, zeros[static_cast<size_t>(k)]);
+    }
   });
 }
 }  // namespace
@@ -50,11 +53,18 @@ void QuantizeLinear::evaluate(EvalContext& context) const {
   std::vector<int64_t> zeros(static_cast<size_t>(parameters.count), 0);
   if (context.has(2)) zeros = context.in(2).to_ints();
   DType dtype = result_type(context, *this, context.has(2) ? context.in(2).dtype() : DType::undefined);
+  DType division = precision == DType::undefined ? context.in(1).dtype() : precision;
   with_quantized(context, dtype, [&]<class T>(T) {
-    with_float(context, precision == DType::undefined ? context.in(1).dtype() : precision, [&]<class Float>(Float) {
-      Tensor x = input_as<Float>(context, 0), scale = input_as<Float>(context, 1);
-      Tensor& y = context.out(0, dtype, x.dims());
-      quantize(pointer<Float>(x), pointer<Float>(scale), zeros, parameters, x.size(), y.mutable_data<T>().data());
+    with_float(context, division, [&]<class Float>(Float) {
+      Tensor x = context.in(0).cast(division).cast(dtype_of<Float>());
+      Tensor scale = context.in(1).cast(division).cast(dtype_of<Float>());
+      T* y = context.out(0, dtype, x.dims()).template mutable_data<T>().data();
+      auto run = [&]<class Stored>(Stored) {
+        quantize<Stored>(pointer<Float>(x), pointer<Float>(scale), zeros, parameters, x.size(), y);
+      };
+      if (division == DType::f16) run(Half{});
+      else if (division == DType::bf16) run(BFloat16{});
+      else run(Float{});
     });
   });
 }

@@ -22,8 +22,10 @@ OpSpec Attention::spec() const {
 void Attention::attributes(AttributeVisitor& visitor) {
   visitor.field("is_causal", is_causal);
   visitor.field("kv_num_heads", kv_num_heads);
+  visitor.field("left_window_size", left_window_size);
   visitor.field("q_num_heads", q_num_heads);
   visitor.field("qk_matmul_output_mode", qk_matmul_output_mode);
+  visitor.field("right_window_size", right_window_size);
   visitor.field("scale", scale);
   visitor.field("softcap", softcap);
   visitor.field("softmax_precision", softmax_precision);
@@ -35,6 +37,9 @@ template <class Context>
 void check_fields(Context& context, const Attention& op) {
   if (op.qk_matmul_output_mode < 0 || op.qk_matmul_output_mode > 3)
     context.fail(fmt::format("qk_matmul_output_mode is {}, expected 0 to 3", op.qk_matmul_output_mode));
+  if (op.left_window_size < -1 || op.right_window_size < -1)
+    context.fail(fmt::format("the window is {} to the left and {} to the right, expected -1 (all keys) or more",
+                             op.left_window_size, op.right_window_size));
   if (op.softcap < 0) context.fail(fmt::format("softcap is {}, expected at least 0", op.softcap));
   if (op.softmax_precision && !is_float(static_cast<DType>(*op.softmax_precision)))
     context.fail(
@@ -222,11 +227,12 @@ class Run {
       int64_t step = dims.back() == 1 ? 0 : 1;
       for (int64_t j = 0; j < total_; ++j) scores[j] += row[j * step];
     }
-    int64_t end = lengths_[static_cast<size_t>(n)];
-    if (op_.is_causal) {
-      int64_t before = context_.has(4) ? context_.in(4).dim(2) : context_.has(6) ? end - dims_q_[2] : 0;
-      end = std::min(end, i + before + 1);
-    }
+    int64_t end = lengths_[static_cast<size_t>(n)], begin = 0;
+    int64_t before = context_.has(4) ? context_.in(4).dim(2) : context_.has(6) ? end - dims_q_[2] : 0;
+    int64_t position = i + before, right = op_.is_causal ? 0 : op_.right_window_size;
+    if (right >= 0) end = std::min(end, position + std::min(right, total_) + 1);
+    if (op_.left_window_size >= 0) begin = std::min(position - op_.left_window_size, total_);
+    for (int64_t j = 0; j < begin; ++j) scores[j] = masked;
     for (int64_t j = std::max<int64_t>(end, 0); j < total_; ++j) scores[j] = masked;
   }
 
@@ -236,6 +242,7 @@ class Run {
       scores[j] = rounded(scores[j], op_.softmax_precision);
       top = max_nan(top, scores[j]);
     }
+    if (top == masked) return std::fill(scores, scores + total_, T(0));
     double sum = 0;
     for (int64_t j = 0; j < total_; ++j) sum += static_cast<double>(scores[j] = std::exp(scores[j] - top));
     for (int64_t j = 0; j < total_; ++j)
