@@ -135,6 +135,8 @@ TEST(RareOps, AttentionWithSharedHeadsAndMasks) {
       {"2, 4, 9, 8", "2, 1, 9, 8", "2, 1, 9, 8", "", "is_causal=1"},
       {"2, 4, 70, 8", "2, 4, 70, 8", "2, 4, 70, 8", "f32[2, 1, 70, 70]", "is_causal=1"},
       {"2, 4, 9, 8", "2, 4, 11, 8", "2, 4, 11, 8", "f32[4, 1, 1]", ""},
+      {"2, 4, 9, 8", "2, 4, 11, 8", "2, 4, 11, 8", "", "left_window_size=3, right_window_size=2"},
+      {"2, 4, 9, 8", "2, 4, 5, 8", "2, 4, 5, 8", "f32[9, 5]", "left_window_size=1, is_causal=1"},
       {"2, 9, 32", "2, 11, 16", "2, 11, 24", "f32[2, 4, 9, 11]", "q_num_heads=4, kv_num_heads=2"},
       {"2, 9, 32", "2, 11, 32", "2, 11, 32", "", "q_num_heads=4, kv_num_heads=4"}};
   for (const Case& one : cases) {
@@ -149,11 +151,11 @@ TEST(RareOps, AttentionWithSharedHeadsAndMasks) {
     }})", one.q, one.k, one.v, mask ? fmt::format("input %m: {}", one.mask) : "", mask ? ", %m" : "", one.attributes),
           "hone attention");
   }
-  // Bools say what is seen.
+  // Bools say what is seen; nothing at all by the second query.
   check(R"(graph "g" {
     input %q: f32[1, 2, 3, 4]
     input %k: f32[1, 2, 3, 4]
-    const %m: bool[3, 3] = [1, 0, 0, 1, 1, 0, 1, 0, 1]
+    const %m: bool[3, 3] = [1, 0, 0, 0, 0, 0, 1, 0, 1]
     %y = Attention(%q, %k, %k, %m)
     output "y" = %y
   })", "hone attention");

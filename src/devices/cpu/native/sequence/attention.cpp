@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -28,17 +29,21 @@ Heads heads_of(const Dims& dims, const std::optional<int64_t>& heads) {
   return {*heads, dims[1], dims[2] / *heads, true};
 }
 
-/// What is added to the scores of a head: [queries, keys] of a bool or f32 input that broadcasts, and the causal edge.
+/// What is added to the scores of a head: [queries, keys] of a bool or f32 input that broadcasts, and how many keys
+/// before and after its own position a query sees (-1: all).
 struct Mask {
-  bool given = false, truth = false, causal = false;
+  bool given = false, truth = false;
+  int64_t left = -1, right = -1;
   int64_t batch_step = 0, head_step = 0, row_step = 0, column_step = 0;
 
   void fill(const void* input, int64_t n, int64_t h, int64_t queries, int64_t keys, float* to) const {
     constexpr float hidden = -std::numeric_limits<float>::infinity();
     int64_t from = n * batch_step + h * head_step;
     for (int64_t i = 0; i < queries; ++i, to += keys, from += row_step) {
-      int64_t seen = causal ? std::min(keys, i + 1) : keys;
-      for (int64_t j = 0; j < seen; ++j) {
+      int64_t first = left < 0 ? 0 : std::clamp<int64_t>(i - left, 0, keys);
+      int64_t seen = right < 0 ? keys : std::min(keys, i + std::min(right, keys) + 1);
+      std::fill(to, to + std::min(first, seen), hidden);
+      for (int64_t j = first; j < seen; ++j) {
         int64_t at = from + j * column_step;
         if (!given) to[j] = 0;
         else if (truth) to[j] = static_cast<const uint8_t*>(input)[at] ? 0 : hidden;
@@ -47,6 +52,7 @@ struct Mask {
       std::fill(to + seen, to + keys, hidden);
     }
   }
+  bool any() const { return given || left >= 0 || right >= 0; }
 };
 
 class NativeAttention : public Kernel {
@@ -56,7 +62,7 @@ class NativeAttention : public Kernel {
     shape_ = {q.steps, k.steps, q.size, v.size, q.row(), k.row(), v.row(), 0, scale};
     y_ = {q.heads, q.steps, v.size, q.flat};
     shape_.y_row = y_.row();
-    masked_ = mask.given || mask.causal ? (static_cast<size_t>(q.steps * k.steps) + 15) / 16 * 16 : 0;
+    masked_ = mask.any() ? (static_cast<size_t>(q.steps * k.steps) + 15) / 16 * 16 : 0;
     floats_ = masked_ + (kernels::matmul_kernels().attention_floats(shape_) + 15) / 16 * 16;
   }
   std::string name() const override { return "hone attention"; }
@@ -70,10 +76,18 @@ class NativeAttention : public Kernel {
       kernels::matmul_kernels().attention(shape_, run.in<float>(0) + q_.at(n, h), run.in<float>(1) + k_.at(n, shared),
                                           run.in<float>(2) + v_.at(n, shared), masked_ ? scratch : nullptr, k_.steps,
                                           run.out<float>() + y_.at(n, h), scratch + masked_);
+      if (masked_) clear_hidden(scratch, run.out<float>() + y_.at(n, h));
     });
   }
 
  private:
+  /// A query that sees no key gets zeros.
+  void clear_hidden(const float* mask, float* y) const {
+    for (int64_t i = 0; i < q_.steps; ++i, mask += k_.steps, y += y_.row())
+      if (std::all_of(mask, mask + k_.steps, [](float plus) { return plus == -HUGE_VALF; }))
+        std::fill(y, y + y_.size, 0.0f);
+  }
+
   int64_t batch_;
   Heads q_, k_, v_, y_;
   Mask mask_;
@@ -117,7 +131,8 @@ std::unique_ptr<Kernel> make_native_attention(const Node& node, const CpuContext
   Heads q = heads_of(dims_of(node.input(0)), op->q_num_heads), k = heads_of(dims_of(node.input(1)), op->kv_num_heads),
         v = heads_of(dims_of(node.input(2)), op->kv_num_heads);
   Mask mask;
-  mask.causal = op->is_causal != 0;
+  mask.left = op->left_window_size;
+  mask.right = op->is_causal ? 0 : op->right_window_size;
   if (!describe_mask(node, q, k, mask)) return refusal = "form of the mask", nullptr;
   float scale = op->scale ? *op->scale : 1 / std::sqrt(static_cast<float>(q.size));
   return std::make_unique<NativeAttention>(dims_of(node.input(0))[0], q, k, v, mask, scale, context.threads);
