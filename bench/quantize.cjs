@@ -35,7 +35,8 @@ for (const model of Object.values(models).filter(model => model.trained)) {
   const list = name => path.join(root, model.trained, name);
   Object.assign(model, {file: list('model.onnx'), calibration: [list('train.csv'), '--subset', '300'], evaluation: [list('validation.csv')]});
 }
-const plain = ['--range', 'min_max', '--no-bias-correction', '--no-align', '--no-batch-norm', '--sensitive-share', '0'];
+const plain = ['--range', 'min_max', '--no-bias-correction', '--no-align', '--no-batch-norm', '--no-error-feedback', '--sensitive-share',
+  '0'];
 
 function run(args) {
   return JSON.parse(execFileSync(hone, [...args, '--json'], {maxBuffer: 1 << 28, stdio: ['ignore', 'pipe', 'pipe']}));

@@ -34,8 +34,8 @@ struct QuantizeCommandOptions {
   std::optional<double> percentile, smooth, max_drop, ratio, sensitive_share;
   bool random_data = false, no_bias_correction = false, full_bias_correction = false, equalize = false,
        adaround = false;
-  bool no_align = false, strict_drop = false, no_batch_norm = false, reduce_range = false, data_aware = false,
-       asymmetric_weights = false, sweep = false, json = false;
+  bool no_align = false, no_error_feedback = false, strict_drop = false, no_batch_norm = false, reduce_range = false,
+       data_aware = false, asymmetric_weights = false, sweep = false, json = false;
   DataFlags images;
   ImageFlags image;
   DeviceFlags device;
@@ -103,6 +103,7 @@ struct QuantizeCommandOptions {
                    "share of the multiplications that may stay FP32 where they make most of the error (0.08); 0: none")
         ->check(in_range(0.0, 1.0))
         ->group(group);
+    flag("--no-error-feedback", no_error_feedback, "round each weight to the nearest number, whatever the others do");
     flag("--no-align", no_align, "leave the channels in front of depthwise convolutions as they are");
     flag("--no-batch-norm", no_batch_norm, "leave the statistics of batch norms that could not be folded as they are");
   }
@@ -177,6 +178,7 @@ struct QuantizeCommandOptions {
     if (full_bias_correction) q.bias_correction = BiasCorrection::full;
     q.equalize |= equalize;
     q.adaptive_rounding |= adaround;
+    if (no_error_feedback) q.error_feedback = false;
     if (no_align) q.align_channels = false;
     if (no_batch_norm) q.batch_norm_statistics = false;
     q.ignored_nodes.insert(q.ignored_nodes.end(), ignore.begin(), ignore.end());

@@ -283,6 +283,8 @@ void add_own_fields(Fields& f) {
   f["sensitive_share"] = keep<double>(number, [](auto& s) -> double& { return s.quantize.sensitive_share; });
   f["rounding_iterations"] = keep<int>(integer, [](auto& s) -> int& { return s.quantize.rounding_iterations; });
   flag("adaround", [](auto& s) -> bool& { return s.quantize.adaptive_rounding; });
+  unset("no_error_feedback", [](auto& s) -> bool& { return s.quantize.error_feedback; });
+  flag("error_feedback", [](auto& s) -> bool& { return s.quantize.error_feedback; });
   unset("no_align", [](auto& s) -> bool& { return s.quantize.align_channels; });
   flag("align_channels", [](auto& s) -> bool& { return s.quantize.align_channels; });
   unset("no_batch_norm", [](auto& s) -> bool& { return s.quantize.batch_norm_statistics; });

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "graph/ops/fused/fused.hpp"
 #include "quantize/int8_ops.hpp"
 #include "quantize/layer.hpp"
 #include "quantize/methods/channel_weights.hpp"
@@ -48,7 +49,8 @@ bool is_maker(Node& node) {
   if (!is_layer(node)) return false;
   auto place = bias_place(node, false);
   const Value* bias = node.inputs().size() > 2 ? node.input(2) : nullptr;
-  return place && (!bias || (constant_f32(bias) && bias->constant().size() == static_cast<int64_t>(output_channels(node))));
+  return place && (!bias || (constant_f32(bias) &&
+                             bias->constant().size() == static_cast<int64_t>(output_channels(node))));
 }
 
 bool has_known_channels(const Value* value) {
@@ -60,6 +62,12 @@ bool has_known_channels(const Value* value) {
 bool keeps_channels(const Node& node) {
   const Shape &in = node.input(0)->shape(), &out = node.output()->shape();
   return node.is("Flatten") && out.rank() == 2 && in.rank() > 2 && out[1].known() && out[1] == in[1];
+}
+
+/// Clip(0, b): factors that make no channel larger than the largest leave b where it is, beyond which no value was seen.
+bool clips_above(const Node& node) {
+  ops::FusedActivation clip;
+  return node.is("Clip") && ops::fusable_activation(node, clip) && clip.alpha == 0 && std::isfinite(clip.beta);
 }
 
 bool adds_alike(const Node& node) {
@@ -74,7 +82,7 @@ void tie_node(Ties& ties, Node& node) {
     if (!is_maker(node)) ties.fix(node.output());
     return;
   }
-  const bool through = is_homogeneous(node) || keeps_channels(node);
+  const bool through = is_homogeneous(node) || keeps_channels(node) || clips_above(node);
   if (through || adds_alike(node)) {
     ties.tie(node.input(0), node.output());
     if (!through) ties.tie(node.input(1), node.output());
@@ -109,22 +117,28 @@ class Noise {
   Noise(const TiedChannels& group, const Observations& seen, const std::set<std::string>& quantized)
       : channels_(group.channels) {
     for (const Value* value : group.values) {
-      if (!quantized.count(value->name)) continue;
-      const Observation& observation = seen.at(value->name);
-      if (observation.magnitudes.size() != channels_) continue;
-      const bool positive = value->producer() && value->producer()->is("Relu");
+      const auto found = quantized.count(value->name) ? seen.find(value->name) : seen.end();
+      if (found == seen.end() || found->second.magnitudes.size() != channels_) {
+        clips_known_ &= !(value->producer() && clips_above(*value->producer()));
+        continue;
+      }
+      const Observation& observation = found->second;
+      const Node* producer = value->producer();
+      const bool positive = producer && (producer->is("Relu") || clips_above(*producer));
       values_.push_back({observation.magnitudes, positive ? 1.0 / 255 : 2.0 / 255});
     }
     for (const Node* node : group.readers) add_reader(*node, seen.at(node->input(0)->name));
   }
 
-  bool known() const { return !values_.empty() && !readers_.empty(); }
+  /// What the factors need to know was seen.
+  bool known() const { return !values_.empty() && !readers_.empty() && clips_known_; }
 
   std::vector<float> factors(double strength) const {
     std::vector<float> relative(channels_, 0);
     for (const auto& [magnitudes, step] : values_) {
       float largest = *std::max_element(magnitudes.begin(), magnitudes.end());
-      for (size_t c = 0; c < channels_ && largest > 0; ++c) relative[c] = std::max(relative[c], magnitudes[c] / largest);
+      for (size_t c = 0; c < channels_ && largest > 0; ++c)
+        relative[c] = std::max(relative[c], magnitudes[c] / largest);
     }
     std::vector<float> result(channels_);
     for (size_t c = 0; c < channels_; ++c)
@@ -181,6 +195,7 @@ class Noise {
   }
 
   size_t channels_;
+  bool clips_known_ = true;
   std::vector<std::pair<std::vector<float>, double>> values_;  // magnitudes of quantized ones; step of a range of 1
   std::vector<Reader> readers_;
 };

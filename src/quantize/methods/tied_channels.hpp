@@ -11,6 +11,8 @@ namespace hone {
 /// Channels that differ much in size share one scale badly. Where all layers that make a value can take a factor for
 /// each channel into their weights, and all that read it the inverse, channels are brought nearer to each other; values
 /// that additions and homogeneous functions tie together, such as the sums of residual blocks, get the same factors.
+/// Clip(0, b) counts as homogeneous: no channel gets larger than the largest one was, so that b cuts what it cut before
+/// and, of other channels, what is larger than all that was seen, which their range cuts anyway.
 /// Layers that make values have a scale for each output channel and lose nothing; those that read them lose precision
 /// of weights. The factors are m_c^-alpha, m_c the largest magnitude of a channel relative to the tensor's, and alpha
 /// is what makes the expected noise of both, in the outputs of the readers, least:
@@ -29,8 +31,9 @@ struct TiedChannels {
 /// (depthwise_inputs.hpp). The channel axis is 1.
 std::vector<TiedChannels> tied_channels(const Graph& graph);
 
-/// Aligns the channels of a group where less than two fifths of the expected noise are left. `seen` has largest magnitudes and mean
-/// squares of each channel of its values; those in `quantized` are. Returns whether anything changed.
+/// Aligns the channels of a group where less than two fifths of the expected noise are left. `seen` has largest
+/// magnitudes and mean squares of each channel of its values; those in `quantized` are. Returns whether anything
+/// changed.
 bool align_tied_channels(Graph& graph, const TiedChannels& group, const Observations& seen,
                          const std::set<std::string>& quantized);
 
