@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "base/error.hpp"
+#include "tensor/signal_noise.hpp"
 
 namespace hone {
 
@@ -181,14 +182,9 @@ double agreement(const Tensor& a, const Tensor& b) {
 double sqnr_db(std::span<const float> reference, std::span<const float> test) {
   if (reference.size() != test.size())
     throw Error("sqnr", fmt::format("expected as many values, got {} and {}", reference.size(), test.size()));
-  double signal = 0, noise = 0;
-  for (size_t i = 0; i < reference.size(); ++i) {
-    double difference = static_cast<double>(reference[i]) - test[i];
-    signal += static_cast<double>(reference[i]) * reference[i];
-    noise += difference * difference;
-  }
-  if (noise == 0) return std::numeric_limits<double>::infinity();
-  return 10 * std::log10(signal / noise);
+  SignalNoise all;
+  all.add(reference, test);
+  return all.noise == 0 ? std::numeric_limits<double>::infinity() : 10 * std::log10(all.signal / all.noise);
 }
 
 double sqnr_db(const Tensor& reference, const Tensor& test) {

@@ -10,6 +10,7 @@
 #include "base/interrupt.hpp"
 #include "quantize/quantizer.hpp"
 #include "quantize/search_state.hpp"
+#include "tensor/signal_noise.hpp"
 
 namespace hone {
 
@@ -121,14 +122,8 @@ class Search {
     double sum = 0;
     for (size_t s = 0; s < outputs.size(); ++s)
       for (size_t o = 0; o < outputs[s].size(); ++o) {
-        if (outputs[s][o].dtype() != DType::f32 || outputs[s][o].dims() != exact_[s][o].dims()) continue;
-        auto a = exact_[s][o].data<float>(), b = outputs[s][o].data<float>();
-        double noise = 0, signal = 0;
-        for (size_t i = 0; i < a.size(); ++i) {
-          noise += (static_cast<double>(a[i]) - b[i]) * (static_cast<double>(a[i]) - b[i]);
-          signal += static_cast<double>(a[i]) * a[i];
-        }
-        sum += noise / std::max(signal, 1e-20);
+        SignalNoise part;
+        if (part.add(exact_[s][o], outputs[s][o])) sum += part.relative_error();
       }
     return sum;
   }

@@ -16,6 +16,7 @@
 #include "quantize/observer.hpp"
 #include "quantize/weights.hpp"
 #include "tensor/int4.hpp"
+#include "tensor/signal_noise.hpp"
 
 namespace hone {
 
@@ -211,12 +212,9 @@ void store_as_floats(Graph& graph, const CompressOptions& options, CompressRepor
       if (!made.count(value)) {
         check_finite(*node, i);
         Tensor small = value->constant().cast(type);
-        auto back = small.cast(DType::f32), exact = value->constant();
-        double error = 0, signal = 0;
-        for (size_t k = 0; k < static_cast<size_t>(back.size()); ++k) {
-          double a = exact.data<float>()[k], b = back.data<float>()[k];
-          error += (a - b) * (a - b), signal += a * a;
-        }
+        const Tensor back = small.cast(DType::f32);
+        SignalNoise change;
+        change.add(value->constant(), back);
         // Numbers beyond the largest half would become infinite.
         auto finite = back.data<float>();
         if (std::any_of(finite.begin(), finite.end(), [](float x) { return !std::isfinite(x); })) {
@@ -229,7 +227,7 @@ void store_as_floats(Graph& graph, const CompressOptions& options, CompressRepor
         Value* stored = graph.add_constant(value->name + "_" + name_of(type), small);
         made[value] = graph.insert_before(node, std::move(cast), {stored}, value->name + "_cast")->output();
         report.weights.push_back(
-            {node->name, node->op().type(), name_of(type), small.size(), signal > 0 ? error / signal : 0});
+            {node->name, node->op().type(), name_of(type), small.size(), change.relative_error()});
       }
       graph.set_input(node, i, made.at(value));
     }

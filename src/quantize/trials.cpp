@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/interrupt.hpp"
+#include "tensor/signal_noise.hpp"
 
 namespace hone {
 
@@ -11,16 +12,6 @@ namespace {
 
 // Gains below this are not worth leaving the usual way for.
 constexpr double least_gain = 0.01;
-
-double relative_error(std::span<const float> wanted, std::span<const float> got) {
-  double noise = 0, signal = 0;
-  for (size_t i = 0; i < wanted.size(); ++i) {
-    double difference = static_cast<double>(wanted[i]) - got[i];
-    noise += difference * difference;
-    signal += static_cast<double>(wanted[i]) * wanted[i];
-  }
-  return std::max(noise, 1e-20) / std::max(signal, 1e-20);
-}
 
 /// Logarithms, with mean 0.
 void make_scores(Tensor& probabilities) {
@@ -47,8 +38,7 @@ std::vector<Trials::Errors> Trials::errors_of(const Graph& graph) const {
   for (size_t s = 0; s < outputs.size(); ++s) {
     errors.emplace_back();
     for (size_t o = 0; o < outputs[s].size(); ++o)
-      if (outputs[s][o].dtype() == DType::f32 && outputs[s][o].dims() == exact_[s][o].dims())
-        errors.back().push_back(relative_error(exact_[s][o].data<float>(), outputs[s][o].data<float>()));
+      if (SignalNoise found; found.add(exact_[s][o], outputs[s][o])) errors.back().push_back(found.relative_error());
   }
   return errors;
 }

@@ -116,6 +116,24 @@ TEST(AccuracyControl, RelativeDropAndRankingByMetric) {
   EXPECT_THAT(report.reverted, Contains("bad"));
 }
 
+// A metric of a tenth of the usual size: the same drop is small in points and large beside the metric.
+TEST(AccuracyControl, ARelativeDropIsAShareOfTheMetric) {
+  Bench bench;
+  Validate small = [&](const Graph& graph) { return 0.1 * bench.validate()(graph); };
+  auto run = [&](DropType type) {
+    AccuracyReport report;
+    quantize_with_accuracy_control(bench.net.graph, source_of(bench.data), reference_runner, small,
+                                   {.range = RangeMethod::min_max}, {.max_drop = 0.2, .drop_type = type}, &report);
+    return report;
+  };
+  AccuracyReport absolute = run(DropType::absolute), relative = run(DropType::relative);
+  ASSERT_GT(relative.fp32 - relative.int8, 0.2 * relative.fp32) << "the whole model in int8 loses more than a fifth";
+  EXPECT_TRUE(absolute.reverted.empty());
+  EXPECT_THAT(relative.reverted, Contains("bad"));
+  EXPECT_GE(relative.accuracy, 0.8 * relative.fp32);
+  EXPECT_TRUE(relative.met);
+}
+
 TEST(AccuracyControl, ADropThatCannotBeMetGivesTheBestModel) {
   Bench bench;
   AccuracyReport report;

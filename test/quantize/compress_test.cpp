@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <map>
+#include <tuple>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -91,6 +92,82 @@ TEST(Compress, RatioKeepsTheSensitiveLayerInEightBits) {
   for (auto& weight : report.weights) formats[weight.node] = weight.format;
   EXPECT_EQ(formats["fc1"], "int4 sym");
   EXPECT_EQ(formats["fc2"], "int8 sym");
+}
+
+TEST(Compress, MixedPrecisionKeepsMoreThanFourBitsAlone) {
+  Net net = two_products();
+  Value* value = net.graph.find_value("w2");
+  Tensor w = value->constant().clone();
+  for (size_t n = 0; n < 40; ++n) w.mutable_data<float>()[n] = 4;
+  net.graph.set_constant(value, w);
+  CompressOptions options{.format = WeightFormat::int4};
+  double four = quality(net, options);
+  options.ratio = 0.65;
+  EXPECT_GT(quality(net, options), four + 3);
+}
+
+// Of two layers with equally large errors of the weights, the one whose errors meet large inputs gets 8 bits.
+TEST(Compress, DataAwareChoiceLooksAtTheInputs) {
+  Net net(64);
+  Value* x = net.apply("Tanh", {net.input("x", {4, 64})}, "t");
+  Tensor gain(DType::f32, {64});
+  for (size_t i = 0; i < 64; ++i) gain.mutable_data<float>()[i] = i < 8 ? 50.0F : 0.1F;
+  Value* scaled = net.apply("Mul", {x, net.graph.add_constant("gain", gain)}, "scaled");
+  // Where the inputs of "loud" are large, its weights are small: in 4 bits beside large ones nothing of them is left.
+  Tensor loud = net.normal({64, 40}, 0.1F), even = net.normal({64, 40}, 0.1F);
+  for (size_t i = 0; i < 8 * 40; ++i) loud.mutable_data<float>()[i] *= 0.05F;
+  for (size_t i = 0; i < 40; ++i) even.mutable_data<float>()[20 * 40 + i] = 0.9F;  // an outlier in each column
+  Value* a = net.apply("MatMul", {scaled, net.graph.add_constant("wl", loud)}, "loud");
+  Value* b = net.apply("MatMul", {x, net.graph.add_constant("we", even)}, "even");
+  net.output(net.apply("Add", {a, b}, "sum"));
+  auto data = samples(net.graph, 8);
+  auto chosen = [&](bool data_aware) {
+    CompressReport report;
+    compress_weights(net.graph, {.format = WeightFormat::int4, .ratio = 0.5, .data_aware = data_aware}, source_of(data),
+                     reference_runner, &report);
+    std::map<std::string, std::string> formats;
+    for (auto& weight : report.weights) formats[weight.node] = weight.format;
+    return formats;
+  };
+  EXPECT_EQ(chosen(false)["even"], "int8 sym");
+  EXPECT_EQ(chosen(true)["loud"], "int8 sym");
+  EXPECT_EQ(chosen(true)["even"], "int4 sym");
+}
+
+TEST(Compress, SixteenBitsStoreTheNearestNumbers) {
+  Net net = two_products();
+  for (auto [format, type, digits] :
+       {std::tuple{WeightFormat::fp16, DType::f16, 11}, {WeightFormat::bf16, DType::bf16, 8}}) {
+    Graph graph = compress_weights(net.graph, {.format = format});
+    const Node* cast = graph.find_node("fc2")->input(1)->producer();
+    ASSERT_TRUE(cast && cast->is("Cast"));
+    ASSERT_EQ(cast->input(0)->dtype(), type);
+    const Tensor stored = cast->input(0)->constant().cast(DType::f32);
+    auto exact = net.graph.find_value("w2")->constant().data<float>();
+    bool rounded = false;
+    for (size_t i = 0; i < exact.size(); ++i) {
+      // Half a unit of the last digit; halves below 2^-14 have fixed ones.
+      const double unit = std::max(std::exp2(std::ilogb(exact[i]) + 1 - digits), type == DType::f16 ? 0x1p-24 : 0.0);
+      ASSERT_LE(std::fabs(stored.data<float>()[i] - exact[i]), 0.5 * unit) << exact[i];
+      rounded |= stored.data<float>()[i] != exact[i];
+    }
+    EXPECT_TRUE(rounded);
+  }
+}
+
+TEST(Compress, NumbersTooLargeForHalvesStay) {
+  Net net = two_products();
+  Value* value = net.graph.find_value("w2");
+  Tensor w = value->constant().clone();
+  w.mutable_data<float>()[5] = 1e6F;
+  net.graph.set_constant(value, w);
+  CompressReport report;
+  Graph graph = compress_weights(net.graph, {.format = WeightFormat::fp16}, {}, {}, &report);
+  EXPECT_TRUE(graph.find_node("fc2")->input(1)->is_constant());
+  ASSERT_EQ(report.kept.size(), 1u);
+  EXPECT_THAT(report.kept[0].reason, HasSubstr("do not fit into f16"));
+  EXPECT_EQ(compress_weights(net.graph, {.format = WeightFormat::bf16}).find_node("fc2")->input(1)->producer()->op().type(),
+            std::string("Cast"));
 }
 
 // One input is always large: what happens to its weights is what counts.

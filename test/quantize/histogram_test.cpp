@@ -8,8 +8,15 @@
 
 #include <gtest/gtest.h>
 
+#include "models.hpp"
+#include "quantize/observer.hpp"
+
 namespace hone {
 namespace {
+
+using test::Net;
+using test::reference_runner;
+using test::samples;
 
 // start of each nonempty bin -> count, in absolute positions
 std::vector<std::pair<double, int64_t>> filled(const Histogram& histogram) {
@@ -69,6 +76,24 @@ TEST(Histogram, KeepsItsMemoryAndItsCountsWhenTheRangeExplodes) {
   EXPECT_EQ(histogram.zeros(), added);
   EXPECT_EQ(std::accumulate(histogram.counts().begin(), histogram.counts().end(), int64_t{0}), 2 * added);
   EXPECT_EQ(histogram.nonzeros(), 2 * added);
+}
+
+TEST(Histogram, MemoryDoesNotGrowWithTheSamples) {
+  Net net(12);
+  net.output(net.conv(net.input("x", {1, 3, 8, 8}), 4, 3, "c"));
+  auto data = samples(net.graph, 40);
+  CalibrationSource endless = [&, next = size_t{0}](std::vector<Tensor>& inputs) mutable {
+    inputs = data[next++ % data.size()];
+    return true;
+  };
+  auto after = [&](int count) {
+    SampleStream stream(net.graph, endless, count);
+    Observations seen = observe(net.graph, {{"x", {.range = true}}}, reference_runner, stream, no_progress());
+    const Histogram& histogram = seen.at("x").histogram;
+    EXPECT_EQ(histogram.count(), int64_t{count} * 3 * 8 * 8);
+    return std::pair{histogram.counts().capacity(), stream.kept().size()};
+  };
+  EXPECT_EQ(after(400), after(70)) << "neither the histogram nor the samples that are kept";
 }
 
 TEST(Histogram, FullFloatRangeAndZerosOnly) {
