@@ -328,7 +328,7 @@ class QuantizeCommand {
     if (validation_) validate = [this](const Graph& graph) { return validation_->measure(graph, no_progress()); };
     Sweep sweep = run_sweep(quantizer, s_.quantize, validate, outcome_.metric, *progress_);
     std::string plot = o_.plot.empty() ? o_.output + ".sweep.html" : o_.plot;
-    write_sweep_plot(plot, sweep, o_.model);
+    write_sweep_plot(plot, sweep, std::filesystem::path(o_.model).filename().string() + " in INT8");
     say(sweep_table(sweep) + "plot  " + plot);
     outcome_.int8 = sweep.report;
     return std::move(sweep.best);

@@ -32,6 +32,8 @@ Sweep run_sweep(Quantizer& quantizer, const QuantizeOptions& options,
                 const std::function<double(const Graph&)>& validate, const std::string& metric, Progress& progress);
 /// Marks the points that no other one beats.
 void mark_front(std::vector<SweepPoint>& points);
+/// Milliseconds with at least two digits that count.
+std::string latency_text(double milliseconds);
 std::string sweep_table(const Sweep& sweep);
 /// Accuracy over latency as a picture. A name that ends in .html gets a page with the table as well.
 void write_sweep_plot(const std::filesystem::path& path, const Sweep& sweep, const std::string& title);
