@@ -75,10 +75,11 @@ Graph exported(const Graph& graph) {
 
 std::string function_message(const std::string& name, const std::vector<std::string>& inputs,
                              const std::vector<std::string>& outputs, const std::vector<std::string>& nodes,
-                             const std::string& default_attribute = {}, int64_t opset = 21) {
+                             const std::string& default_attribute = {}, int64_t opset = 21,
+                             const char* domain = "local") {
   return message([&](PbfWriter& out) {
     out.add_string(onnx::function::name, name);
-    out.add_string(onnx::function::domain, "local");
+    out.add_string(onnx::function::domain, domain);
     for (auto& input : inputs) out.add_string(onnx::function::input, input);
     for (auto& output : outputs) out.add_string(onnx::function::output, output);
     for (auto& node : nodes) out.add_message(onnx::function::node, node);
@@ -324,6 +325,15 @@ TEST(ImportFunctions, HaveTheirOwnOpset) {
   add_function(model, function_message("Bound", {"a"}, {"b"}, {clip}, {}, 10));
   EXPECT_EQ(evaluate(model.import(), std::vector<Tensor>{floats({-4, 4, 0.5f, 0})})[0].to_floats(),
             (std::vector<float>{-1, 1, 0.5f, 0}));
+}
+
+TEST(ImportFunctions, GoBeforeOpsOfOnnxRuntime) {
+  OnnxBuilder model;
+  model.input("x", Shape{2}).output("y").node({"Gelu", {"x"}, {"y"}, {}, "call", "com.microsoft"});
+  std::string neg = node_message({"Neg", {"a"}, {"b"}, {}, "neg"});
+  add_function(model, function_message("Gelu", {"a"}, {"b"}, {neg}, {}, 21, "com.microsoft"));
+  EXPECT_EQ(evaluate(model.import(), std::vector<Tensor>{floats({-4, 4})})[0].to_floats(),
+            (std::vector<float>{4, -4}));
 }
 
 TEST(ImportFunctions, OptionalInputsAndGraphsInside) {

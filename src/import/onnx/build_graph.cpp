@@ -43,6 +43,10 @@ int64_t onnx_opset(const ModelDef& model, const std::map<std::string, int64_t>& 
 
 const FunctionDef* ModelDef::function_of(const NodeDef& node) const {
   auto it = functions.find({node.domain, node.op, node.overload});
+  // A function of the model goes before what Hone knows of that name, whose domain has become a part of it.
+  constexpr std::string_view contributed = "com.microsoft.";
+  if (it == functions.end() && node.domain.empty() && node.op.starts_with(contributed))
+    it = functions.find({"com.microsoft", node.op.substr(contributed.size()), node.overload});
   return it == functions.end() ? nullptr : &it->second;
 }
 
@@ -127,7 +131,12 @@ void GraphBuilder::add_plain(const NodeDef& def) {
   auto op = make_op(node.domain, node.op);
   set_op_attributes(*op, node, def);
   Node* made = graph_.add(std::move(op), node.inputs, node.name, static_cast<int>(node.outputs.size()));
-  name_outputs(def, made->outputs());
+  std::vector<Value*> outputs = made->outputs();
+  for (auto [i, value] : node.ready) {
+    outputs.resize(std::max(outputs.size(), i + 1), nullptr);
+    outputs[i] = value;
+  }
+  name_outputs(def, outputs);
 }
 
 /// Trailing outputs that nobody reads go: masks of dropout, indices of pools, statistics of batch norm.

@@ -15,6 +15,7 @@ struct DraftNode {
   std::vector<Value*> inputs;  ///< nullptr where absent
   std::vector<std::string> outputs;
   Attributes attributes;
+  std::vector<std::pair<size_t, Value*>> ready = {};  ///< outputs that a conversion made by other nodes
 
   std::string place() const;
   [[noreturn]] void fail(const std::string& problem, const std::string& remedy = {}) const;
@@ -100,7 +101,19 @@ void qlinear_softmax(DraftNode& node, Normalizer& normalizer);
 void qlinear_average_pool(DraftNode& node, Normalizer& normalizer);
 void qlinear_global_average_pool(DraftNode& node, Normalizer& normalizer);
 void qlinear_concat(DraftNode& node, Normalizer& normalizer);
+void qlinear_where(DraftNode& node, Normalizer& normalizer);
 void qgemm(DraftNode& node, Normalizer& normalizer);
+
+// normalize_contrib.cpp: what ONNX Runtime's optimizer makes.
+void bias_gelu(DraftNode& node, Normalizer& normalizer);
+void fast_gelu(DraftNode& node, Normalizer& normalizer);
+void fused_conv(DraftNode& node, Normalizer& normalizer);
+void fused_gemm(DraftNode& node, Normalizer& normalizer);
+void fused_matmul(DraftNode& node, Normalizer& normalizer);
+void multi_head_attention(DraftNode& node, Normalizer& normalizer);
+void packed_attention(DraftNode& node, Normalizer& normalizer);
+void quick_gelu(DraftNode& node, Normalizer& normalizer);
+void skip_layer_norm(DraftNode& node, Normalizer& normalizer);
 
 // normalize_integer.cpp: products of ONNX Runtime with quantized weights.
 void matmul_integer_to_float(DraftNode& node, Normalizer& normalizer);

@@ -102,6 +102,14 @@ void qlinear_concat(DraftNode& node, Normalizer& normalizer) {
   quantize(node, normalizer, all, 0, type);
 }
 
+/// Inputs: condition, x, scale, zero, y, scale, zero, then those of the result.
+void qlinear_where(DraftNode& node, Normalizer& normalizer) {
+  if (!node.input(0)) node.fail("has no condition", "the file is broken; export it again");
+  DType type = node.input(1) ? node.inputs[1]->dtype() : DType::u8;
+  Value *a = dequantize(node, normalizer, "a", 1), *b = dequantize(node, normalizer, "b", 4);
+  quantize(node, normalizer, normalizer.add(node, "result", "Where", {node.inputs[0], a, b}), 7, type);
+}
+
 /// Inputs: a, scale, zero, b, scale, zero, c (i32 with scale alpha * a_scale * b_scale), y_scale, y_zero.
 void qgemm(DraftNode& node, Normalizer& normalizer) {
   float alpha = node.take<float>("alpha").value_or(1.0f);
