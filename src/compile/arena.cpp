@@ -15,7 +15,7 @@ std::vector<size_t> live_bytes(const std::vector<Lifetime>& lifetimes) {
   for (const Lifetime& block : lifetimes) steps = std::max(steps, block.last + 1);
   std::vector<size_t> live(static_cast<size_t>(steps), 0);
   for (const Lifetime& block : lifetimes)
-    for (int step = block.first; step <= block.last; ++step) live[static_cast<size_t>(step)] += aligned(block.bytes);
+    for (int step = block.bytes > 0 ? block.first : block.last + 1; step <= block.last; ++step) live[static_cast<size_t>(step)] += aligned(block.bytes);
   return live;
 }
 
@@ -44,6 +44,11 @@ void place(const std::vector<Lifetime>& lifetimes, const std::vector<size_t>& or
 using Before = std::function<bool(size_t, size_t)>;
 
 }  // namespace
+
+size_t largest_live(const std::vector<Lifetime>& lifetimes) {
+  const std::vector<size_t> live = live_bytes(lifetimes);
+  return live.empty() ? 0 : *std::max_element(live.begin(), live.end());
+}
 
 ArenaLayout pack_arena(const std::vector<Lifetime>& lifetimes) {
   const std::vector<size_t> live = live_bytes(lifetimes);

@@ -22,6 +22,9 @@ struct ArenaLayout {
 /// smallest arena wins.
 ArenaLayout pack_arena(const std::vector<Lifetime>& lifetimes);
 
+/// The largest sum of bytes alive at one step.
+size_t largest_live(const std::vector<Lifetime>& lifetimes);
+
 /// A plan that says how its activations are packed: Plan::arena_bytes() compared with the least that would do.
 class PackedActivations {
  public:

@@ -3,10 +3,10 @@
 #include "kernels/isa.hpp"
 
 /// Convolution as an implicit matrix product, channels last: x [batch, height, width, channels], y [batch, out_height,
-/// out_width, out_channels], both dense. Output pixels are counted over the batch; kernels work on a range of pixels
-/// and a range of output-channel blocks, and disjoint ranges may run at the same time. They never allocate, throw or
-/// lock. Method: register tiles of pixels x channels over an indirection of input pointers (Dukhan, "The Indirect
-/// Convolution Algorithm", 2019), here with the pointers made per tile.
+/// out_width, out_channels], both dense but for ConvShape::out_row. Output pixels are counted over the batch; kernels
+/// work on a range of pixels and a range of output-channel blocks, and disjoint ranges may run at the same time. They
+/// never allocate, throw or lock. Method: register tiles of pixels x channels over an indirection of input pointers
+/// (Dukhan, "The Indirect Convolution Algorithm", 2019), here with the pointers made per tile.
 namespace hone::kernels {
 
 struct ConvShape {
@@ -17,10 +17,13 @@ struct ConvShape {
   int stride_h = 1, stride_w = 1;
   int dilation_h = 1, dilation_w = 1;
   int pad_top = 0, pad_left = 0;
+  /// Elements between pixels of y where it is a part of a larger tensor's channels; 0: dense. No residual then.
+  int64_t out_row = 0;
 
   int64_t pixels() const { return batch * out_height * out_width; }
   int64_t group_channels() const { return channels / groups; }
   int64_t group_out_channels() const { return out_channels / groups; }
+  int64_t y_row() const { return out_row > 0 ? out_row : out_channels; }
   int64_t taps() const { return static_cast<int64_t>(kernel_h) * kernel_w; }
 };
 

@@ -62,6 +62,8 @@ struct AffineJob {
   Activation act;
   Target target;
   int64_t channels = 1;
+  /// Elements between rows where x or y is a part of a larger tensor's channels; 0: dense.
+  int64_t x_row = 0, y_row = 0;
 };
 
 /// Copies `channels` consecutive channels of each row from x to y, whose rows are `x_stride` and `y_stride` elements

@@ -15,6 +15,9 @@ struct PoolShape {
   /// Average: whether padding counts in the divisor (as zeros). What a rounded-up output size adds beyond the padding
   /// never counts.
   bool count_include_pad = false;
+  int64_t out_row = 0;  ///< elements between pixels of y where it is a part of a larger tensor's channels; 0: dense
+
+  int64_t y_row() const { return out_row > 0 ? out_row : channels; }
 };
 
 struct PoolKernels {

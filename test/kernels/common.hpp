@@ -86,6 +86,19 @@ inline double epilogue_reference(const Epilogue& e, double acc, size_t c, size_t
   return act_reference(e.act2, v);
 }
 
+/// `rows` rows of `length` bytes, `row` apart in y, side by side; what lies between them must be as it was, 0x5a. What
+/// is behind the last row stays there.
+inline std::vector<uint8_t> side_by_side(const std::vector<uint8_t>& y, int64_t rows, int64_t length, int64_t row) {
+  std::vector<uint8_t> result;
+  for (int64_t r = 0; r < rows; ++r) {
+    const auto begin = y.begin() + r * row;
+    result.insert(result.end(), begin, begin + length);
+    EXPECT_EQ(std::count(begin + length, begin + row, 0x5a), row - length) << "written between rows";
+  }
+  result.insert(result.end(), y.begin() + rows * row, y.end());
+  return result;
+}
+
 /// Checks one output: f32 within `tolerance` of the value (relative above 1), 8 bits within half a step (and a hair).
 inline bool close_to(DType type, double out, double v, double inverse_scale, int zero, double tolerance) {
   if (type == DType::f32) return std::abs(out - v) <= tolerance * (1 + std::abs(v));

@@ -51,7 +51,7 @@ template <class Transform>
 std::vector<uint8_t> run_in_chunks(const WinogradSteps& steps, const WinogradShape& shape, const void* packed,
                                    const Epilogue& e, Random& random, Transform transform) {
   const size_t size = e.out_type == DType::f32 ? 4 : 1;
-  std::vector<uint8_t> y(static_cast<size_t>(shape.conv.pixels() * shape.conv.out_channels) * size + 64, 0x5a);
+  std::vector<uint8_t> y(static_cast<size_t>(shape.conv.pixels() * shape.conv.y_row()) * size + 64, 0x5a);
   for (int64_t first = 0; first < shape.tiles();) {
     WinogradChunk chunk{first, std::min<int64_t>(shape.tiles() - first, random.range(1, 40)), nullptr, nullptr};
     auto source = aligned(steps.source_bytes(shape, chunk.count)),
@@ -63,7 +63,8 @@ std::vector<uint8_t> run_in_chunks(const WinogradSteps& steps, const WinogradSha
     in_ranges(random, chunk.count, [&](int64_t a, int64_t b) { steps.finish(shape, chunk, e, y.data(), a, b); });
     first += chunk.count;
   }
-  return y;
+  const auto bytes = static_cast<int64_t>(size);
+  return side_by_side(y, shape.conv.pixels(), shape.conv.out_channels * bytes, shape.conv.y_row() * bytes);
 }
 
 /// Asserts that `y`, of run_in_chunks(), is the epilogue of the sums `acc` and nothing behind it.

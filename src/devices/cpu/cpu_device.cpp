@@ -18,6 +18,7 @@
 #include "compile/cache/cached_source.hpp"
 #include "compile/lower/lower.hpp"
 #include "devices/cpu/kernels.hpp"
+#include "devices/cpu/parts.hpp"
 #include "devices/cpu/room.hpp"
 #include "devices/cpu/stored_plan.hpp"
 #include "devices/cpu/tuner.hpp"
@@ -64,6 +65,7 @@ struct Slot {
   Place place = Place::none;
   size_t index = 0;  // of the input or output; offset in the arena
   const void* data = nullptr;
+  size_t offset = 0;  // in the memory of an output
 };
 
 struct State : PlanState {
@@ -106,9 +108,9 @@ class CpuPlan : public Plan, public cache::KeptPlan, public PackedActivations {
     for (size_t i = 0; i < outputs.size(); ++i) place_output(outputs[i], output_types[i].first, output_types[i].second);
     for (int slot : bound_slots) {
       const Slot& where = slots[static_cast<size_t>(slot)];
-      state.table[static_cast<size_t>(slot)] = where.place == Place::input
-                                                   ? const_cast<void*>(inputs[where.index].raw())
-                                                   : outputs[where.index].mutable_raw();
+      state.table[static_cast<size_t>(slot)] =
+          where.place == Place::input ? const_cast<void*>(inputs[where.index].raw())
+                                      : static_cast<char*>(outputs[where.index].mutable_raw()) + where.offset;
     }
     OneOmpThread single;
     using Clock = std::chrono::steady_clock;
@@ -138,22 +140,6 @@ class CpuPlan : public Plan, public cache::KeptPlan, public PackedActivations {
   std::vector<std::pair<DType, Dims>> output_types;
   std::vector<Copy> copies;
   size_t arena = 0, scratch = 0, weights = 0, largest_live = 0;
-};
-
-/// The packed weights of one step of a stored plan.
-class StepWeights : public StoredWeights {
- public:
-  explicit StepWeights(const cache::StoredPlan& plan, const cache::StoredStep& step) : plan_(plan), step_(step) {}
-  std::shared_ptr<void> next(size_t bytes) override {
-    if (at_ >= step_.packed.size() || step_.packed[at_].size() != bytes)
-      throw Error("cached plan", "does not fit its kernels");
-    return {plan_.file, const_cast<std::byte*>(step_.packed[at_++].data())};
-  }
-
- private:
-  const cache::StoredPlan& plan_;
-  const cache::StoredStep& step_;
-  size_t at_ = 0;
 };
 
 /// Makes the kernels and gives every value its memory.
@@ -196,6 +182,7 @@ class Builder {
     tuner_.save();
     look_ahead();
     bind_ends();
+    join_parts();
     share_memory();
     place_in_arena();
     for (size_t i = 0; i < plan_->slots.size(); ++i)
@@ -357,6 +344,24 @@ class Builder {
     }
   }
 
+  /// Parts of concatenations are made in their place.
+  void join_parts() {
+    std::vector<PartStep> steps;
+    for (const Step& step : plan_->work) steps.push_back({step.kernel.get(), step.inputs, step.outputs});
+    std::vector<Lifetime> lifetimes;
+    std::vector<bool> movable;
+    for (size_t i = 0; i < groups_.size(); ++i) {
+      const Group& group = groups_[i];
+      movable.push_back(!group.fixed && plan_->slots[i].place == Place::none);
+      lifetimes.push_back({movable.back() ? group.bytes : 0, group.first, std::max(group.first, group.last)});
+    }
+    for (const Copy& copy : plan_->copies) movable[static_cast<size_t>(copy.slot)] = false;
+    parts_ = place_parts(steps, lifetimes, movable);
+    for (size_t i = 0; i < groups_.size(); ++i) groups_[i].first = lifetimes[i].first, groups_[i].last = lifetimes[i].last;
+    for (size_t i = 0; i < plan_->work.size(); ++i) plan_->infos[i].kernel = plan_->work[i].kernel->name();
+  }
+  bool is_part(size_t slot) const { return parts_[slot].whole >= 0; }
+
   /// A kernel that may overwrite an input which nobody needs afterwards gets that input's memory for its output.
   void share_memory() {
     for (size_t now = 0; now < plan_->work.size(); ++now) {
@@ -372,7 +377,7 @@ class Builder {
         bool both_bound = plan_->slots[in].place != Place::none && plan_->slots[mine].place != Place::none;
         bool copied_later = false;
         for (const Copy& copy : plan_->copies) copied_later |= find(static_cast<size_t>(copy.slot)) == in;
-        if (in == mine || groups_[in].fixed || groups_[in].last != static_cast<int>(now) || both_bound ||
+        if (in == mine || is_part(in) || is_part(mine) || groups_[in].fixed || groups_[in].last != static_cast<int>(now) || both_bound ||
             copied_later || plan_->slots[in].place == Place::output || groups_[in].bytes != groups_[mine].bytes)
           continue;
         merged_[in] = static_cast<int>(mine);
@@ -393,7 +398,7 @@ class Builder {
     for (const Copy& copy : plan_->copies)
       groups_[find(static_cast<size_t>(copy.slot))].last = static_cast<int>(plan_->work.size());
     for (size_t i = 0; i < groups_.size(); ++i) {
-      if (find(i) != i || groups_[i].fixed || plan_->slots[i].place != Place::none) continue;
+      if (find(i) != i || is_part(i) || groups_[i].fixed || plan_->slots[i].place != Place::none) continue;
       lifetimes.push_back({groups_[i].bytes, groups_[i].first, std::max(groups_[i].first, groups_[i].last)});
       owners.push_back(i);
     }
@@ -401,6 +406,12 @@ class Builder {
     for (size_t i = 0; i < owners.size(); ++i) plan_->slots[owners[i]] = {Place::arena, layout.offsets[i], nullptr};
     for (size_t i = 0; i < groups_.size(); ++i)
       if (find(i) != i) plan_->slots[i] = plan_->slots[find(i)];
+    for (size_t i = 0; i < groups_.size(); ++i)
+      if (is_part(i)) {
+        Slot& slot = plan_->slots[i];
+        slot = plan_->slots[find(static_cast<size_t>(parts_[i].whole))];
+        (slot.place == Place::arena ? slot.index : slot.offset) += parts_[i].offset;
+      }
     plan_->arena = layout.bytes;
     plan_->largest_live = layout.largest_live;
   }
@@ -419,6 +430,7 @@ class Builder {
   std::unordered_map<const Value*, int> slot_;
   std::vector<Group> groups_;
   std::vector<int> merged_;
+  std::vector<Part> parts_;  // by slot
   std::unordered_map<const Value*, size_t> uses_left_;  // of constants
   size_t released_ = 0;                                 // bytes since the heap was trimmed
 };

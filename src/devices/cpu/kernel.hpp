@@ -1,6 +1,7 @@
 #pragma once
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <unordered_set>
@@ -34,6 +35,13 @@ struct KernelRun {
   T* out(size_t i = 0) const { return static_cast<T*>(table[outputs[i]]); }
 };
 
+/// Where an input lies in output 0: `rows` pieces of `length` bytes, `row` bytes apart, the first at `offset`.
+struct Placement {
+  size_t offset = 0, length = 0, row = 0, rows = 1;
+
+  bool dense() const { return rows <= 1 || length == row; }
+};
+
 /// A node made executable. Immutable after prepare(); holds its prepacked weights.
 class Kernel {
  public:
@@ -61,6 +69,19 @@ class Kernel {
   virtual bool may_overwrite(size_t) const { return false; }
   /// True when input i is read at run time (false: it was prepacked).
   virtual bool reads(size_t) const { return true; }
+
+  // For parts of concatenations that are made in their place, see parts.hpp. Called before the first run().
+
+  /// Where input i is copied to, for a kernel that does nothing else with it.
+  virtual std::optional<Placement> placement(size_t) const { return std::nullopt; }
+  /// Input i lies in its place already.
+  virtual void leave(size_t) {}
+  /// Whether rows (pixels) of `length` bytes of output 0, or of input i, may lie further apart than that.
+  virtual bool spaces_output(size_t) const { return false; }
+  virtual bool spaces_input(size_t, size_t) const { return false; }
+  /// They do, `row` bytes.
+  virtual void space_output(size_t) {}
+  virtual void space_input(size_t, size_t) {}
 };
 
 /// Weights that a kernel of an earlier process has packed.

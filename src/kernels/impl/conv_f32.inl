@@ -155,7 +155,7 @@ struct TileJob {
   const Post* post;
   const float* w;
   Stretches taps, rows;
-  int64_t channel, out_channels;
+  int64_t channel, y_row;
   int channels;
   void* y;
 };
@@ -202,7 +202,7 @@ HONE_NOINLINE void conv_f32_tile(const TileJob& job, const float* const* pointer
     }
     for (; k < depth; ++k, w += V * kLanes) step<P, V>(a, k, w, acc);
   }
-  finish_tile<P, V>(*job.post, job.channel, job.channels, job.out_channels, job.y, pixel,
+  finish_tile<P, V>(*job.post, job.channel, job.channels, job.y_row, job.y, pixel,
                     [&](auto p, auto v) __attribute__((always_inline)) { return acc[p * V + v]; });
 }
 
@@ -238,7 +238,7 @@ HONE_NOINLINE void conv_f32_quads(const TileJob& job, const float* const* pointe
       });
     }
   }
-  finish_tile<P, (Q + 3) / 4>(*job.post, job.channel, job.channels, job.out_channels, job.y, pixel,
+  finish_tile<P, (Q + 3) / 4>(*job.post, job.channel, job.channels, job.y_row, job.y, pixel,
                               [&](auto p, auto g) __attribute__((always_inline)) {
                                 constexpr int at = decltype(g)::value * 4, n = Q - at < 4 ? Q - at : 4;
                                 return quad_sums<n>(acc + p * Q + at);
@@ -307,7 +307,7 @@ void conv_f32_run(const ConvShape& s, const float* x, const void* packed, const 
     const int64_t end = begin + chunk < range.pixel_end ? begin + chunk : range.pixel_end;
     for (int64_t index = range.block_begin; index < range.block_end; ++index) {
       const FloatBlock b = float_block(s, blocks, index);
-      const TileJob job{&post,     w + b.before * s.taps() * depth, taps, rows, b.channel, s.out_channels,
+      const TileJob job{&post,     w + b.before * s.taps() * depth, taps, rows, b.channel, s.y_row(),
                         b.channels, y};
       const BlockKernel& kernel = (b.quads ? kByQuads : kByVectors)[b.vectors - 1];
       kernel.run(s, job, kernel.tiles, x + b.input, outside, begin, end);

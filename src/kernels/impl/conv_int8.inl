@@ -155,7 +155,7 @@ struct Tiles {
 template <int P, int V, bool Flip, class PlacesOf>
 HONE_INLINE void conv_int8_sum(Tiles& t, PlacesOf places, int64_t pixel) {
   const Post& post = t.post;
-  const int64_t step = t.s.out_channels;
+  const int64_t step = t.s.y_row();
   if (post.sum) {  // in the cache by the time that it is added
     const char* residual = static_cast<const char*>(post.e->residual) + pixel * step + t.channel;
     unroll<P>(HONE_EACH { __builtin_prefetch(residual + i * step); });

@@ -120,6 +120,7 @@ void affine(const AffineJob& job, void* y, int64_t row_begin, int64_t row_end) {
   e.scale = job.scale;
   e.bias = job.bias;
   const Post post = prepare(e);
+  const int64_t x_row = job.x_row > 0 ? job.x_row : job.channels, y_row = job.y_row > 0 ? job.y_row : job.channels;
   for (int64_t c = 0; c < job.channels; c += kLanes) {
     const int left = job.channels - c < kLanes ? static_cast<int>(job.channels - c) : kLanes;
     const auto column = [&](const auto& m) __attribute__((always_inline)) {
@@ -129,15 +130,15 @@ void affine(const AffineJob& job, void* y, int64_t row_begin, int64_t row_end) {
         VF v[kStep];
         for (int k = 0; k < kStep; ++k) {
           VF one[1];
-          load_operand<1>(job.x, (r + k) * job.channels + c, one, m);
+          load_operand<1>(job.x, (r + k) * x_row + c, one, m);
           v[k] = one[0];
         }
-        finish(post, cp, v, y, r * job.channels + c, job.channels, m);
+        finish(post, cp, v, y, r * y_row + c, y_row, m);
       }
       for (; r < row_end; ++r) {
         VF v[1];
-        load_operand<1>(job.x, r * job.channels + c, v, m);
-        finish(post, cp, v, y, r * job.channels + c, job.channels, m);
+        load_operand<1>(job.x, r * x_row + c, v, m);
+        finish(post, cp, v, y, r * y_row + c, y_row, m);
       }
     };
     left == kLanes ? column(Full{}) : column(Part(left));

@@ -78,7 +78,7 @@ void max_f32(const PoolShape& s, const float* x, float* y, int64_t begin, int64_
         const float* p = from + pixel * s.channels + c;
         unroll<N>(HONE_EACH { v[i] = max(v[i], load(p + i * kLanes, m)); });
       });
-      unroll<N>(HONE_EACH { store(y + out * s.channels + c + i * kLanes, v[i], m); });
+      unroll<N>(HONE_EACH { store(y + out * s.y_row() + c + i * kLanes, v[i], m); });
     });
   });
 }
@@ -95,7 +95,7 @@ void max_bytes(const PoolShape& s, const uint8_t* x, uint8_t* y, int64_t begin, 
         const VB next = load_vb(from + pixel * s.channels + c, n);
         v = max_u8(v, Signed ? flip_sign(next) : next);
       });
-      store_vb(y + out * s.channels + c, Signed ? flip_sign(v) : v, n);
+      store_vb(y + out * s.y_row() + c, Signed ? flip_sign(v) : v, n);
     }
   });
 }
@@ -158,7 +158,7 @@ void average(const PoolShape& s, const Operand& x, const Target& target, void* y
       VI count[N];
       unroll<N>(HONE_EACH { sum[i] = zero_f(), count[i] = set1i(0); });
       window.each([&](int64_t pixel) { accumulate(x, from + pixel * s.channels + c, sum, count, m); });
-      put_mean(x, post, sum, count, window.inside(), inverse, y, out * s.channels + c, m);
+      put_mean(x, post, sum, count, window.inside(), inverse, y, out * s.y_row() + c, m);
     });
   });
 }

@@ -284,13 +284,13 @@ HONE_INLINE void finish_vector(const WinogradShape& shape, const float* product,
     unroll<M>(HONE_EACH { half[i][j] = t[i]; });
   });
   const ChannelPost channel = load_post(post, c, mask);
-  const int64_t columns = (s.out_width - tile.ow + tile.step - 1) / tile.step, step = tile.step * s.out_channels;
+  const int64_t columns = (s.out_width - tile.ow + tile.step - 1) / tile.step, step = tile.step * s.y_row();
   unroll<M>([&](auto i) __attribute__((always_inline)) {
     const int64_t oh = tile.oh + i * tile.step;
     if (oh >= s.out_height) return;
     VF out[M];
     backward<M>(half[i], out);
-    const int64_t at = ((tile.n * s.out_height + oh) * s.out_width + tile.ow) * s.out_channels + c;
+    const int64_t at = ((tile.n * s.out_height + oh) * s.out_width + tile.ow) * s.y_row() + c;
     if (columns >= M) return finish<M>(post, channel, out, y, at, step, mask);
     for (int64_t k = 0; k < columns; ++k) {
       VF one[1] = {out[k]};

@@ -37,10 +37,16 @@ class NativeConv : public Kernel {
   bool may_overwrite(size_t i) const override { return static_cast<int>(i) == epilogue_.residual_input; }
   bool reads(size_t i) const override { return i == 0 || static_cast<int>(i) == epilogue_.residual_input; }
 
+  bool spaces_output(size_t length) const override {
+    return !unfold_ && epilogue_.residual_input < 0 && length == out_size_ * static_cast<size_t>(shape_.out_channels);
+  }
+  void space_output(size_t row) override { shape_.out_row = static_cast<int64_t>(row / out_size_); }
+
   bool build(const Node& node, const ops::Fused& fused, const kernels::ConvShape& shape, const Tensor& weights,
              std::string& refusal) {
     given_ = shape_ = shape;
     x_type_ = node.input(0)->dtype();
+    out_size_ = size_of(node.output()->dtype());
     integer_ = !fused.weight_scales.empty();
     if (shape.taps() > kernels::conv_max_taps) return refusal = "the kernel window is too large", false;
     if (!epilogue_.make(node, fused, shape.out_channels, refusal)) return false;
@@ -199,6 +205,7 @@ class NativeConv : public Kernel {
   Tensor weights_;                    // until they are packed
   NativeEpilogue epilogue_;
   DType x_type_ = DType::f32;
+  size_t out_size_ = 4;  // of an element
   bool integer_ = false;
   int x_zero_ = 0;
   const kernels::ConvF32Kernels* f32_ = nullptr;

@@ -298,6 +298,14 @@ class NativeAffine : public Kernel {
   NativeAffine(const kernels::AffineJob& job, std::vector<float> scale, std::vector<float> bias, int64_t rows)
       : job_(job), scale_(std::move(scale)), bias_(std::move(bias)), rows_(rows) {}
   std::string name() const override { return "hone affine"; }
+  bool spaces_output(size_t length) const override {
+    return length == size_of(job_.target.type) * static_cast<size_t>(job_.channels);
+  }
+  bool spaces_input(size_t i, size_t length) const override {
+    return i == 0 && length == size_of(job_.x.type) * static_cast<size_t>(job_.channels);
+  }
+  void space_output(size_t row) override { job_.y_row = static_cast<int64_t>(row / size_of(job_.target.type)); }
+  void space_input(size_t, size_t row) override { job_.x_row = static_cast<int64_t>(row / size_of(job_.x.type)); }
   bool may_overwrite(size_t i) const override { return i == 0; }
   bool reads(size_t i) const override { return i == 0; }
   void run(const KernelRun& run) const override {

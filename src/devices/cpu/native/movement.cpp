@@ -1,5 +1,8 @@
+#include <algorithm>
 #include <cstring>
 #include <memory>
+
+#include <fmt/format.h>
 
 #include "devices/cpu/kernels.hpp"
 #include "devices/cpu/native/common.hpp"
@@ -43,30 +46,54 @@ class NativeConcat : public Kernel {
       }
       jobs_.push_back(job);
     }
+    left_.assign(jobs_.size(), false);
   }
-  std::string name() const override { return convert_ ? "hone concat requantize" : "hone concat"; }
+  std::string name() const override {
+    const auto left = std::count(left_.begin(), left_.end(), true);
+    if (left > 0) return fmt::format("hone concat, {} of {} in place", left, left_.size());
+    return convert_ ? "hone concat requantize" : "hone concat";
+  }
+  std::optional<Placement> placement(size_t i) const override {
+    if (convert_) return std::nullopt;
+    size_t offset = 0;
+    for (size_t before = 0; before < i; ++before) offset += bytes(jobs_[before].channels);
+    return Placement{offset, bytes(jobs_[i].channels), bytes(row_), static_cast<size_t>(rows_)};
+  }
+  void leave(size_t i) override { left_[i] = true; }
+  bool spaces_output(size_t length) const override { return !convert_ && length == bytes(row_); }
+  bool spaces_input(size_t i, size_t length) const override {
+    return !convert_ && length == bytes(jobs_[i].channels);
+  }
+  void space_output(size_t row) override {
+    for (kernels::CopyJob& job : jobs_) job.y_stride = static_cast<int64_t>(row / element_);
+  }
+  void space_input(size_t i, size_t row) override { jobs_[i].x_stride = static_cast<int64_t>(row / element_); }
+
   void run(const KernelRun& run) const override {
+    if (std::find(left_.begin(), left_.end(), false) == left_.end()) return;
     spread(run, rows_, std::max<int64_t>(1, 16384 / std::max<int64_t>(row_, 1)), [&](int64_t begin, int64_t end) {
       int64_t offset = 0;
       for (size_t i = 0; i < jobs_.size(); ++i) {
         kernels::CopyJob job = jobs_[i];
         char* y = run.out<char>() + static_cast<size_t>(offset) * element_;
         offset += job.channels;
+        if (left_[i]) continue;
         if (convert_) {
           job.x.data = run.in(i);
           kernels::elementwise_kernels().copy(job, y, begin, end);
           continue;
         }
-        size_t bytes = static_cast<size_t>(job.channels) * element_;
         for (int64_t row = begin; row < end; ++row)
-          std::memcpy(y + static_cast<size_t>(row * row_) * element_,
-                      run.in<char>(i) + static_cast<size_t>(row) * bytes, bytes);
+          std::memcpy(y + bytes(row * job.y_stride), run.in<char>(i) + bytes(row * job.x_stride), bytes(job.channels));
       }
     });
   }
 
  private:
+  size_t bytes(int64_t elements) const { return static_cast<size_t>(elements) * element_; }
+
   std::vector<kernels::CopyJob> jobs_;
+  std::vector<bool> left_;  // inputs that lie in their place already
   int64_t rows_ = 1, row_ = 1;
   size_t element_;
   bool convert_ = false;

@@ -19,6 +19,10 @@ class NativePool : public Kernel {
   NativePool(PoolKind kind, const kernels::PoolShape& shape, int64_t rows, kernels::Operand x, kernels::Target y)
       : kind_(kind), shape_(shape), rows_(rows), x_(x), y_(y) {}
   std::string name() const override { return std::string("hone pool ") + name_of(x_.type); }
+  bool spaces_output(size_t length) const override {
+    return length == size_of(y_.type) * static_cast<size_t>(shape_.channels);
+  }
+  void space_output(size_t row) override { shape_.out_row = static_cast<int64_t>(row / size_of(y_.type)); }
 
   void run(const KernelRun& run) const override {
     spread(run, rows_, 1, [&](int64_t begin, int64_t end) {

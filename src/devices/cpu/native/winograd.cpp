@@ -69,9 +69,15 @@ class Winograd : public WinogradConv {
   }
   std::string signature() const override { return conv_signature(shape_.conv, DType::f32); }
 
+  bool spaces_output(size_t length) const override {
+    return epilogue_.residual_input < 0 && length == out_size_ * static_cast<size_t>(shape_.conv.out_channels);
+  }
+  void space_output(size_t row) override { shape_.conv.out_row = static_cast<int64_t>(row / out_size_); }
+
   bool build(const Node& node, std::string& refusal) {
     if (!kernel_) return refusal = "needs AVX2", false;
     const auto& s = shape_.conv;
+    out_size_ = size_of(node.output()->dtype());
     if (!epilogue_.make(node, *node.as<ops::Fused>(), s.out_channels, refusal)) return false;
     const bool large = shape_.positions() * s.channels * s.out_channels * 4 > 512 * 1024;
     plan_chunks(shape_.positions() * (s.channels + s.out_channels + 32) * 4, large ? 56 : 28);
@@ -105,6 +111,7 @@ class Winograd : public WinogradConv {
     kernel_->transform(shape_, run.in<float>(0), packed_.get(), chunk, begin, end);
   }
 
+  size_t out_size_ = 4;  // of an element
   const kernels::WinogradKernels* kernel_ = kernels::winograd_kernels();
 };
 
