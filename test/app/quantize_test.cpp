@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include "import/import.hpp"
 #include "run_hone.hpp"
 
 namespace hone::app_test {
@@ -103,12 +104,70 @@ TEST_F(QuantizeCommand, WeightsOnly) {
   EXPECT_EQ(hone({"quantize", model_, "--random-data", "-o", out_, "--group-size", "32"}).code, 2);
 }
 
+TEST_F(QuantizeCommand, SixteenBitFilesHaveHalfTheSizeAndTheSameOutputs) {
+  for (std::string format : {"fp16", "bf16"}) {
+    ASSERT_EQ(hone({"quantize", model_, "--weights", format, "-o", out_}).code, 0);
+    auto sizes = hone({"quantize", model_, "--weights", format, "-o", out_, "--json"}).json();
+    // Of 2,000 weights 1,152 lie in a constant of more than 1,024.
+    EXPECT_LT(sizes["output_bytes"].get<double>() + 2000, sizes["model_bytes"].get<double>());
+    Result compared = hone({"compare", model_, out_, "--json"});
+    ASSERT_FALSE(compared.json()["nodes"].empty()) << compared.err;  // (exit code 1: some numbers differ)
+    for (auto& node : compared.json()["nodes"])
+      if (!node["exact"].get<bool>()) EXPECT_GT(node["sqnr_db"].get<double>(), format == "fp16" ? 60 : 40) << node.dump();
+  }
+}
+
+TEST_F(QuantizeCommand, SevenBitsWhereTheProcessorHasNoVnni) {
+  auto seven = [&](const std::string& target) {
+    Result result = hone({"quantize", model_, "--random-data", "-o", out_, "--json", "--target-device", target});
+    EXPECT_EQ(result.code, 0) << result.err;
+    return result.json()["seven_bit_weights"].get<bool>();
+  };
+  EXPECT_TRUE(seven("cpu-avx2"));
+  EXPECT_TRUE(seven("cpu-avx512"));
+  EXPECT_FALSE(seven("cpu-vnni"));
+  setenv("HONE_CPU", "avx2", 1);  // what the program takes for its processor
+  EXPECT_TRUE(seven("auto"));
+  Graph graph = import_model(out_);
+  for (const Value* constant : graph.constants())
+    if (constant->dtype() == DType::i8)
+      for (int64_t weight : constant->constant().to_ints()) EXPECT_LE(std::abs(weight), 64);
+  unsetenv("HONE_CPU");
+}
+
+TEST_F(QuantizeCommand, ReportsSayWhatIsMissing) {
+  folder_.write("photos/a.png", colored_png(true, 1));
+  const std::string photos = (folder_ / "photos").string();
+  Result result = hone({"quantize", model_, "--data", photos, "-o", out_});
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(result.out, testing::AllOf(HasSubstr("the images have no labels"), HasSubstr("1 sample,"),
+                                         HasSubstr("--mean, --std and --channels say otherwise")));
+  EXPECT_EQ(hone({"quantize", model_, "--data", photos, "-o", out_, "--mean", "128"}).out.find("say otherwise"),
+            std::string::npos);
+  Result search = hone({"quantize", model_, "--data", photos, "-o", out_, "--max-drop", "0"});
+  EXPECT_EQ(search.code, 1);
+  EXPECT_THAT(search.err, HasSubstr("the images have no labels"));
+}
+
+TEST_F(QuantizeCommand, TheFileSaysWhatTheFlagsWouldSay) {
+  folder_.write("photos/a.png", colored_png(true, 1));
+  std::ofstream(folder_ / "config.json") << R"({"data": ")" << (folder_ / "photos").string()
+                                         << R"(", "mean": [128, 128, 128], "std": 64, "ignore": ["middle"]})";
+  Result result = hone({"quantize", model_, "-o", out_, "--json", "--config", (folder_ / "config.json").string()});
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_EQ(result.json()["samples"], 1);
+  EXPECT_THAT(result.out, HasSubstr("ignored on request"));
+}
+
 TEST_F(QuantizeCommand, Sweep) {
   Result result =
       hone({"quantize", model_, "--random-data", "-o", out_, "--sweep", "--plot", (folder_ / "plot.svg").string()});
   ASSERT_EQ(result.code, 0) << result.err;
   EXPECT_THAT(result.out, testing::AllOf(HasSubstr("entropy"), HasSubstr("performance"), HasSubstr("SQNR dB")));
-  EXPECT_THAT(read_text_file(folder_ / "plot.svg"), HasSubstr("<circle"));
+  EXPECT_THAT(read_text_file(folder_ / "plot.svg"),
+              testing::AllOf(HasSubstr("<circle"), HasSubstr("signal over quantization noise, dB"),
+                             HasSubstr("latency of one inference, ms"), HasSubstr("mixed, entropy"),
+                             HasSubstr("model.onnx in INT8")));
 }
 
 TEST_F(QuantizeCommand, KeepingAccuracyNeedsLabels) {
