@@ -473,10 +473,6 @@ void check_names(const std::vector<std::string>& disabled) {
   }
 }
 
-}  // namespace
-
-namespace {
-
 CpuOptions with_threads(CpuOptions options) {
   if (options.threads <= 0) options.threads = cpu_features().cores;
   return options;
