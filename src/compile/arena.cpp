@@ -15,7 +15,8 @@ std::vector<size_t> live_bytes(const std::vector<Lifetime>& lifetimes) {
   for (const Lifetime& block : lifetimes) steps = std::max(steps, block.last + 1);
   std::vector<size_t> live(static_cast<size_t>(steps), 0);
   for (const Lifetime& block : lifetimes)
-    for (int step = block.bytes > 0 ? block.first : block.last + 1; step <= block.last; ++step) live[static_cast<size_t>(step)] += aligned(block.bytes);
+    for (int step = block.bytes > 0 ? block.first : block.last + 1; step <= block.last; ++step)
+      live[static_cast<size_t>(step)] += aligned(block.bytes);
   return live;
 }
 

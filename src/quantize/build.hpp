@@ -55,7 +55,7 @@ class Build {
   const QuantizeOptions& options_;
   QuantizeReport& report_;
   Graph graph_;
-  Placement placement_;
+  QuantizerPlacement placement_;
   std::vector<Range> ranges_;        // per class
   std::vector<TensorQuant> quants_;  // per class
 };

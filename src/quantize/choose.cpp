@@ -1,3 +1,5 @@
+#include <utility>
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -39,7 +41,7 @@ const Quantizer::Decision& Quantizer::decide(const QuantizeOptions& options, Pro
 
 void Quantizer::try_all(Decision& best, const Trials& trials, bool open_range, bool open_bias, Progress& progress) {
   const bool rounds = best.options.adaptive_rounding;
-  progress.begin("compare", 1 + 2 * open_range + open_bias);
+  progress.begin("compare", 1 + 2 * open_range + open_bias + best.options.error_feedback);
   std::vector<TriedChoice> tried;
   std::vector<Trials::Errors> least;
   auto attempt = [&](QuantizeOptions options) {
@@ -47,7 +49,7 @@ void Quantizer::try_all(Decision& best, const Trials& trials, bool open_range, b
     QuantizeReport report;
     Graph graph = make(options, {}, &report, no_progress());
     std::vector<Trials::Errors> errors = trials.errors_of(graph);
-    tried.push_back({options.range, options.bias_correction, Trials::sqnr_db(errors)});
+    tried.push_back({options.range, options.bias_correction, options.error_feedback, Trials::sqnr_db(errors)});
     progress.update(static_cast<int64_t>(tried.size()));
     if (!least.empty() && !Trials::clearly_better(errors, least)) return;
     least = std::move(errors);
@@ -66,6 +68,9 @@ void Quantizer::try_all(Decision& best, const Trials& trials, bool open_range, b
     usual.bias_correction = BiasCorrection::none;
     attempt(usual);
   }
+  // What few samples say of correlations may be wrong, and weights that lie on a grid already have nothing to gain.
+  usual = best.options;
+  if (std::exchange(usual.error_feedback, false)) attempt(usual);
   progress.end();
   prepared_.tried = best.report.tried = tried;
   best.options.adaptive_rounding = rounds;

@@ -45,9 +45,9 @@ struct CompressReport {
 /// opset 21), floats a Cast. Scale and zero point of int4: round to nearest over the extremes of the group, the scale
 /// shrunk to the least squared error (Frantar et al. 2022, "GPTQ", section 4, "RTN", is the same without shrinking).
 /// Which layers get 4 bits is decided by what each would lose in 4 bits; NNCF's compress_weights() ranks by the inverse
-/// of the error in 8 bits (weight_quantization_error), which is a sign of the same, times the size of the inputs for its
-/// hessian_input_activation, as data_aware does here. Throws Error for options that make no sense, names that match nothing, weights with NaN, and data_aware without
-/// `calibration`.
+/// of the error in 8 bits (weight_quantization_error), which is a sign of the same, times the size of the inputs for
+/// its hessian_input_activation, as data_aware does here. Throws Error for options that make no sense, names that match
+/// nothing, weights with NaN, and data_aware without `calibration`.
 Graph compress_weights(const Graph& model, const CompressOptions& options, const CalibrationSource& calibration = {},
                        const MakeRunner& make_runner = {}, CompressReport* report = nullptr,
                        Progress& progress = no_progress());

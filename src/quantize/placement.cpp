@@ -30,7 +30,7 @@ class Placer {
   Placer(const Graph& graph, const QuantizeOptions& options, const OriginalNames& original)
       : graph_(graph), ignored_(graph, options, original) {}
 
-  Placement run() {
+  QuantizerPlacement run() {
     make_groups();
     propagate();
     report();
@@ -208,12 +208,12 @@ class Placer {
   std::list<Group> groups_;
   std::unordered_map<const Node*, const Group*> group_of_;
   std::unordered_map<const Value*, std::shared_ptr<Class>> classes_;
-  Placement result_;
+  QuantizerPlacement result_;
 };
 
 }  // namespace
 
-Placement place_quantizers(const Graph& graph, const QuantizeOptions& options,
+QuantizerPlacement place_quantizers(const Graph& graph, const QuantizeOptions& options,
                            const OriginalNames& original) {
   return Placer(graph, options, original).run();
 }

@@ -19,7 +19,7 @@ struct ScaleClass {
 };
 
 /// Which nodes run in int8 and which values are quantized.
-struct Placement {
+struct QuantizerPlacement {
   std::vector<Node*> layers;         ///< int8 nodes with constant weights, in order
   std::set<const Node*> int8;        ///< all int8 nodes
   std::vector<NodeReport> nodes;     ///< every node that computes floats
@@ -38,7 +38,7 @@ struct Placement {
 /// hence preprocessing before the first layer, the final logits and everything else stay fp32. An activation that a
 /// kernel fuses into the node before it has no quantizer in between. Throws Error for an ignored name that matches
 /// nothing in `graph` or `original`.
-Placement place_quantizers(const Graph& graph, const QuantizeOptions& options,
+QuantizerPlacement place_quantizers(const Graph& graph, const QuantizeOptions& options,
                            const OriginalNames& original);
 
 }  // namespace hone

@@ -110,6 +110,7 @@ struct ValueReport {
 struct TriedChoice {
   RangeMethod range;
   BiasCorrection bias_correction;
+  bool error_feedback = false;
   double sqnr_db = 0;  ///< signal over error of the outputs, mean over outputs and samples
 };
 
@@ -129,6 +130,10 @@ struct QuantizeReport {
   /// The share of all multiplications of convolutions and matrix products that is in int8.
   double int8_share() const;
 };
+
+/// Metadata of a quantized graph: names of values, one a line, whose channels were aligned, so that they are those of
+/// the FP32 model but for a positive factor for each channel (axis 1).
+inline constexpr const char* scaled_channels_key = "hone.scaled_channels";
 
 /// A quantized copy of `model`. The copy is optimized first (batch norm folded and so on), so calibration, ranges and
 /// names are about that form. Deterministic. Throws Error when the options are wrong, the model is quantized already

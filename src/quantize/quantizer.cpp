@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "base/error.hpp"
 #include "base/interrupt.hpp"
@@ -47,7 +48,7 @@ void refuse_quantized(const Graph& graph) {
   }
 }
 
-void require_layers(const Placement& placement) {
+void require_layers(const QuantizerPlacement& placement) {
   if (!placement.int8.empty()) return;
   std::map<std::string, int> reasons;
   for (const NodeReport& node : placement.nodes) ++reasons[fmt::format("{}: {}", node.op, node.reason)];
@@ -116,9 +117,14 @@ void Quantizer::align_channels(Progress& progress) {
   }
   std::map<std::string, std::vector<float>> magnitudes;
   for (auto& [name, axis] : depthwise) magnitudes[name] = seen.at(name).magnitudes;
-  prepared_.depthwise_inputs_aligned = align_depthwise_inputs(graph_, magnitudes);
-  for (const TiedChannels& group : groups)
-    prepared_.tied_channels_aligned += align_tied_channels(graph_, group, seen, quantized);
+  std::vector<std::string> scaled;
+  prepared_.depthwise_inputs_aligned = align_depthwise_inputs(graph_, magnitudes, &scaled);
+  for (const TiedChannels& group : groups) {
+    if (!align_tied_channels(graph_, group, seen, quantized)) continue;
+    ++prepared_.tied_channels_aligned;
+    for (const Value* value : group.values) scaled.push_back(value->name);
+  }
+  if (!scaled.empty()) graph_.metadata[scaled_channels_key] = fmt::format("{}", fmt::join(scaled, "\n"));
 }
 
 /// What the samples that are kept show; the others come once only.

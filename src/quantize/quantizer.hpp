@@ -72,7 +72,7 @@ class Quantizer {
   OriginalNames original_;
   Graph graph_;
   std::unique_ptr<SampleStream> samples_;
-  Placement placement_;  // of graph_, with the options of the constructor
+  QuantizerPlacement placement_;  // of graph_, with the options of the constructor
   Observations observations_;
   std::map<std::string, double> macs_;
   QuantizeReport prepared_;  // what the constructor adds to each report

@@ -43,7 +43,7 @@ Value* Rewriter::zero_point_of(const std::string& name, const TensorQuant& quant
   return graph_.add_constant(name + "_zero_point", zero_point_tensor(quant));
 }
 
-void Rewriter::quantize_activation(Value* value, const TensorQuant& quant, const Placement& placement) {
+void Rewriter::quantize_activation(Value* value, const TensorQuant& quant, const QuantizerPlacement& placement) {
   bool made_in_int8 = value->producer() && placement.int8.count(value->producer());
   std::vector<Use> moved;
   for (const Use& use : value->uses())

@@ -15,7 +15,7 @@ class Rewriter {
 
   /// value -> QuantizeLinear -> DequantizeLinear -> users. All users move when an int8 node makes the value (only its
   /// int8 form exists then); else only int8 users do.
-  void quantize_activation(Value* value, const TensorQuant& quant, const Placement& placement);
+  void quantize_activation(Value* value, const TensorQuant& quant, const QuantizerPlacement& placement);
   /// A constant that an int8 node takes as activation.
   void quantize_constant(const Use& use, const TensorQuant& quant);
   /// Input 1 becomes i8 weights and DequantizeLinear.

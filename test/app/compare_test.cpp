@@ -90,12 +90,14 @@ TEST_F(Compare, Int8AgainstFp32) {
   nlohmann::json json = compare({int8, images, "--images", data, "--count", "3"});
   EXPECT_EQ(json["inputs"], 3);
   ASSERT_GE(json["nodes"].size(), 2u);
-  bool inexact = false;
+  bool inexact = false, scaled = false;
   for (const auto& node : json["nodes"]) {
     EXPECT_TRUE(node["exact"] || node["sqnr_db"] > 10) << node;
     inexact |= !node["exact"].get<bool>();
+    scaled |= node.contains("scaled_channels");
   }
   EXPECT_TRUE(inexact);
+  EXPECT_TRUE(scaled) << "channels are aligned, and compared up to their factors";
   // The quantized model too agrees with its own definition.
   EXPECT_FALSE(compare({int8, "--images", data, "--count", "1", "--min-sqnr", "25"})["outputs_part"]);
 }

@@ -113,7 +113,8 @@ TEST_F(QuantizeCommand, SixteenBitFilesHaveHalfTheSizeAndTheSameOutputs) {
     Result compared = hone({"compare", model_, out_, "--json"});
     ASSERT_FALSE(compared.json()["nodes"].empty()) << compared.err;  // (exit code 1: some numbers differ)
     for (auto& node : compared.json()["nodes"])
-      if (!node["exact"].get<bool>()) EXPECT_GT(node["sqnr_db"].get<double>(), format == "fp16" ? 60 : 40) << node.dump();
+      if (!node["exact"].get<bool>())
+        EXPECT_GT(node["sqnr_db"].get<double>(), format == "fp16" ? 60 : 40) << node.dump();
   }
 }
 

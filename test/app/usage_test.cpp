@@ -78,7 +78,8 @@ TEST(Usage, WrongValues) {
       {{"quantize", model, "-o", out}, "give either --data DATA or --random-data"},
       {{"quantize", model, "--random-data", "-o", "out.bin"}, "-o: 'out.bin' must end in .onnx"},
       {{"quantize", model, "--random-data", "-o", out, "--range", "max"},
-       "--range: got 'max', expected auto, entropy, kl, mean, mean_min_max, min_max, minmax, mse, percentile"},
+       "--range: got 'max', expected auto, entropy, kl, mean, mean_min_max, mean_minmax, min_max, minmax, mse, "
+       "percentile"},
       {{"bench", model, "--batch", "0"}, "--batch"},
       {{"bench", model, "--seconds", "soon"}, "--seconds"},
       {{"bench", model, "--streams", "0"}, "--streams is '0', expected a number from 1 to 1024, or auto"},

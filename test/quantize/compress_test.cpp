@@ -166,8 +166,9 @@ TEST(Compress, NumbersTooLargeForHalvesStay) {
   EXPECT_TRUE(graph.find_node("fc2")->input(1)->is_constant());
   ASSERT_EQ(report.kept.size(), 1u);
   EXPECT_THAT(report.kept[0].reason, HasSubstr("do not fit into f16"));
-  EXPECT_EQ(compress_weights(net.graph, {.format = WeightFormat::bf16}).find_node("fc2")->input(1)->producer()->op().type(),
-            std::string("Cast"));
+  EXPECT_EQ(
+      compress_weights(net.graph, {.format = WeightFormat::bf16}).find_node("fc2")->input(1)->producer()->op().type(),
+      std::string("Cast"));
 }
 
 // One input is always large: what happens to its weights is what counts.

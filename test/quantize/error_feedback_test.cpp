@@ -22,7 +22,8 @@ struct Inputs {
   Inputs(unsigned seed, float mean) : net(seed), w(net.normal({rows, length}, 0.05F)), scales(rows, 0.02F) {
     Tensor base = net.normal({2 * count, 1}, 1), noise = net.normal({2 * count, length}, 0.2F);
     for (size_t i = 0; i < static_cast<size_t>(2 * count * length); ++i)
-      x.push_back(mean * std::cos(static_cast<float>(i % length)) + base.data<float>()[i / length] + noise.data<float>()[i]);
+      x.push_back(mean * std::cos(static_cast<float>(i % length)) + base.data<float>()[i / length] +
+                  noise.data<float>()[i]);
   }
   RoundingProblem problem(bool others = false) const {
     return {.rows = rows, .length = length, .weights = w.data<float>().data(), .scales = scales.data(),

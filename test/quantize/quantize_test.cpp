@@ -275,6 +275,7 @@ TEST(Quantize, ImagesOfAnySizeThroughAttachedPreprocessing) {
   Graph quantized = quantize(net.graph, source_of(data), reference_runner, {}, &report);
   EXPECT_EQ(report.samples, 6);
   EXPECT_EQ(quantized.inputs()[0]->dtype(), DType::u8);
+  EXPECT_EQ(quantized.metadata.erase(scaled_channels_key), report.tied_channels_aligned > 0 ? 1u : 0u);
   EXPECT_EQ(quantized.metadata, net.graph.metadata);
   EXPECT_GT(sqnr(net.graph, quantized, data), 25);
   for (const NodeReport& node : report.nodes) {
@@ -313,13 +314,13 @@ TEST(Quantize, WhatIsLeftOpenIsDecidedOnHeldOutSamples) {
     for (float& x : data[s][0].mutable_data<float>()) x = s < 18 ? std::fabs(x) : -std::fabs(x);
   QuantizeReport odd, even;
   quantize(net.graph, source_of(data), reference_runner, {.range = RangeMethod::min_max}, &odd);
-  EXPECT_EQ(odd.tried.size(), 2u);
+  EXPECT_EQ(odd.tried.size(), 3u);
   EXPECT_EQ(odd.bias_correction, BiasCorrection::none);
   EXPECT_GT(odd.tried[1].sqnr_db, odd.tried[0].sqnr_db + 3);
   for (size_t s = 18; s < 24; ++s)
     for (float& x : data[s][0].mutable_data<float>()) x = -x;
   quantize(net.graph, source_of(data), reference_runner, {}, &even);
-  EXPECT_EQ(even.tried.size(), 4u) << "three ranges, and the best of them without bias correction";
+  EXPECT_EQ(even.tried.size(), 5u) << "three ranges, the best of them without bias correction, and without feedback";
   EXPECT_EQ(even.bias_correction, BiasCorrection::fast);
 }
 

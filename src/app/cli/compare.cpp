@@ -92,6 +92,7 @@ Json json_of(const ComparedValue& value) {
   json.update(figures(value.error));
   json["exact"] = value.error.max_abs() == 0;
   json["parts"] = value.parts;
+  if (value.scaled_channels) json["scaled_channels"] = true;
   if (value.own) json["own"] = figures(*value.own);
   return json;
 }
@@ -127,7 +128,7 @@ void print_table(const Comparison& result, const CompareCommand& command) {
     table.add({prefix + value.name_a, value.type, decibels(value.error.sqnr_db()),
                fmt::format("{:.3g}", value.error.max_abs()), fmt::format("{:.2g}", value.error.max_rel()),
                fmt::format("{:.5f}", value.error.cosine()), value.own ? decibels(value.own->sqnr_db()) : "",
-               value.parts ? "parts" : "", value.node, value.kernel});
+               value.parts ? "parts" : value.scaled_channels ? "scaled" : "", value.node, value.kernel});
   };
   for (const ComparedValue* value : rows) add(*value, "");
   for (const ComparedValue& value : result.outputs) add(value, "output ");

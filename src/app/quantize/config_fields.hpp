@@ -13,8 +13,8 @@ namespace hone::app::config {
 using Action = std::function<void(const Json& value, const std::string& place, QuantizeSettings& settings)>;
 using Fields = std::map<std::string, Action>;
 
-/// Does what the fields of an object say, "preset" first, so that all others go over it; null counts as absent. Throws Error for a field that is not in the table,
-/// with those that look like it.
+/// Does what the fields of an object say, "preset" first, so that all others go over it; null counts as absent. Throws
+/// Error for a field that is not in the table, with those that look like it.
 void read_object(const Json& json, const std::string& place, const Fields& fields, QuantizeSettings& settings);
 
 // Values of one kind. Throw Error naming the place for others.
@@ -38,7 +38,8 @@ Action keep(T (*read)(const Json&, const std::string&), std::function<T&(Quantiz
   return [=](const Json& v, const std::string& p, QuantizeSettings& s) { target(s) = read(v, p); };
 }
 
-/// range_estimator of POT, range_estimator_params of NNCF, initializer.range of NNCF's older files, or one of our words.
+/// range_estimator of POT, range_estimator_params of NNCF, initializer.range of NNCF's older files, or one of our
+/// words.
 void read_range(const Json& value, const std::string& place, QuantizeSettings& settings);
 /// `activations` of POT, `activations_quantization_params` of NNCF.
 void read_activations(const Json& value, const std::string& place, QuantizeSettings& settings);

@@ -27,11 +27,11 @@ struct QuantizeSettings {
 };
 
 /// Reads a JSON file (comments are allowed) with the names of our flags (with _ for -), those of NNCF's quantize(),
-/// quantize_with_accuracy_control() and compress_weights() (preset, subset_size, ignored_scope {names, patterns, types},
-/// advanced_parameters {overflow_fix, ...}, max_drop ...), of its older files (compression.algorithm, initializer,
-/// ignored_scopes ...) or those of POT (compression.algorithms[].params with stat_subset_size, ignored.scope,
-/// activations.range_estimator, saturation_fix, maximal_drop ...). Throws Error naming the field for unknown fields,
-/// with those that look like it, and for values of the wrong kind.
+/// quantize_with_accuracy_control() and compress_weights() (preset, subset_size, ignored_scope {names, patterns,
+/// types}, advanced_parameters {overflow_fix, ...}, max_drop ...), of its older files (compression.algorithm,
+/// initializer, ignored_scopes ...) or those of POT (compression.algorithms[].params with stat_subset_size,
+/// ignored.scope, activations.range_estimator, saturation_fix, maximal_drop ...). Throws Error naming the field for
+/// unknown fields, with those that look like it, and for values of the wrong kind.
 void read_quantize_config(const std::filesystem::path& path, QuantizeSettings& settings);
 void apply_quantize_config(const Json& json, const std::string& place, QuantizeSettings& settings);
 

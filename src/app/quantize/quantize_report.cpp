@@ -28,6 +28,7 @@ void add_int8(Json& json, const QuantizeReport& report) {
   json["biases_corrected"] = report.biases_corrected;
   json["channels_equalized"] = report.channels_equalized;
   json["depthwise_inputs_aligned"] = report.depthwise_inputs_aligned;
+  json["tied_channels_aligned"] = report.tied_channels_aligned;
   json["layers_smoothed"] = report.layers_smoothed;
   json["layers_rounded"] = report.layers_rounded;
   json["range"] = name_of(report.range);
@@ -36,6 +37,7 @@ void add_int8(Json& json, const QuantizeReport& report) {
   for (const TriedChoice& way : report.tried)
     json["tried"].push_back({{"range", name_of(way.range)},
                              {"bias_correction", name_of(way.bias_correction)},
+                             {"error_feedback", way.error_feedback},
                              {"sqnr_db", way.sqnr_db}});
   json["batch_norms_measured"] = report.batch_norms_measured;
   json["fp32"] = Json::array();
@@ -72,9 +74,10 @@ std::string counted(size_t count, const std::string& what) {
 }
 
 std::string describe(const QuantizeReport& report) {
-  std::string text = fmt::format("{} of {} nodes in INT8, {} of the multiplications, {}, {}\n",
-                                 quantized_count(report), report.nodes.size(), format_percent(report.int8_share()),
-                                 counted(static_cast<size_t>(report.samples), "sample"), format_duration(report.seconds));
+  std::string text =
+      fmt::format("{} of {} nodes in INT8, {} of the multiplications, {}, {}\n", quantized_count(report),
+                  report.nodes.size(), format_percent(report.int8_share()),
+                  counted(static_cast<size_t>(report.samples), "sample"), format_duration(report.seconds));
   text += fmt::format("ranges: {}, bias correction: {}", name_of(report.range), name_of(report.bias_correction));
   text += report.tried.empty() ? "\n" : fmt::format(" (best of {} tried on held-out samples)\n", report.tried.size());
   if (report.seven_bits) text += "weights in 7 bits, so that sums of 16 bits do not saturate\n";

@@ -103,7 +103,11 @@ Sweep run_sweep(Quantizer& quantizer, const QuantizeOptions& options,
 }
 
 std::string latency_text(double milliseconds) {
-  return fmt::format("{:.{}f}", milliseconds, milliseconds < 0.1 ? 4 : milliseconds < 1 ? 3 : milliseconds < 100 ? 2 : 1);
+  return fmt::format("{:.{}f}", milliseconds,
+                     milliseconds < 0.1   ? 4
+                     : milliseconds < 1   ? 3
+                     : milliseconds < 100 ? 2
+                                          : 1);
 }
 
 std::string sweep_table(const Sweep& sweep) {

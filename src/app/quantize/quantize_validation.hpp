@@ -43,8 +43,8 @@ std::unique_ptr<Validation> make_validation(const Graph& model, const std::files
                                             const DataFlags& images, const ImageFlags& flags,
                                             const DeviceOptions& device);
 
-/// How images enter a plain model, for a report: what nobody said is the commonest mistake. Empty when the flags say it,
-/// or the model is known or has preprocessing of its own.
+/// How images enter a plain model, for a report: what nobody said is the commonest mistake. Empty when the flags say
+/// it, or the model is known or has preprocessing of its own.
 std::string assumed_preprocessing(const Graph& model, const ImageFlags& flags);
 
 }  // namespace hone::app

@@ -1,13 +1,16 @@
 #include "app/support/compare.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
+#include <sstream>
 
 #include "app/support/watch.hpp"
 #include "base/error.hpp"
 #include "base/interrupt.hpp"
 #include "compile/model_source.hpp"
+#include "quantize/quantize.hpp"
 
 namespace hone::app {
 
@@ -52,6 +55,32 @@ std::vector<Pair> match(const std::vector<Watch>& a, const std::vector<Watch>& b
   }
   std::sort(pairs.begin(), pairs.end(), [](const Pair& x, const Pair& y) { return x.a < y.a; });
   return pairs;
+}
+
+std::set<std::string> scaled_values(const Graph& graph) {
+  std::set<std::string> names;
+  auto found = graph.metadata.find(scaled_channels_key);
+  if (found == graph.metadata.end()) return names;
+  std::istringstream lines(found->second);
+  for (std::string line; std::getline(lines, line);) names.insert(line);
+  return names;
+}
+
+/// Multiplies each channel (axis 1 of `dims`) of `values` by the factor that brings it nearest to `wanted`.
+void undo_scaling(std::vector<float>& values, const std::vector<float>& wanted, const Dims& dims) {
+  if (dims.size() < 2 || values.size() != wanted.size() || values.empty()) return;
+  const size_t channels = static_cast<size_t>(dims[1]), images = static_cast<size_t>(dims[0]),
+               inner = values.size() / (channels * images);
+  for (size_t c = 0; c < channels; ++c) {
+    auto each = [&](auto visit) {
+      for (size_t n = 0; n < images; ++n)
+        for (size_t i = 0; i < inner; ++i) visit((n * channels + c) * inner + i);
+    };
+    double product = 0, square = 0;
+    each([&](size_t i) { product += double{values[i]} * wanted[i], square += double{values[i]} * values[i]; });
+    if (!(product > 0) || !std::isfinite(product)) continue;
+    each([&](size_t i) { values[i] = static_cast<float>(values[i] * (product / square)); });
+  }
 }
 
 /// One side: the model specialized for the sizes of the inputs, as it is and with its steps watched.
@@ -113,13 +142,17 @@ struct Comparer::State {
     for (const Pair& pair : fresh) {
       const Watch& watch = side_a->watches[pair.a];
       result.nodes.push_back(
-          {watch.name, side_b->watches[pair.b].name, watch.node, watch.kernel, watch.type, {}, false, {}});
+          {watch.name, side_b->watches[pair.b].name, watch.node, watch.kernel, watch.type, {}, false, false, {}});
+      const std::string& name_b = result.nodes.back().name_b;
+      // In only one of them: two models that were aligned alike need no help.
+      result.nodes.back().scaled_channels =
+          scaled_values(a).count(watch.name) != scaled_values(b ? *b : a).count(name_b);
     }
     for (size_t i = 0; i < side_a->graph.outputs().size(); ++i) {
       const GraphOutput& output = side_a->graph.outputs()[i];
       const Node* node = output.value->producer();
       result.outputs.push_back({output.name, side_b->graph.outputs()[i].name, node ? node->place() : "", "",
-                                to_string(output.value->type), {}, false, {}});
+                                to_string(output.value->type), {}, false, false, {}});
     }
     result.watched_a = side_a->watches.size();
     result.watched_b = side_b->watches.size();
@@ -132,9 +165,13 @@ struct Comparer::State {
     check_interrupt("compare");
     side_b->watched->run(inputs);
     check_interrupt("compare");
-    for (size_t i = 0; i < pairs.size(); ++i)
-      result.nodes[i].error.add(watched_floats(side_a->watches[pairs[i].a], side_a->watched->value(pairs[i].a)),
-                                watched_floats(side_b->watches[pairs[i].b], side_b->watched->value(pairs[i].b)));
+    for (size_t i = 0; i < pairs.size(); ++i) {
+      const Watch &watch_a = side_a->watches[pairs[i].a], &watch_b = side_b->watches[pairs[i].b];
+      std::vector<float> got = watched_floats(watch_a, side_a->watched->value(pairs[i].a));
+      const std::vector<float> wanted = watched_floats(watch_b, side_b->watched->value(pairs[i].b));
+      if (result.nodes[i].scaled_channels) undo_scaling(got, wanted, watch_a.dims);
+      result.nodes[i].error.add(got, wanted);
+    }
     std::vector<Tensor> got = side_a->plain.run(inputs);
     bool by_definition = options.device_b.device == "reference";
     // The reference evaluation of the model as it was read: what the passes do wrong shows too.

@@ -26,6 +26,8 @@ struct ComparedValue {
   std::string node, kernel, type;  ///< of side a
   ValueError error;                ///< of a, b being right
   bool parts = false;
+  /// Quantization aligned its channels: compared up to the factor for each channel that fits best.
+  bool scaled_channels = false;
   /// Error of this node alone, when it is given b's values; only for values that part, with one model on both sides.
   std::optional<ValueError> own;
 };

@@ -30,17 +30,6 @@ namespace hone {
 
 namespace cpu {
 
-const std::vector<KernelEntry>& kernel_list() {
-  static const std::vector<KernelEntry> list = {
-#define HONE_CPU_KERNEL(name) {#name, make_##name, false},
-#define HONE_CPU_RIVAL(name) {#name, make_##name, true},
-#include "devices/cpu/kernels.inc"
-#undef HONE_CPU_RIVAL
-#undef HONE_CPU_KERNEL
-  };
-  return list;
-}
-
 namespace {
 
 /// oneDNN's OpenMP must not start threads of its own: we split the work ourselves (see docs/performance.md).
@@ -357,7 +346,8 @@ class Builder {
     }
     for (const Copy& copy : plan_->copies) movable[static_cast<size_t>(copy.slot)] = false;
     parts_ = place_parts(steps, lifetimes, movable);
-    for (size_t i = 0; i < groups_.size(); ++i) groups_[i].first = lifetimes[i].first, groups_[i].last = lifetimes[i].last;
+    for (size_t i = 0; i < groups_.size(); ++i)
+      groups_[i].first = lifetimes[i].first, groups_[i].last = lifetimes[i].last;
     for (size_t i = 0; i < plan_->work.size(); ++i) plan_->infos[i].kernel = plan_->work[i].kernel->name();
   }
   bool is_part(size_t slot) const { return parts_[slot].whole >= 0; }
@@ -377,8 +367,9 @@ class Builder {
         bool both_bound = plan_->slots[in].place != Place::none && plan_->slots[mine].place != Place::none;
         bool copied_later = false;
         for (const Copy& copy : plan_->copies) copied_later |= find(static_cast<size_t>(copy.slot)) == in;
-        if (in == mine || is_part(in) || is_part(mine) || groups_[in].fixed || groups_[in].last != static_cast<int>(now) || both_bound ||
-            copied_later || plan_->slots[in].place == Place::output || groups_[in].bytes != groups_[mine].bytes)
+        if (in == mine || is_part(in) || is_part(mine) || groups_[in].fixed ||
+            groups_[in].last != static_cast<int>(now) || both_bound || copied_later ||
+            plan_->slots[in].place == Place::output || groups_[in].bytes != groups_[mine].bytes)
           continue;
         merged_[in] = static_cast<int>(mine);
         groups_[mine].first = std::min(groups_[mine].first, groups_[in].first);

@@ -109,7 +109,8 @@ std::map<std::string, int> depthwise_inputs(const Graph& graph) {
   return result;
 }
 
-int align_depthwise_inputs(Graph& graph, const std::map<std::string, std::vector<float>>& magnitudes) {
+int align_depthwise_inputs(Graph& graph, const std::map<std::string, std::vector<float>>& magnitudes,
+                           std::vector<std::string>* names) {
   int count = 0;
   for (auto& [name, channels] : magnitudes) {
     Value* value = graph.find_value(name);
@@ -117,10 +118,12 @@ int align_depthwise_inputs(Graph& graph, const std::map<std::string, std::vector
     std::vector<float> factors = channels.empty() ? std::vector<float>() : factors_for(*value->producer(), channels);
     if (factors.empty() || convs.empty()) continue;
     for (Node* conv : convs) scale_blocks(graph, conv, 1, factors, true);
-    if (Node* layer = scalable_layer(graph, value->producer()))
+    if (Node* layer = scalable_layer(graph, value->producer())) {
       scale_layer(graph, layer, value->producer(), factors, *std::max_element(channels.begin(), channels.end()));
-    else
+      if (names) names->insert(names->end(), {value->name, layer->output()->name});
+    } else {
       insert_product(graph, value, factors);
+    }
     ++count;
   }
   return count;

@@ -19,7 +19,8 @@ namespace hone {
 std::map<std::string, int> depthwise_inputs(const Graph& graph);
 
 /// Aligns them, where channels differ enough. `magnitudes` has the largest magnitude of each of their channels. Returns
-/// the number of values.
-int align_depthwise_inputs(Graph& graph, const std::map<std::string, std::vector<float>>& magnitudes);
+/// the number of values; their names, and those of what scales with them, are added to `names`.
+int align_depthwise_inputs(Graph& graph, const std::map<std::string, std::vector<float>>& magnitudes,
+                           std::vector<std::string>* names = nullptr);
 
 }  // namespace hone

@@ -64,7 +64,8 @@ bool keeps_channels(const Node& node) {
   return node.is("Flatten") && out.rank() == 2 && in.rank() > 2 && out[1].known() && out[1] == in[1];
 }
 
-/// Clip(0, b): factors that make no channel larger than the largest leave b where it is, beyond which no value was seen.
+/// Clip(0, b): factors that make no channel larger than the largest leave b where it is, beyond which no value was
+/// seen.
 bool clips_above(const Node& node) {
   ops::FusedActivation clip;
   return node.is("Clip") && ops::fusable_activation(node, clip) && clip.alpha == 0 && std::isfinite(clip.beta);

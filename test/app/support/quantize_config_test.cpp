@@ -156,10 +156,11 @@ TEST(QuantizeConfig, WhatChangesNothingIsNoted) {
       "range_estimator": {"max": {"type": "max", "aggregator": "median", "clipping_value": 6}}},
     "weights": {"mode": "asymmetric"}, "ignored": {"operations": [{"type": "Add", "attributes": {"axis": 1}}]},
     "annotation_free": true})");
-  EXPECT_THAT(s.notes, testing::UnorderedElementsAre(
-                           HasSubstr("activations.granularity has no effect"), HasSubstr("'median' is taken as the mean"),
-                           HasSubstr("clipping_value has no effect"), HasSubstr("weights.mode has no effect"),
-                           HasSubstr("attributes has no effect"), HasSubstr("annotation_free has no effect")));
+  EXPECT_THAT(s.notes,
+              testing::UnorderedElementsAre(
+                  HasSubstr("activations.granularity has no effect"), HasSubstr("'median' is taken as the mean"),
+                  HasSubstr("clipping_value has no effect"), HasSubstr("weights.mode has no effect"),
+                  HasSubstr("attributes has no effect"), HasSubstr("annotation_free has no effect")));
 }
 
 TEST(QuantizeConfig, WrongFilesAreExplained) {

@@ -9,9 +9,9 @@ namespace hone::ops {
 /// Inputs: q [batch, q heads, q steps, size], k [batch, kv heads, kv steps, size], v [batch, kv heads, kv steps, v
 /// size], or all of them as [batch, steps, heads * size]; attn_mask (optional: bool, or numbers to add; broadcasts to
 /// [batch, q heads, q steps, total steps], steps past its end are masked); past_key and past_value (optional: what
-/// comes before k and v on their step axis); nonpad_kv_seqlen [batch] (optional: how many steps of k and v count). A query that sees no key at all gets zeros.
-/// Outputs: y, present_key, present_value (past and new ones), the scores. Several q heads share one of k and v where
-/// there are more of them.
+/// comes before k and v on their step axis); nonpad_kv_seqlen [batch] (optional: how many steps of k and v count). A
+/// query that sees no key at all gets zeros. Outputs: y, present_key, present_value (past and new ones), the scores.
+/// Several q heads share one of k and v where there are more of them.
 struct Attention : OpOf<Attention> {
   /// 1: a query sees the keys up to its own position, which comes after the past (or, with nonpad_kv_seqlen, ends
   /// there).
