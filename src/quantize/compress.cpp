@@ -9,7 +9,7 @@
 #include "base/interrupt.hpp"
 #include "graph/ops/nn/gemm.hpp"
 #include "graph/ops/quant/dequantize_linear.hpp"
-#include "optimize/pass_manager.hpp"
+#include "optimize/any_batch.hpp"
 #include "quantize/group_quant.hpp"
 #include "quantize/int8_ops.hpp"
 #include "quantize/names.hpp"
@@ -250,7 +250,7 @@ Graph compress_weights(const Graph& model, const CompressOptions& options, const
   check_options(options, calibration);
   CompressReport filled;
   Graph graph = model.clone();
-  optimize(graph);
+  optimize_for_any_batch(graph);
   filled.bytes_before = stored_bytes(graph);
   if (is_float_format(options.format)) store_as_floats(graph, options, filled);
   else Compressor(graph, options, filled).run(original_names(model), calibration, make_runner, progress);

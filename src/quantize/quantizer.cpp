@@ -8,7 +8,7 @@
 #include "base/error.hpp"
 #include "base/interrupt.hpp"
 #include "graph/cost.hpp"
-#include "optimize/pass_manager.hpp"
+#include "optimize/any_batch.hpp"
 #include "quantize/build.hpp"
 #include "quantize/layer.hpp"
 #include "quantize/methods/batch_norm.hpp"
@@ -69,7 +69,7 @@ Quantizer::Quantizer(const Graph& model, const CalibrationSource& calibration, c
   refuse_quantized(model);
   PassOptions passes;
   if (options_.batch_norm_statistics) passes.disabled = {"split_batch_norm"};
-  optimize(graph_, passes);
+  optimize_for_any_batch(graph_, passes);
   require_layers(place_quantizers(graph_, options_, original_));
   for (const Node* layer : constant_layers(graph_))
     for (size_t input : {1, 2}) check_finite(*layer, input);

@@ -10,7 +10,7 @@
 #include "export/export.hpp"
 #include "graph/batch.hpp"
 #include "import/import.hpp"
-#include "optimize/pass_manager.hpp"
+#include "optimize/any_batch.hpp"
 
 namespace hone::app {
 
@@ -58,7 +58,7 @@ int convert(const ConvertOptions& options) {
                   "export it with a free batch size");
     }
   }
-  if (options.optimize) optimize(graph);
+  if (options.optimize) optimize_for_any_batch(graph);
   export_model(graph, output);
   if (options.json)
     print_json({{"model", options.model},

@@ -71,7 +71,8 @@ Dims concrete_dims(const Graph& model, const Value& input, int64_t batch, const 
     if (dim.known() && asked && dim.value != wanted)
       throw Error("input '" + input.name + "'",
                   fmt::format("is {}, asked for size {} on axis {}", to_string(input.type), wanted, i),
-                  i == 0 ? "leave --batch out" : "leave --size out");
+                  i == 0 ? "leave --batch out, or make a model for this batch with hone convert --batch"
+                         : "leave --size out");
     if (!dim.known() && wanted < 0)
       throw Error("input '" + input.name + "'",
                   fmt::format("is {}: axis {} has no known size", to_string(input.type), i),
