@@ -1,9 +1,17 @@
 #pragma once
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <vector>
 
 namespace hone {
+
+/// The least and largest of some numbers.
+struct Extremes {
+  float low = std::numeric_limits<float>::max(), high = std::numeric_limits<float>::lowest();
+  bool finite = true;  ///< false when one is NaN or infinite
+};
+Extremes extremes(std::span<const float> values);
 
 /// A histogram of all values seen so far in constant memory. Bins have a power of two as width and edges at
 /// multiples of it; when the range outgrows them, neighbors are merged. Merging is exact, so the result does not

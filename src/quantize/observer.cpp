@@ -42,15 +42,27 @@ void each_run(const Tensor& tensor, int axis, Visit visit) {
     for (int64_t c = 0; c < count; ++c, data += inner) visit(static_cast<size_t>(c), data, inner);
 }
 
+// The sum of map(x), in independent lanes: one sum would wait for each addition.
+template <class Map>
+double sum_of(const float* data, int64_t count, Map map) {
+  constexpr int64_t lanes = 8;
+  double sums[lanes] = {};
+  int64_t i = 0;
+  for (; i + lanes <= count; i += lanes)
+    for (int64_t lane = 0; lane < lanes; ++lane) sums[lane] += static_cast<double>(map(data[i + lane]));
+  double sum = 0;
+  for (; i < count; ++i) sum += static_cast<double>(map(data[i]));
+  for (double part : sums) sum += part;
+  return sum;
+}
+
 // sums[c] += map(x) over the elements x of channel c
 template <class Map>
 void add_channels(ChannelSums& channels, const Tensor& tensor, int axis, Map map) {
   if (axis >= tensor.rank() || tensor.size() == 0) return;
   channels.sums.resize(static_cast<size_t>(tensor.dim(axis)));
   each_run(tensor, axis, [&](size_t c, const float* data, int64_t count) {
-    double sum = 0;
-    for (int64_t i = 0; i < count; ++i) sum += map(data[i]);
-    channels.sums[c] += sum;
+    channels.sums[c] += sum_of(data, count, map);
   });
   channels.count += static_cast<double>(tensor.size() / tensor.dim(axis));
 }
@@ -59,7 +71,8 @@ void raise_magnitudes(std::vector<float>& magnitudes, const Tensor& tensor, int 
   if (axis >= tensor.rank()) return;
   magnitudes.resize(static_cast<size_t>(tensor.dim(axis)));
   each_run(tensor, axis, [&](size_t c, const float* data, int64_t count) {
-    for (int64_t i = 0; i < count; ++i) magnitudes[c] = std::max(magnitudes[c], std::fabs(data[i]));
+    Extremes found = extremes({data, static_cast<size_t>(count)});
+    magnitudes[c] = std::max({magnitudes[c], found.high, -found.low});
   });
 }
 
@@ -68,9 +81,9 @@ void add_extremes(Observation& observation, const Tensor& tensor, int images) {
   int64_t parts = tensor.rank() > 1 && tensor.dim(0) == images ? images : 1, length = tensor.size() / parts;
   const float* data = tensor.data<float>().data();
   for (int64_t part = 0; part < parts && length > 0; ++part, data += length) {
-    auto [low, high] = std::minmax_element(data, data + length);
-    observation.low_sum += *low;
-    observation.high_sum += *high;
+    Extremes found = extremes({data, static_cast<size_t>(length)});
+    observation.low_sum += found.low;
+    observation.high_sum += found.high;
     ++observation.batches;
   }
 }
@@ -196,7 +209,7 @@ std::map<std::string, ChannelSums> measure_rounding(const Graph& graph, const st
       size_t i = static_cast<size_t>(task);
       const TensorQuant& quant = quants.at(names[i]);
       add_channels(sums[i], values[i], axes.at(names[i]),
-                   [&](float x) { return static_cast<double>(round_trip(x, quant)) - x; });
+                   [&](float x) { return static_cast<double>(round_trip(x, quant)) - static_cast<double>(x); });
     });
     progress.update(++done);
   }

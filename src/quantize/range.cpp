@@ -155,11 +155,6 @@ TensorQuant signed_quant_for(Range range) {
   return {DType::i8, scale < smallest_scale ? 1.0F : static_cast<float>(scale), 0};
 }
 
-float round_trip(float value, const TensorQuant& quant) {
-  float zero = static_cast<float>(quant.zero_point), low = quant.dtype == DType::i8 ? -128.0F : 0.0F;
-  return quant.scale * (std::clamp(std::nearbyint(value / quant.scale) + zero, low, low + 255) - zero);
-}
-
 double expected_error(const Histogram& histogram, Range range) { return ErrorModel(histogram)(range); }
 
 }  // namespace hone

@@ -1,9 +1,11 @@
 #pragma once
+#include <algorithm>
 #include <optional>
 #include <span>
 #include <string_view>
 
 #include "quantize/histogram.hpp"
+#include "quantize/round_even.hpp"
 #include "tensor/dtype.hpp"
 
 namespace hone {
@@ -55,7 +57,10 @@ TensorQuant quant_for(Range range, bool symmetric);
 TensorQuant signed_quant_for(Range range);
 
 /// A real number after quantization to 8 bits and back.
-float round_trip(float value, const TensorQuant& quant);
+inline float round_trip(float value, const TensorQuant& quant) {
+  float zero = static_cast<float>(quant.zero_point), low = quant.dtype == DType::i8 ? -128.0F : 0.0F;
+  return quant.scale * round_even(std::clamp(value / quant.scale, low - zero, low + 255 - zero));
+}
 
 /// Expected squared error, summed over the values, of quantizing to 8 bits with this range.
 double expected_error(const Histogram& histogram, Range range);

@@ -10,6 +10,7 @@
 #include "graph/ops/nn/conv_transpose.hpp"
 #include "graph/ops/nn/gemm.hpp"
 #include "graph/ops/nn/window.hpp"
+#include "quantize/round_even.hpp"
 
 namespace hone {
 
@@ -130,7 +131,7 @@ std::vector<double> product_error(const Node& node, const Tensor& w, const std::
 }
 
 // Two's complement has one more number below zero.
-float rounded(float steps, float limit) { return std::clamp(std::nearbyint(steps), -limit - 1, limit); }
+float rounded(float steps, float limit) { return round_even(std::clamp(steps, -limit - 1, limit)); }
 
 // Squared error, given up at `enough`, of every `stride`-th weight.
 double rounding_error(const std::vector<float>& weights, size_t stride, float scale, float limit, double enough) {

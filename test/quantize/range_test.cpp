@@ -195,5 +195,16 @@ TEST(Range, EntropyOfFewOrEqualValues) {
   EXPECT_EQ(entropy_threshold(histogram_of({-3}), 128), 3);
 }
 
+TEST(RoundTrip, RoundsHalvesToEvenAndSaturates) {
+  const TensorQuant quant{DType::u8, 0.5F, 10};
+  const std::vector<std::pair<float, float>> pairs{{0.25F, 0},  {0.75F, 1},    {-0.25F, 0},         {-4.9F, -5},
+                                                   {-60, -5},   {1e30F, 122.5F}, {122.4F, 122.5F}, {0.3F, 0.5F}};
+  for (auto [value, expected] : pairs) EXPECT_EQ(round_trip(value, quant), expected) << value;
+  for (int i = -4000; i <= 4000; ++i) {
+    const float x = static_cast<float>(i) / 16;
+    EXPECT_EQ(round_even(x), std::nearbyint(x)) << x;
+  }
+}
+
 }  // namespace
 }  // namespace hone
