@@ -5,9 +5,11 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "compile/batch/sliced_plan.hpp"
 #include "graph/graph.hpp"
 #include "plan/plan.hpp"
 
@@ -16,27 +18,40 @@ namespace hone {
 /// Compiles a graph whose input sizes are all concrete.
 using CompileGraph = std::function<std::shared_ptr<const Plan>(Graph)>;
 
+/// How a device runs a large batch faster than at once: in slices whose activations stay in the cache, and with several
+/// threads as several slices at the same time.
+struct Slicing {
+  int threads = 0;            ///< of the device; 0: a batch is never cut
+  CompileGraph on_one_thread;
+};
+
 /// A graph that is specialized and compiled for each set of concrete input sizes; the last few plans are kept.
 /// What every device returns from load().
 class ModelSource : public PlanSource {
  public:
-  ModelSource(Graph graph, CompileGraph compile, size_t max_plans = 8, std::vector<std::string> disabled_passes = {});
+  ModelSource(Graph graph, CompileGraph compile, size_t max_plans = 8, std::vector<std::string> disabled_passes = {},
+              Slicing slicing = {});
   const std::vector<Port>& inputs() const override { return inputs_; }
   const std::vector<Port>& outputs() const override { return outputs_; }
   const std::map<std::string, std::string>& metadata() const override { return metadata_; }
   std::shared_ptr<const Plan> plan_for(std::span<const Dims> input_dims) override;
 
  private:
-  std::shared_ptr<const Plan> only_plan(std::span<const Dims> input_dims);
+  void cut_fixed_batch();
+  std::shared_ptr<const Plan> kept_plan(std::span<const Dims> input_dims);
+  std::shared_ptr<const Plan> only_plan();
+  std::shared_ptr<const Plan> plan_of_slices(std::span<const Dims> input_dims);
 
   Graph graph_;
   CompileGraph compile_;
   size_t max_plans_;
   std::vector<std::string> disabled_passes_;
-  std::vector<Port> inputs_, outputs_;
+  Slicing slicing_;
   std::map<std::string, std::string> metadata_;
+  std::vector<Port> inputs_, outputs_;
   bool fixed_ = true;            // all input sizes are concrete: there is one plan, and the graph goes into it
-  std::exception_ptr failure_;  // of making it
+  std::optional<batch::Slices> fixed_slices_;  // that plan runs these; the graph is that of one of them
+  std::exception_ptr failure_;                 // of making it
   std::mutex mutex_;
   std::list<std::pair<std::vector<Dims>, std::shared_ptr<const Plan>>> plans_;  // most recently used first
 };

@@ -20,6 +20,7 @@ struct DeviceEntry {
   CompileGraph (*compiler)(const DeviceOptions&);
   /// Takes a plan from the cache_dir; nullptr: the device keeps none.
   std::shared_ptr<const Plan> (*restore)(const Hash&, const DeviceOptions&);
+  bool cuts_batches;  ///< see Slicing
 };
 
 CpuOptions cpu_options(const DeviceOptions& options) {
@@ -35,9 +36,10 @@ const DeviceEntry devices[] = {
          return compile_dynamic(std::move(graph), compile, options.disabled_passes);
        };
      },
-     [](const Hash& key, const DeviceOptions& options) { return restore_cpu(key, cpu_options(options)); }},
+     [](const Hash& key, const DeviceOptions& options) { return restore_cpu(key, cpu_options(options)); },
+     true},
     {"reference", [] { return std::string("evaluates every op by its definition; slow, for checking"); },
-     [](const DeviceOptions&) -> CompileGraph { return compile_reference; }, nullptr},
+     [](const DeviceOptions&) -> CompileGraph { return compile_reference; }, nullptr, false},
 };
 
 const DeviceEntry& find_device(const std::string& name) {
@@ -47,6 +49,13 @@ const DeviceEntry& find_device(const std::string& name) {
     known += (known.empty() ? "" : ", ") + std::string(entry.name);
   }
   throw Error("device '" + name + "'", "is not known", "choose one of: " + known);
+}
+
+Slicing slicing(const DeviceEntry& device, DeviceOptions options) {
+  if (!device.cuts_batches) return {};
+  const int threads = options.threads > 0 ? options.threads : cpu_features().cores;
+  options.threads = 1;
+  return {threads, device.compiler(options)};
 }
 
 /// Of a model file and all that its plans depend on.
@@ -78,7 +87,8 @@ std::shared_ptr<PlanSource> load(const Graph& graph, const DeviceOptions& option
 
 std::shared_ptr<PlanSource> load(Graph&& graph, const DeviceOptions& options) {
   const DeviceEntry& device = find_device(options.device);
-  return std::make_shared<ModelSource>(std::move(graph), device.compiler(options), 8, options.disabled_passes);
+  return std::make_shared<ModelSource>(std::move(graph), device.compiler(options), 8, options.disabled_passes,
+                                       slicing(device, options));
 }
 
 std::shared_ptr<PlanSource> load_file(const std::filesystem::path& file, const std::function<Graph()>& import,
@@ -97,7 +107,11 @@ std::shared_ptr<PlanSource> load_file(const std::filesystem::path& file, const s
     const bool same = folder.hash_of_file(file) == content;
     return {load(std::move(graph), options), alone && same};
   };
-  auto restore = [&device, options](const Hash& key) { return device.restore(key, options); };
+  auto restore = [&device, options](const Hash& key, bool one_thread) {
+    DeviceOptions mine = options;
+    if (one_thread) mine.threads = 1;
+    return device.restore(key, mine);
+  };
   return std::make_shared<cache::CachedSource>(folder, model_key(content, options), open, restore);
 }
 
