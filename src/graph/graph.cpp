@@ -6,6 +6,7 @@
 #include <unordered_set>
 
 #include "base/error.hpp"
+#include "graph/verify.hpp"
 
 namespace hone {
 
@@ -57,6 +58,7 @@ Value* Graph::new_value(const std::string& name) {
 }
 
 Value* Graph::add_input(const std::string& input_name, DType dtype, Shape shape) {
+  if (has_huge_size(shape)) throw_huge_size("input '" + input_name + "'", shape);
   Value* value = new_value(input_name.empty() ? "input" : input_name);
   value->is_input_ = true;
   value->type = {dtype, std::move(shape)};
@@ -177,7 +179,10 @@ void Graph::replace_uses_except(Value* from, Value* to, const Node* except) {
     if (output.value == from) output.value = to;
 }
 
-void Graph::set_input_type(Value* input, Type type) { input->type = std::move(type); }
+void Graph::set_input_type(Value* input, Type type) {
+  if (has_huge_size(type.shape)) throw_huge_size("input '" + input->name + "'", type.shape);
+  input->type = std::move(type);
+}
 
 void Graph::set_output(size_t index, Value* value) { outputs_.at(index).value = value; }
 

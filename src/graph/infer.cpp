@@ -1,5 +1,6 @@
 #include "base/error.hpp"
 #include "graph/graph.hpp"
+#include "graph/verify.hpp"
 
 namespace hone {
 
@@ -67,6 +68,7 @@ void infer_node(Node& node) {
   InferContext context(node);
   node.op().infer(context);
   for (size_t i = 0; i < node.outputs().size(); ++i) {
+    if (has_huge_size(context.outputs[i].shape)) throw_huge_size(node.place(), context.outputs[i].shape);
     node.output(i)->type = context.outputs[i];
     node.output(i)->dims_value = context.output_dims_values[i];
   }

@@ -1,5 +1,6 @@
 #include "graph/verify.hpp"
 
+#include <algorithm>
 #include <map>
 #include <unordered_set>
 
@@ -177,6 +178,15 @@ std::vector<std::string> verify_rules() {
   std::vector<std::string> result;
   for (const Rule& rule : rules) result.push_back(rule.name);
   return result;
+}
+
+bool has_huge_size(const Shape& shape) {
+  constexpr int64_t largest = int64_t{1} << 48;
+  return std::any_of(shape.dims.begin(), shape.dims.end(), [](const Dim& dim) { return dim.value > largest; });
+}
+
+void throw_huge_size(const std::string& place, const Shape& shape) {
+  throw Error(place, "has shape " + to_string(shape) + ", and no memory holds a size above 2^48");
 }
 
 }  // namespace hone

@@ -14,4 +14,10 @@ void verify(const Graph& graph);
 /// The names of the rules, in the order in which they are checked.
 std::vector<std::string> verify_rules();
 
+/// A size above 2^48 is more than any memory holds. Without them, arithmetic with sizes cannot overflow by adding
+/// borders and strides.
+bool has_huge_size(const Shape& shape);
+/// Throws Error naming `place`.
+[[noreturn]] void throw_huge_size(const std::string& place, const Shape& shape);
+
 }  // namespace hone

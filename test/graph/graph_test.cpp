@@ -33,5 +33,15 @@ TEST(Graph, SortFindsCycles) {
   EXPECT_THROW(graph.sort(), Error);
 }
 
+// The sizes of an input that a fuzzer made: with borders they were above 2^63.
+TEST(Graph, HugeSizesAreRefusedBeforeArithmeticOverflows) {
+  Graph graph;
+  EXPECT_THROW(graph.add_input("huge", DType::f32, Shape{INT64_MAX - 16}), Error);
+  Value* x = graph.add_input("x", DType::f32, Shape{1, int64_t{1} << 48});
+  EXPECT_THROW(graph.set_input_type(x, {DType::f32, Shape{INT64_MAX}}), Error);
+  Value* pads = graph.add_constant("pads", Tensor::of<int64_t>({4}, {0, 0, 0, 251658240}));
+  EXPECT_THROW(graph.add(make_op("", "Pad"), {x, pads}), Error);
+}
+
 }  // namespace
 }  // namespace hone
