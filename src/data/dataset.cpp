@@ -282,7 +282,8 @@ Splits read_image_folder(const fs::path& root, const ReadOptions& options) {
 
 Dataset read_evaluation_folder(const fs::path& root, const std::vector<std::string>& classes) {
   if (classes.empty())
-    throw Error(quoted(root), "the model has no class names to match the folders with", "give the labels of the model");
+    throw Error(quoted(root), "the model has no class names to match the folders with",
+                "say with --labels FILE what the classes of the model are called");
   require_folder(root);
   Entries entries = entries_of(root);
   // A class may be called "test": the name of a split counts only beside a train folder or when it is no class.

@@ -190,6 +190,15 @@ TEST_F(QuantizeCommand, LabelsThatNoModelClassMatchesAreNamed) {
   }
 }
 
+TEST_F(QuantizeCommand, ClassesThatAreCalledByNumbersNeedNoNames) {
+  folder_.write("sheets/batch_0.png", colored_png(true, 1, 3, 64));  // three images of 8x8
+  folder_.write("sheets/labels.txt", "2\n3\n2\n");
+  Result result = hone({"quantize", model_, "--data", (folder_ / "sheets").string(), "--max-drop", "1", "--mean", "128",
+                        "--std", "64", "-o", out_});
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("(3 images)"));
+}
+
 /// Twenty convolutions that quantization cannot leave unharmed, each worth a step of the search.
 Graph deep_classifier() {
   std::string text =

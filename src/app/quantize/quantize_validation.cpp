@@ -1,6 +1,7 @@
 #include "app/quantize/quantize_validation.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <utility>
 
@@ -27,6 +28,20 @@ void refuse_plain_images(const std::filesystem::path& data) {
                 "expected a folder for each class, a CSV file with file and label, or another labelled data set");
 }
 
+/// Classes that are called by numbers are those of a model that has no names. False where one is not.
+bool number_labels(Dataset& data) {
+  std::vector<int> numbers;
+  for (const std::string& name : data.classes) {
+    int number = -1;
+    auto [end, problem] = std::from_chars(name.data(), name.data() + name.size(), number);
+    if (problem != std::errc() || end != name.data() + name.size() || number < 0) return false;
+    numbers.push_back(number);
+  }
+  for (Sample& sample : data.samples)
+    if (auto label = static_cast<size_t>(sample.label); label < numbers.size()) sample.label = numbers[label];
+  return true;
+}
+
 class ClassifierValidation : public Validation {
  public:
   ClassifierValidation(const Graph& model, const std::filesystem::path& data, const DataFlags& images,
@@ -38,14 +53,15 @@ class ClassifierValidation : public Validation {
     bool has_own = !images.given() && std::filesystem::is_directory(own, ignored);
     if (!has_own && !images.given()) refuse_plain_images(data);
     data_ = read_labelled_images(has_own ? own : data, classifier.labels(), images, no_progress());
-    if (labels_.empty() && !data_.classes.empty())
+    if (labels_.empty() && !number_labels(data_))
       throw Error("'" + data.string() + "'",
                   fmt::format("the model has no class names to match '{}' with", data_.classes.front()),
-                  "give the labels of the model, or class numbers in the data");
+                  "say with --labels FILE what the classes of the model are called, or use class numbers in the data");
     for (const Sample& sample : data_.samples)
       if (sample.label < 0 || sample.label >= classifier.classes())
         throw Error("'" + sample.path.string() + "'",
-                    fmt::format("has label {}, the model has classes 0 to {}", sample.label, classifier.classes() - 1));
+                    fmt::format("has label {}, the model has classes 0 to {}", sample.label, classifier.classes() - 1),
+                    "give images of the classes that the model was trained for (--data or --eval)");
   }
 
   Measured measure_shares(const Graph& graph, Progress& progress) const override {
