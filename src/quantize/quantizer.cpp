@@ -207,7 +207,8 @@ Graph Quantizer::build(const QuantizeOptions& options, const std::set<std::strin
 void Quantizer::say_why(const Decision& decision, const std::set<std::string>& reverted, QuantizeReport& report) {
   for (NodeReport& node : report.nodes) {
     auto found = decision.sensitive.find(node.name);
-    if (found != decision.sensitive.end() && !reverted.count(node.name))
+    if (reverted.count(node.name)) node.reason = "turned back to FP32 to keep accuracy";
+    else if (found != decision.sensitive.end())
       node.reason = fmt::format("sensitive: outputs are {:.1f} dB nearer to FP32's without it", found->second);
   }
 }

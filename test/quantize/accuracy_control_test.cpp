@@ -71,6 +71,8 @@ TEST(AccuracyControl, RevertsWhatHurtsAndNoMore) {
   EXPECT_LE(report.reverted.size(), 2u);
   EXPECT_GT(report.quantize.int8_share(), 0.5);
   EXPECT_THAT(steps, Contains(HasSubstr("reverted 1")));
+  for (const NodeReport& node : report.quantize.nodes)
+    if (node.name == "bad") EXPECT_EQ(node.reason, "turned back to FP32 to keep accuracy");
 }
 
 // The metric wants one layer in fp32 that does not come first: those before it are reverted needlessly.
