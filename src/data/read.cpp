@@ -49,7 +49,7 @@ bool serves(const Candidate& candidate, Task task) {
     throw Error(place,
                 fmt::format("has no annotation for {}; found {}", options.task ? name_of(*options.task) : "any task",
                             describe(other[0])),
-                "choose another --task");
+                "give data with such an annotation, or name another task");
   if (folder.images() == 0)
     throw Error(place, "has no images that a reader knows", "see hone data check --help for the formats");
   if (!options.format.empty())
@@ -205,14 +205,16 @@ void map_classes(Dataset& dataset, const std::vector<std::string>& classes) {
     if (!dataset.named) {
       map[i] = static_cast<int>(i);
       if (i < classes.size() || counts[i] == 0) continue;
-      throw Error("class " + name, fmt::format("the model has only {} classes", classes.size()));
+      throw Error("class " + name, fmt::format("the model has only {} classes", classes.size()),
+                  "give data of the classes that the model was trained for");
     }
     for (size_t c = 0; c < classes.size() && map[i] < 0; ++c)
       if (to_lower(classes[c]) == to_lower(name)) map[i] = static_cast<int>(c);
     if (map[i] >= 0 || (counts[i] == 0 && dataset.task != Task::segmentation)) continue;
     std::vector<std::string> near = nearest_names(name, classes);
     throw Error("class '" + name + "' of the data", fmt::format("is not a class of the model ({})", name_list(classes)),
-                near.empty() ? "" : fmt::format("did you mean {}?", name_list(near)));
+                near.empty() ? "give data of the model's classes; if only the names differ, --labels FILE gives those of the data"
+                             : fmt::format("did you mean {}?", name_list(near)));
   }
   auto mapped = [&](int label) {
     return label < 0 || label >= static_cast<int>(map.size()) ? -1 : map[static_cast<size_t>(label)];

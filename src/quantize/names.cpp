@@ -85,7 +85,8 @@ IgnoreList::IgnoreList(const Graph& graph, const QuantizeOptions& options, const
     try {
       patterns_.emplace_back(text, std::regex::ECMAScript | std::regex::optimize);
     } catch (const std::regex_error& error) {
-      throw Error("ignored pattern '" + text + "'", fmt::format("is no regular expression: {}", error.what()));
+      throw Error("ignored pattern '" + text + "'", fmt::format("is no regular expression: {}", error.what()),
+                  "write \\ before a sign that stands for itself; names with * as any text need none (--ignore)");
     }
   }
   if (!options.ignored_must_match) return;
@@ -102,8 +103,8 @@ void IgnoreList::check_names(const OriginalNames& original, std::vector<std::str
     }
     std::vector<std::string> all = names;
     all.insert(all.end(), original.names.begin(), original.names.end());
-    throw Error(fmt::format("{} '{}'", kind, wanted), "the model has no node of that name",
-                suggestion(wanted, std::move(all), "print the model to see its names"));
+    throw Error(fmt::format("{} '{}'", kind, wanted), "matches no node of the model",
+                suggestion(wanted, std::move(all), "hone inspect MODEL --text lists them"));
   };
   for (const std::string& pattern : options_.ignored_nodes)
     check("ignored node", pattern, [&](const std::string& name) { return matches_pattern(pattern, name); });
@@ -122,7 +123,7 @@ void IgnoreList::check_types(const Graph& graph, const OriginalNames& original) 
                   suggestion(type, similar_ops(type), "op types are those of ONNX, such as Conv"));
     if (std::find(types.begin(), types.end(), type) == types.end())
       throw Error(place, "the model has no node of that type",
-                  suggestion(type, types, "print the model to see its op types"));
+                  suggestion(type, types, "hone inspect MODEL lists them"));
   }
 }
 

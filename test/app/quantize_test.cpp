@@ -190,6 +190,23 @@ TEST_F(QuantizeCommand, LabelsThatNoModelClassMatchesAreNamed) {
   }
 }
 
+TEST_F(QuantizeCommand, ImagesThatCannotBeUsedAreNamed) {
+  folder_.write("photos/a.png", "no image");
+  folder_.write("photos/b.png", colored_png(true, 1).substr(0, 100));
+  Result none = hone({"quantize", model_, "--data", (folder_ / "photos").string(), "-o", out_});
+  EXPECT_EQ(none.code, 1);
+  EXPECT_THAT(none.err, testing::AllOf(HasSubstr("none of the 2 images can be used; the first:"), HasSubstr("photos/")));
+  folder_.write("photos/c.png", colored_png(true, 1));
+  Result one = hone({"quantize", model_, "--data", (folder_ / "photos").string(), "-o", out_});
+  EXPECT_EQ(one.code, 0) << one.err;
+  EXPECT_THAT(one.out, testing::AllOf(HasSubstr("1 sample,"), HasSubstr("2 images skipped")));
+  const std::string four = (folder_ / "four.onnx").string();
+  ASSERT_EQ(hone({"convert", model_, "--batch", "4", "-o", four}).code, 0);
+  Result few = hone({"quantize", four, "--data", (folder_ / "photos").string(), "-o", out_});
+  EXPECT_EQ(few.code, 1);
+  EXPECT_THAT(few.err, HasSubstr("the model takes 4 images at a time, of those given only 1 can be used"));
+}
+
 TEST_F(QuantizeCommand, ClassesThatAreCalledByNumbersNeedNoNames) {
   folder_.write("sheets/batch_0.png", colored_png(true, 1, 3, 64));  // three images of 8x8
   folder_.write("sheets/labels.txt", "2\n3\n2\n");

@@ -126,13 +126,29 @@ class ImageCalibration : public Calibration {
         skipped_.push_back({sample.path, error.problem()});
       }
     }
-    if (items.size() < batch_) return false;
+    if (items.size() < batch_) {
+      if (!made_ && !(items.empty() && skipped_.empty())) throw_nothing(items.size());
+      return false;
+    }
+    made_ = true;
     inputs = {stack(items)};
     return true;
   }
 
  private:
+  [[noreturn]] void throw_nothing(size_t readable) const {
+    if (readable > 0)
+      throw Error("calibration", fmt::format("the model takes {} images at a time, of those given only {} can be used", batch_, readable),
+                  "give more images, or make a model with a free batch (hone convert --batch N)");
+    const Skipped& first = skipped_.at(0);
+    throw Error("calibration",
+                fmt::format("none of the {} images can be used; the first: '{}': {}", skipped_.size(),
+                            first.path.string(), first.reason),
+                "give images that hone run can read as well");
+  }
+
   std::vector<Sample> samples_;
+  bool made_ = false;  // at least one set
   size_t position_ = 0;
   Prepare prepare_;
   size_t batch_;
