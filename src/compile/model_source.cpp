@@ -135,22 +135,26 @@ std::shared_ptr<const Plan> ModelSource::plan_of_slices(std::span<const Dims> in
                                      [&](int64_t samples) { return with_sizes(graph_, dims_for(samples)); });
   if (!slices) return nullptr;
   slices->at_a_time = slices_at_a_time(slices->count, slicing_.threads);
-  const std::vector<Dims> dims = dims_for(slices->size);
-  auto plan =
-      slices->at_a_time > 1 ? slicing_.on_one_thread(specialize(graph_, dims, disabled_passes_)) : kept_plan(dims);
+  auto plan = kept_plan(dims_for(slices->size), slices->at_a_time > 1);
   return batch::make_sliced_plan(std::move(plan), std::move(*slices));
 }
 
-std::shared_ptr<const Plan> ModelSource::kept_plan(std::span<const Dims> input_dims) {
+std::shared_ptr<const Plan> ModelSource::kept_plan(std::span<const Dims> input_dims, bool on_one_thread) {
   for (auto it = plans_.begin(); it != plans_.end(); ++it)
-    if (std::equal(it->first.begin(), it->first.end(), input_dims.begin(), input_dims.end())) {
+    if (it->on_one_thread == on_one_thread &&
+        std::equal(it->dims.begin(), it->dims.end(), input_dims.begin(), input_dims.end())) {
       plans_.splice(plans_.begin(), plans_, it);
-      return plans_.front().second;
+      return plans_.front().plan;
     }
   check_dims(graph_.name, inputs_, input_dims);
-  auto plan = fixed_ ? only_plan() : plan_of_slices(input_dims);
-  if (!plan) plan = compile_(specialize(graph_, input_dims, disabled_passes_));
-  plans_.emplace_front(std::vector<Dims>(input_dims.begin(), input_dims.end()), plan);
+  std::shared_ptr<const Plan> plan;
+  if (fixed_)
+    plan = only_plan();
+  else if (!on_one_thread)
+    plan = plan_of_slices(input_dims);
+  if (!plan)
+    plan = (on_one_thread ? slicing_.on_one_thread : compile_)(specialize(graph_, input_dims, disabled_passes_));
+  plans_.push_front({std::vector<Dims>(input_dims.begin(), input_dims.end()), on_one_thread, plan});
   if (plans_.size() > max_plans_) plans_.pop_back();
   return plan;
 }

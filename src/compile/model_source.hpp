@@ -21,7 +21,7 @@ using CompileGraph = std::function<std::shared_ptr<const Plan>(Graph)>;
 /// How a device runs a large batch faster than at once: in slices whose activations stay in the cache, and with several
 /// threads as several slices at the same time.
 struct Slicing {
-  int threads = 0;            ///< of the device; 0: a batch is never cut
+  int threads = 0;  ///< of the device; 0: a batch is never cut
   CompileGraph on_one_thread;
 };
 
@@ -38,7 +38,7 @@ class ModelSource : public PlanSource {
 
  private:
   void cut_fixed_batch();
-  std::shared_ptr<const Plan> kept_plan(std::span<const Dims> input_dims);
+  std::shared_ptr<const Plan> kept_plan(std::span<const Dims> input_dims, bool on_one_thread = false);
   std::shared_ptr<const Plan> only_plan();
   std::shared_ptr<const Plan> plan_of_slices(std::span<const Dims> input_dims);
 
@@ -49,11 +49,16 @@ class ModelSource : public PlanSource {
   Slicing slicing_;
   std::map<std::string, std::string> metadata_;
   std::vector<Port> inputs_, outputs_;
-  bool fixed_ = true;            // all input sizes are concrete: there is one plan, and the graph goes into it
+  bool fixed_ = true;  // all input sizes are concrete: there is one plan, and the graph goes into it
   std::optional<batch::Slices> fixed_slices_;  // that plan runs these; the graph is that of one of them
   std::exception_ptr failure_;                 // of making it
   std::mutex mutex_;
-  std::list<std::pair<std::vector<Dims>, std::shared_ptr<const Plan>>> plans_;  // most recently used first
+  struct Kept {
+    std::vector<Dims> dims;
+    bool on_one_thread;  // a plan of slices that run at the same time; batches of all sizes share it
+    std::shared_ptr<const Plan> plan;
+  };
+  std::list<Kept> plans_;  // most recently used first
 };
 
 /// A copy of `graph` with concrete input sizes: shapes inferred, shape arithmetic folded, passes run again.

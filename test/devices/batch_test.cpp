@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/file.hpp"
+#include "compile/model_source.hpp"
 #include "devices/devices.hpp"
 #include "graph/text.hpp"
 #include "graph_checks.hpp"
@@ -79,6 +80,21 @@ TEST(Batch, OfManySlicesTakesTheMemoryOfOne) {
   Session one(load(graph, {.threads = 1, .autotune = false})), many(load(graph, {.threads = 1, .autotune = false}));
   one.run(random_inputs(graph, 1, 1)), many.run(random_inputs(graph, 1, 12));
   EXPECT_EQ(many.plan()->arena_bytes(), one.plan()->arena_bytes());
+}
+
+TEST(Batch, OfEverySizeSharesThePlanOfASlice) {
+  const Graph graph = parse_text(network("N"));
+  int compiled = 0;
+  auto compile = [&](int threads) {
+    return [&compiled, threads](Graph slice) {
+      ++compiled;
+      const Dims dims = slice.inputs()[0]->shape().concrete();
+      return load(std::move(slice), {.threads = threads})->plan_for(std::vector<Dims>{dims});
+    };
+  };
+  ModelSource source(graph.clone(), compile(2), 8, {}, {2, compile(1)});
+  for (int64_t samples : {6, 8, 4}) source.plan_for(std::vector<Dims>{{samples, 8, 80, 80}});
+  EXPECT_EQ(compiled, 1);
 }
 
 TEST(Batch, CountsTheTimeOfAllSlices) {
