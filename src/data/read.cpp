@@ -213,7 +213,7 @@ void map_classes(Dataset& dataset, const std::vector<std::string>& classes) {
     if (map[i] >= 0 || (counts[i] == 0 && dataset.task != Task::segmentation)) continue;
     std::vector<std::string> near = nearest_names(name, classes);
     throw Error("class '" + name + "' of the data", fmt::format("is not a class of the model ({})", name_list(classes)),
-                near.empty() ? "give data of the model's classes; if only the names differ, --labels FILE gives those of the data"
+                near.empty() ? "give data of the model's classes; if only names differ, --labels FILE gives those of the data"
                              : fmt::format("did you mean {}?", name_list(near)));
   }
   auto mapped = [&](int label) {

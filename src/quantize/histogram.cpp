@@ -89,7 +89,8 @@ bool Histogram::add(std::span<const float> values) {
       int32_t bin = static_cast<int32_t>(position);
       slots[i] = bin - (position < static_cast<float>(bin)) - first;  // floor without a call
     }
-    for (size_t i = 0; i < part.size(); ++i) ++*(part[i] != 0 ? &counts_[static_cast<size_t>(slots[i])] : &sinks[i % 8]);
+    for (size_t i = 0; i < part.size(); ++i)
+      ++*(part[i] != 0 ? &counts_[static_cast<size_t>(slots[i])] : &sinks[i % 8]);
   }
   int64_t zeros = std::accumulate(std::begin(sinks), std::end(sinks), int64_t{0});
   zeros_ += zeros;

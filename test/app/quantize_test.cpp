@@ -195,7 +195,8 @@ TEST_F(QuantizeCommand, ImagesThatCannotBeUsedAreNamed) {
   folder_.write("photos/b.png", colored_png(true, 1).substr(0, 100));
   Result none = hone({"quantize", model_, "--data", (folder_ / "photos").string(), "-o", out_});
   EXPECT_EQ(none.code, 1);
-  EXPECT_THAT(none.err, testing::AllOf(HasSubstr("none of the 2 images can be used; the first:"), HasSubstr("photos/")));
+  EXPECT_THAT(none.err,
+              testing::AllOf(HasSubstr("none of the 2 images can be used; the first:"), HasSubstr("photos/")));
   folder_.write("photos/c.png", colored_png(true, 1));
   Result one = hone({"quantize", model_, "--data", (folder_ / "photos").string(), "-o", out_});
   EXPECT_EQ(one.code, 0) << one.err;

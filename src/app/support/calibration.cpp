@@ -138,7 +138,9 @@ class ImageCalibration : public Calibration {
  private:
   [[noreturn]] void throw_nothing(size_t readable) const {
     if (readable > 0)
-      throw Error("calibration", fmt::format("the model takes {} images at a time, of those given only {} can be used", batch_, readable),
+      throw Error("calibration",
+                  fmt::format("the model takes {} images at a time, of those given only {} can be used", batch_,
+                              readable),
                   "give more images, or make a model with a free batch (hone convert --batch N)");
     const Skipped& first = skipped_.at(0);
     throw Error("calibration",
