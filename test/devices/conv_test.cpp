@@ -119,7 +119,7 @@ TEST(Convolutions, WeightsThatTheTransformCannotHoldAreRefused) {
 
 /// A 3x3 convolution of 8-bit integers; `weight`: what fills the weights.
 std::string integer_conv(Random& random, const std::string& weight) {
-  const int64_t in = random.pick<int64_t>({60, 64, 128}), out = random.pick<int64_t>({64, 72, 96});
+  const int64_t in = random.pick<int64_t>({60, 64, 128, 320}), out = random.pick<int64_t>({64, 72, 96});
   const int64_t height = random.integer(20, 40), width = random.integer(20, 40), dilation = random.integer(1, 2);
   return fmt::format(R"(graph "g" {{
     input %x: f32[{}, {}, {}, {}]
@@ -149,7 +149,7 @@ StepInfo conv_step(const Session& session) {
 
 TEST(Convolutions, FewerMultiplicationsOfIntegersChangeNothing) {
   if (!cpu_features().avx512) GTEST_SKIP() << "this CPU has no such kernel";
-  int compared = 0;
+  int compared = 0, compared_groups = 0;
   for (uint64_t seed = 1; seed <= 12; ++seed) {
     Random random(seed);
     const std::string text = integer_conv(random, fmt::format("random({})", seed));
@@ -162,17 +162,21 @@ TEST(Convolutions, FewerMultiplicationsOfIntegersChangeNothing) {
       names.push_back("onednn_conv");
       return names;
     };
-    Session plain(load(
-        graph, {.threads = threads, .disabled_kernels = without({"native_winograd_int8"}), .autotune = false}));
-    Session fewer(
-        load(graph, {.threads = threads, .disabled_kernels = without({"native_conv"}), .autotune = false}));
-    const Tensor a = plain.run(inputs)[0], b = fewer.run(inputs)[0];
-    if (!conv_step(fewer).kernel.starts_with("hone winograd")) continue;  // too small to gain from it
-    ++compared;
-    EXPECT_TRUE(conv_step(plain).kernel.starts_with("hone conv int8")) << conv_step(plain).kernel;
-    ASSERT_EQ(a.bytes(), b.bytes());
-    EXPECT_EQ(std::memcmp(a.raw(), b.raw(), a.bytes()), 0);
+    auto run = [&](std::vector<std::string> names, const char* kernel) {
+      Session session(
+          load(graph, {.threads = threads, .disabled_kernels = without(std::move(names)), .autotune = false}));
+      const Tensor result = session.run(inputs)[0];
+      return conv_step(session).kernel.starts_with(kernel) ? result : Tensor();  // else too small to gain from it
+    };
+    const Tensor plain = run({"native_winograd_int8", "native_winograd_groups"}, "hone conv int8");
+    ASSERT_TRUE(plain.defined());
+    const Tensor stored = run({"native_conv", "native_winograd_groups"}, "hone winograd 4x4 int8");
+    const Tensor groups = run({"native_conv", "native_winograd_int8"}, "hone winograd 4x4 int8 in groups");
+    if (stored.defined()) EXPECT_TRUE(identical(stored, plain));
+    if (groups.defined()) EXPECT_TRUE(identical(groups, plain));
+    compared += stored.defined(), compared_groups += groups.defined();
   }
+  EXPECT_GT(compared_groups, 2);
   EXPECT_GT(compared, 2);
 }
 
@@ -193,7 +197,7 @@ TEST(Convolutions, SumsThatMightNotFitAreRefusedTheFastWay) {
       %y = DequantizeLinear(%qa, %s, %z)
       output "y" = %y
     }})",
-                                             weight));
+                                               weight));
     Session session(load(graph, {.threads = 1, .autotune = false}));
     session.run(random_inputs(graph, 1, 1));
     return fmt::format("{}", fmt::join(conv_step(session).notes, "\n"));

@@ -1,5 +1,7 @@
 #include "kernels/winograd_int8.hpp"
 
+#include "kernels/winograd_groups.hpp"
+
 #include "kernels/winograd_checks.hpp"
 
 namespace hone::kernels {
@@ -21,8 +23,7 @@ struct Layer {
         for (int64_t ow = 0; ow < s.out_width; ++ow)
           for (int64_t k = 0; k < s.out_channels; ++k, ++at)
             for (int tap = 0; tap < 9; ++tap) {
-              const int64_t ih = oh - s.pad_top + tap / 3 * s.dilation_h,
-                            iw = ow - s.pad_left + tap % 3 * s.dilation_w;
+              const int64_t ih = oh - s.pad_top + tap / 3 * s.dilation_h, iw = ow - s.pad_left + tap % 3 * s.dilation_w;
               if (ih < 0 || ih >= s.height || iw < 0 || iw >= s.width) continue;
               const size_t first = static_cast<size_t>(((n * s.height + ih) * s.width + iw) * s.channels);
               for (int64_t c = 0; c < s.channels; ++c)
@@ -43,6 +44,38 @@ struct Layer {
                          });
   }
 };
+
+/// The same in random chunks and groups, with random shares of each step.
+std::vector<uint8_t> run_in_groups(const Layer& layer, const WinogradGroupsKernels& kernels, const Epilogue& e,
+                                   Random& random) {
+  const ConvShape& s = layer.shape.conv;
+  auto packed = aligned(kernels.packed_bytes(s));
+  in_ranges(random, kernels.blocks(s), [&](int64_t a, int64_t b) {
+    kernels.pack(s, reinterpret_cast<const int8_t*>(layer.w.data()), layer.zero, packed.get(), a, b);
+  });
+  const size_t size = e.out_type == DType::f32 ? 4 : 1;
+  std::vector<uint8_t> y(static_cast<size_t>(s.pixels() * s.y_row()) * size + 64, 0x5a);
+  const int64_t most = 32 * random.range(1, 3);
+  for (int64_t first = 0; first < layer.shape.tiles();) {
+    WinogradChunk chunk{first, std::min<int64_t>(layer.shape.tiles() - first, random.range(1, 40)), nullptr, nullptr};
+    auto source = aligned(kernels.source_bytes(chunk.count, most)),
+         product = aligned(kernels.product_bytes(s, chunk.count)),
+         work = aligned(kernels.work_bytes(chunk.count, most));
+    chunk.source = source.get(), chunk.product = product.get();
+    for (WinogradGroup group; group.first < s.channels; group.first += most) {
+      group.count = std::min(most, s.channels - group.first);
+      in_ranges(random, chunk.count, [&](int64_t a, int64_t b) {
+        kernels.transform(layer.shape, layer.x.data(), layer.type, layer.zero, packed.get(), chunk, group, a, b);
+      });
+      for (int64_t block = 0; block < kernels.blocks(s); ++block)
+        kernels.multiply(s, packed.get(), chunk, group, block, work.get());
+    }
+    in_ranges(random, chunk.count,
+              [&](int64_t a, int64_t b) { kernels.finish(layer.shape, chunk, e, y.data(), a, b); });
+    first += chunk.count;
+  }
+  return y;
+}
 
 TEST(WinogradInt8, IsExactForAnyShapeZeroPointAndEpilogue) {
   Random random;
@@ -70,6 +103,8 @@ TEST(WinogradInt8, IsExactForAnyShapeZeroPointAndEpilogue) {
                                     5e3f * std::sqrt(static_cast<float>(s.channels)));
       ASSERT_NO_FATAL_FAILURE(
           expect_epilogue(layer.run(*kernels, epilogue.e, random), acc, epilogue.e, s.out_channels, 1e-5));
+      ASSERT_NO_FATAL_FAILURE(expect_epilogue(run_in_groups(layer, *winograd_groups_kernels(isa), epilogue.e, random),
+                                              acc, epilogue.e, s.out_channels, 1e-5));
     }
   }
 }

@@ -23,6 +23,12 @@ bool has_few_channels(const kernels::ConvShape& shape, std::string& refusal) {
   return refusal = "few channels", true;
 }
 
+const ops::Conv* integer_winograd_conv(const Node& node, std::string& refusal) {
+  if (!plain_conv(node, refusal) || node.as<ops::Fused>()->weight_scales.empty()) return nullptr;
+  const ops::Conv* conv = winograd_conv(node, refusal);
+  return conv && !has_few_channels(conv_shape(node, *conv), refusal) ? conv : nullptr;
+}
+
 void WinogradConv::prepare(ThreadPool& pool) {
   if (context_.room) *context_.room -= std::min(*context_.room, more_bytes());
   if (!packed_) packed_ = context_.allocate_weights(weight_bytes());

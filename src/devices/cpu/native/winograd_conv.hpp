@@ -19,6 +19,9 @@ const ops::Conv* winograd_conv(const Node& node, std::string& refusal);
 /// True, with the reason in `refusal`, when a convolution has too few channels to gain.
 bool has_few_channels(const kernels::ConvShape& shape, std::string& refusal);
 
+/// As winograd_conv(), for convolutions of 8-bit integers with channels enough.
+const ops::Conv* integer_winograd_conv(const Node& node, std::string& refusal);
+
 /// What Winograd's convolutions of all types share: packed weights with their room, and chunks of tiles that go
 /// through the three steps.
 class WinogradConv : public Kernel {

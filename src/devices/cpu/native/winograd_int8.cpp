@@ -92,17 +92,10 @@ class WinogradInt8 : public WinogradConv {
   int x_zero_ = 0;
 };
 
-/// The convolution of a node that the kernel takes, looking at its attributes and sizes alone.
-const ops::Conv* integer_conv(const Node& node, std::string& refusal) {
-  if (!plain_conv(node, refusal) || node.as<ops::Fused>()->weight_scales.empty()) return nullptr;
-  const ops::Conv* conv = winograd_conv(node, refusal);
-  return conv && !has_few_channels(conv_shape(node, *conv), refusal) ? conv : nullptr;
-}
-
 }  // namespace
 
 std::unique_ptr<Kernel> make_native_winograd_int8(const Node& node, const CpuContext& context, std::string& refusal) {
-  const ops::Conv* conv = integer_conv(node, refusal);
+  const ops::Conv* conv = integer_winograd_conv(node, refusal);
   if (!conv) return nullptr;
   auto kernel = std::make_unique<WinogradInt8>(conv_shape(node, *conv), context);
   return kernel->build(node, refusal) ? std::move(kernel) : nullptr;
@@ -119,7 +112,7 @@ std::unordered_set<const Node*> worth_transforming(const Graph& graph, const Cpu
   if (!kernels::winograd_int8_kernels()) return {};
   std::string refusal;
   for (const auto& node : graph.nodes()) {
-    const ops::Conv* conv = integer_conv(*node, refusal);
+    const ops::Conv* conv = integer_winograd_conv(*node, refusal);
     if (!conv) continue;
     const WinogradInt8 kernel(conv_shape(*node, *conv), context);
     const double us = kernel.direct_estimate() - kernel.estimate();
