@@ -74,7 +74,7 @@ void depthwise_int8(benchmark::State& state, Isa isa) {
   e.out_inverse_scale = 40;
   const auto& kernels = depthwise_int8_kernels(isa);
   Buffer<uint8_t> packed(kernels.packed_bytes(s));
-  kernels.pack(s, w.data(), DType::u8, 0, packed.data());
+  kernels.pack(s, w.data(), DType::u8, 0, nullptr, packed.data());
   for (auto _ : state) kernels.run(s, x.data(), DType::u8, 0, packed.data(), e, y.data(), 0, s.out_height);
   rate(state, operations(s), elements(s));
 }

@@ -49,13 +49,14 @@ struct ConvF32Kernels {
 };
 
 /// x is u8 or i8 with a zero point, weights i8 without; group_channels must be a multiple of 4. The accumulator that
-/// the epilogue gets is exactly sum((x - x_zero) * w): the packed weights carry the correction. Padding counts as
-/// x_zero.
+/// the epilogue gets is exactly start[c] + sum((x - x_zero) * w): the packed weights carry the correction. Padding
+/// counts as x_zero.
 struct ConvInt8Kernels {
   int64_t (*blocks)(const ConvShape& shape);
   size_t (*packed_bytes)(const ConvShape& shape);
-  void (*pack)(const ConvShape& shape, const int8_t* w, DType x_type, int x_zero, void* packed, int64_t begin,
-               int64_t end);
+  /// `start`: Epilogue::start, or nullptr.
+  void (*pack)(const ConvShape& shape, const int8_t* w, DType x_type, int x_zero, const int32_t* start, void* packed,
+               int64_t begin, int64_t end);
   void (*run)(const ConvShape& shape, const void* x, DType x_type, const void* packed, const Epilogue& epilogue,
               void* y, const ConvRange& range);
 };

@@ -23,12 +23,14 @@ struct DepthwiseF32Kernels {
 };
 
 /// Input u8 or i8 with a zero point, weights i8 without. The accumulator that the epilogue gets is exactly
-/// sum((x - x_zero) * w) in 32 bits: padding counts as x_zero, and the packed weights carry the correction
+/// start[c] + sum((x - x_zero) * w) in 32 bits: padding counts as x_zero, and the packed weights carry the correction
 /// -x_zero * sum(w), so that the bias needs none.
 struct DepthwiseInt8Kernels {
   size_t (*packed_bytes)(const DepthwiseShape& shape);
-  /// `w` is [channels][kernel_h][kernel_w]. The result is for this instruction set and this x_type and x_zero only.
-  void (*pack)(const DepthwiseShape& shape, const int8_t* w, DType x_type, int x_zero, void* packed);
+  /// `w` is [channels][kernel_h][kernel_w], `start` Epilogue::start or nullptr. The result is for this instruction set
+  /// and this x_type and x_zero only.
+  void (*pack)(const DepthwiseShape& shape, const int8_t* w, DType x_type, int x_zero, const int32_t* start,
+               void* packed);
   void (*run)(const DepthwiseShape& shape, const void* x, DType x_type, int x_zero, const void* packed,
               const Epilogue& epilogue, void* y, int64_t begin, int64_t end);
 };

@@ -80,7 +80,7 @@ inline double element(const void* p, DType type, size_t i) {
 
 /// The contract of Epilogue up to the last rounding.
 inline double epilogue_reference(const Epilogue& e, double acc, size_t c, size_t index) {
-  double v = acc * (e.scale ? e.scale[c] : 1) + (e.bias ? e.bias[c] : 0);
+  double v = (acc + (e.start ? e.start[c] : 0)) * (e.scale ? e.scale[c] : 1) + (e.bias ? e.bias[c] : 0);
   v = act_reference(e.act, v);
   if (e.residual) v += (element(e.residual, e.residual_type, index) - e.residual_zero) * e.residual_scale;
   return act_reference(e.act2, v);
@@ -110,6 +110,7 @@ inline bool close_to(DType type, double out, double v, double inverse_scale, int
 /// A random epilogue with the arrays it points to.
 struct RandomEpilogue {
   Epilogue e;
+  std::vector<int32_t> start;
   std::vector<float> scale, bias;
   std::vector<uint8_t> residual;
 
@@ -144,6 +145,14 @@ struct RandomEpilogue {
       e.residual = residual.data();
       if (random.range(0, 1)) e.act2 = {Act::relu};
     }
+  }
+
+  /// Gives every other epilogue of integer accumulators a bias in whole numbers.
+  void add_start(Random& random, int64_t channels, float spread) {
+    if (random.range(0, 1)) return;
+    start.resize(static_cast<size_t>(channels) + 16);
+    for (int32_t& number : start) number = static_cast<int32_t>(random.real(-spread, spread));
+    e.start = start.data();
   }
 
   static Activation activation(Random& random) {

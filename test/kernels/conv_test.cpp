@@ -123,13 +123,15 @@ TEST(Conv, IntegersAreExactForAnyShapeZeroPointAndEpilogue) {
       const auto acc = reference(
           s, [&](int64_t i) { return byte_value(type, x[static_cast<size_t>(i)]) - static_cast<double>(zero); },
           [&](int64_t i) { return static_cast<int8_t>(w[static_cast<size_t>(i)]); });
-      const RandomEpilogue epilogue(random, s.out_channels, acc.size(),
-                                    5e3f * std::sqrt(static_cast<float>(s.group_channels())));
+      const float spread = 5e3f * std::sqrt(static_cast<float>(s.group_channels()));
+      RandomEpilogue epilogue(random, s.out_channels, acc.size(), spread);
+      epilogue.add_start(random, s.out_channels, spread);
       if (!epilogue.e.residual && random.range(0, 1)) s.out_row = s.out_channels + random.range(1, 40);
       const int64_t blocks = kernels->blocks(s);
       auto packed = aligned(kernels->packed_bytes(s));
       for (int64_t block = blocks; block-- > 0;)
-        kernels->pack(s, reinterpret_cast<const int8_t*>(w.data()), type, zero, packed.get(), block, block + 1);
+        kernels->pack(s, reinterpret_cast<const int8_t*>(w.data()), type, zero, epilogue.e.start, packed.get(), block,
+                      block + 1);
       check(s, random, epilogue.e, acc, blocks, 1e-5, [&](void* y, const ConvRange& range) {
         kernels->run(s, x.data(), type, packed.get(), epilogue.e, y, range);
       });

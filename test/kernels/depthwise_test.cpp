@@ -116,19 +116,21 @@ TEST(Depthwise, Int8MatchesNaiveLoop) {
     const auto x = random.bytes(c.inputs()), w = random.bytes(c.weights());
     const DType type = random.pick({DType::u8, DType::i8});
     const int zero = type == DType::u8 ? random.range(0, 255) : random.range(-128, 127);
-    const RandomEpilogue e(random, c.s.channels, c.outputs(), 3e4f);
+    RandomEpilogue e(random, c.s.channels, c.outputs(), 3e4f);
+    e.add_start(random, c.s.channels, 3e4f);
     const auto acc = reference(c, [&](size_t i) { return double(byte_value(type, x[i]) - zero); },
                                [&](size_t i) { return double(static_cast<int8_t>(w[i])); });
     for (Isa isa : isas()) {
       SCOPED_TRACE(describe(c) + name_of(isa));
       const DepthwiseInt8Kernels& kernels = depthwise_int8_kernels(isa);
       std::vector<uint8_t> packed(kernels.packed_bytes(c.s));
-      kernels.pack(c.s, reinterpret_cast<const int8_t*>(w.data()), type, zero, packed.data());
+      kernels.pack(c.s, reinterpret_cast<const int8_t*>(w.data()), type, zero, e.e.start, packed.data());
       check(c, random, e.e, acc, 1e-5, [&](void* y, int64_t begin, int64_t end) {
         kernels.run(c.s, x.data(), type, zero, packed.data(), e.e, y, begin, end);
       });
       // No epilogue: the f32 output is the accumulator itself, to the last bit.
-      const Epilogue exact;
+      Epilogue exact;
+      exact.start = e.e.start;
       check(c, random, exact, acc, 0, [&](void* y, int64_t begin, int64_t end) {
         kernels.run(c.s, x.data(), type, zero, packed.data(), exact, y, begin, end);
       });
@@ -149,7 +151,7 @@ TEST(Depthwise, Int8DoesNotSaturate) {
       SCOPED_TRACE(name_of(isa));
       const DepthwiseInt8Kernels& kernels = depthwise_int8_kernels(isa);
       std::vector<uint8_t> packed(kernels.packed_bytes(c.s));
-      kernels.pack(c.s, w.data(), DType::u8, 0, packed.data());
+      kernels.pack(c.s, w.data(), DType::u8, 0, nullptr, packed.data());
       std::vector<float> y(c.outputs());
       kernels.run(c.s, x.data(), DType::u8, 0, packed.data(), Epilogue{}, y.data(), 0, c.rows());
       for (size_t i = 0; i < y.size(); ++i) ASSERT_EQ(y[i], acc[i]);

@@ -99,8 +99,9 @@ TEST(WinogradInt8, IsExactForAnyShapeZeroPointAndEpilogue) {
       if (random.range(0, 2) == 0)
         for (auto& v : layer.w) v = random.pick<uint8_t>({127, 128});
       const auto acc = layer.sums();
-      const RandomEpilogue epilogue(random, s.out_channels, acc.size(),
-                                    5e3f * std::sqrt(static_cast<float>(s.channels)));
+      const float spread = 5e3f * std::sqrt(static_cast<float>(s.channels));
+      RandomEpilogue epilogue(random, s.out_channels, acc.size(), spread);
+      epilogue.add_start(random, s.out_channels, spread);
       ASSERT_NO_FATAL_FAILURE(
           expect_epilogue(layer.run(*kernels, epilogue.e, random), acc, epilogue.e, s.out_channels, 1e-5));
       ASSERT_NO_FATAL_FAILURE(expect_epilogue(run_in_groups(layer, *winograd_groups_kernels(isa), epilogue.e, random),

@@ -110,7 +110,7 @@ struct PlainFused {
   PlainActivation act, act2;
   ops::QuantParams rounded;
   DType rounded_dtype;
-  bool has_residual;
+  bool has_residual, residual_first;
   ops::QuantParams residual;
   std::vector<float> out_factors;
   DType out_dtype;
@@ -136,7 +136,8 @@ void visit(Op& op, Visitor visitor) {
   visitor(op.inner_inputs), visitor(op.channels_last), visitor(op.in), visitor(op.weight_scales), visitor(op.act),
       visitor(op.act2);
   visitor(op.rounded), visitor(op.rounded_dtype);
-  visitor(op.has_residual), visitor(op.residual), visitor(op.out_factors), visitor(op.out_dtype), visitor(op.out);
+  visitor(op.has_residual), visitor(op.residual_first), visitor(op.residual);
+  visitor(op.out_factors), visitor(op.out_dtype), visitor(op.out);
 }
 template <class Op, class Visitor>
 requires std::is_same_v<std::remove_const_t<Op>, ops::ImageInput>

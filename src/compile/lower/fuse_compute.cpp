@@ -151,6 +151,7 @@ class Epilogue {
       fused_.residual = quantized->params;
     }
     fused_.has_residual = true;
+    fused_.residual_first = other == add.input(0);
     last_ = &add;
     return true;
   }

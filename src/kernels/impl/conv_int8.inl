@@ -28,8 +28,8 @@ HONE_INLINE const uint8_t* outside_row(const ConvShape& s, const uint8_t* packed
 }
 
 /// i8 input is read as u8 by flipping the sign bit: x + 128, which the correction takes back.
-void conv_int8_pack(const ConvShape& s, const int8_t* w, DType x_type, int x_zero, void* memory, int64_t begin,
-                    int64_t end) {
+void conv_int8_pack(const ConvShape& s, const int8_t* w, DType x_type, int x_zero, const int32_t* start, void* memory,
+                    int64_t begin, int64_t end) {
   uint8_t* packed = static_cast<uint8_t*>(memory);
   const int64_t depth = s.group_channels(), taps = s.taps();
   int32_t* correction = const_cast<int32_t*>(corrections(s, packed));
@@ -37,7 +37,8 @@ void conv_int8_pack(const ConvShape& s, const int8_t* w, DType x_type, int x_zer
   for (int64_t index = begin; index < end; ++index) {
     const Block b = block_at(s, index);
     uint8_t* panel = packed + vectors_before(s, index) * panel_bytes(s);
-    const int8_t* first = w + (b.group * s.group_out_channels() + b.first) * depth * taps;
+    const int64_t channel = b.group * s.group_out_channels() + b.first;
+    const int8_t* first = w + channel * depth * taps;
     for (int64_t tap = 0; tap < taps; ++tap)
       for (int64_t k = 0; k < depth; k += 4)
         for (int v = 0; v < b.vectors; ++v, panel += kStepBytes)
@@ -48,7 +49,7 @@ void conv_int8_pack(const ConvShape& s, const int8_t* w, DType x_type, int x_zer
     for (int c = 0; c < b.vectors * kLanes; ++c) {
       int32_t sum = 0;
       for (int64_t i = 0; c < b.channels && i < depth * taps; ++i) sum += first[c * depth * taps + i];
-      sums[c] = -offset * sum;
+      sums[c] = (start && c < b.channels ? start[channel + c] : 0) - offset * sum;
     }
   }
   if (begin > 0) return;

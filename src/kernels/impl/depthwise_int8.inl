@@ -24,7 +24,7 @@ size_t packed_bytes(const DepthwiseShape& s) {
   return static_cast<size_t>(blocks_of(s) * (kLanes * 4 + block_bytes(s)));
 }
 
-void pack(const DepthwiseShape& s, const int8_t* w, DType x_type, int x_zero, void* packed) {
+void pack(const DepthwiseShape& s, const int8_t* w, DType x_type, int x_zero, const int32_t* bias, void* packed) {
   const int rows = rows_of(s), groups = groups_of(s);
   const int zero = x_type == DType::u8 ? x_zero : x_zero + 128;  // i8 input is moved to u8
   auto* start = static_cast<int32_t*>(packed);
@@ -35,7 +35,7 @@ void pack(const DepthwiseShape& s, const int8_t* w, DType x_type, int x_zero, vo
     uint8_t* block = taps + c / kLanes * block_bytes(s);
     int sum = 0;
     for (int i = 0; i < s.kernel_h * s.kernel_w; ++i) sum += filter[i];
-    start[c] = -zero * sum;
+    start[c] = (bias ? bias[c] : 0) - zero * sum;
     for (int r = 0; r < rows; ++r)
       for (int kh = 0; kh < s.kernel_h; ++kh)
         for (int kw = 0; kw < s.kernel_w; ++kw) {

@@ -10,17 +10,9 @@ namespace {
 /// conversion to integers.
 [[maybe_unused]] bool stays_small(const Post& p, int64_t channels, float bound) {
   if (!p.bytes || !(p.simple || p.sum)) return false;
-  VF most = zero_f();
-  for (int64_t c = 0; c < channels; c += kLanes) {
-    const Part m(channels - c < kLanes ? static_cast<int>(channels - c) : kLanes);
-    const VF scale = p.e->scale ? load(p.e->scale + c, m) : set1(1);
-    const VF bias = p.e->bias ? load(p.e->bias + c, m) : zero_f();
-    const VF reach = fma(abs(scale), set1(bound), abs(bias));
-    most = select(less(reach, most), most, reach);  // keeps NaN
-  }
   const float other =
       p.sum ? 512 * __builtin_fabsf(p.e->residual_scale) + __builtin_fabsf(p.e->grid_scale) * 512 : 0;
-  const float out = max_of(most) + other;
+  const float out = reach(*p.e, channels, bound) + other;
   return out * p.multiply < 1e9f && out * p.e->out_inverse_scale < 1e9f;
 }
 
@@ -105,9 +97,6 @@ HONE_INLINE void finish_rows(const Post& post, int64_t channel, int channels, in
   rows.template put<P, V>(acc, static_cast<uint8_t*>(y) + pixel * out_channels + channel, out_channels);
 }
 
-/// What a sum does before the residual is added.
-enum class Before { nothing, clamp, grid };
-
 /// Pixels of a `sum` that stays_small(), one after the other, V vectors each.
 template <int V, Before B, bool Signed>
 HONE_NOINLINE void finish_sum_rows(const Post& post, int64_t channel, int channels, const VI* acc, int pixels,
@@ -128,12 +117,7 @@ HONE_NOINLINE void finish_sum_rows(const Post& post, int64_t channel, int channe
       const auto bytes = whole ? load_bytes(residual + v * kLanes)
                                : load_bytes(residual + v * kLanes, vector_part(channels, v));
       const VF r = to_float(Signed ? widen_i8(bytes) : widen_u8(bytes));
-      VF f = fma(to_float(acc[v]), cp[v].scale, cp[v].bias);
-      if (B != Before::nothing) f = min(max(f, p.lo), p.hi);
-      if (B == Before::nothing) f = fma(r, p.other, f);
-      else if (B == Before::clamp) f = add(f, fma(r, p.other, p.shift));
-      else f = fma(round_even(f), p.to_out, fma(r, p.other, p.shift));
-      q[v] = to_int(f);
+      q[v] = to_int(p.sum<B>(fma(to_float(acc[v]), cp[v].scale, cp[v].bias), r));
     });
     rows.template put<1, V>(q, out, step);
   }
@@ -142,15 +126,11 @@ HONE_NOINLINE void finish_sum_rows(const Post& post, int64_t channel, int channe
 template <int V>
 HONE_INLINE void finish_sums_of(const Post& post, int64_t channel, int channels, const VI* acc, int pixels,
                                 int64_t index, int64_t step, void* y) {
-  const bool is_signed = post.e->residual_type == DType::i8;
-  const auto run = [&](auto kind) __attribute__((always_inline)) {
+  with_before(*post.e, true, [&](auto kind) __attribute__((always_inline)) {
     constexpr Before B = static_cast<Before>(decltype(kind)::value);
-    const auto f = is_signed ? finish_sum_rows<V, B, true> : finish_sum_rows<V, B, false>;
+    const auto f = post.e->residual_type == DType::i8 ? finish_sum_rows<V, B, true> : finish_sum_rows<V, B, false>;
     f(post, channel, channels, acc, pixels, index, step, y);
-  };
-  if (post.e->grid_scale > 0) run(Index<static_cast<int>(Before::grid)>{});
-  else if (post.e->act.kind != Act::none) run(Index<static_cast<int>(Before::clamp)>{});
-  else run(Index<static_cast<int>(Before::nothing)>{});
+  });
 }
 #else
 constexpr bool kByteRows = false;

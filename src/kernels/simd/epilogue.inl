@@ -43,12 +43,12 @@ HONE_INLINE Clamp clamp_of(const Activation& act) {
 }
 
 /// Clamps to [lo, hi], in units of the output's steps, after rounding; an activation range outside of the type's
-/// saturates.
-[[maybe_unused]] ByteRules byte_rules(const Epilogue& e, float& lo, float& hi) {
+/// saturates. `zero` is what comes to the rounded numbers.
+[[maybe_unused]] ByteRules byte_rules(const Epilogue& e, int zero, float& lo, float& hi) {
   const ByteRange range = byte_range(e.out_type, e.out_zero);
   lo = lo > range.hi ? range.hi : lo > range.lo ? lo : range.lo;
   hi = hi < range.lo ? range.lo : hi < range.hi ? hi : range.hi;
-  return {e.out_type == DType::u8, e.out_zero, static_cast<int>(__builtin_rintf(lo)) + e.out_zero,
+  return {e.out_type == DType::u8, zero, static_cast<int>(__builtin_rintf(lo)) + e.out_zero,
           static_cast<int>(__builtin_rintf(hi)) + e.out_zero};
 }
 
@@ -65,31 +65,37 @@ HONE_INLINE Clamp clamp_of(const Activation& act) {
   if (p.simple && p.bytes) {
     p.multiply = e.out_inverse_scale;
     p.lo *= p.multiply, p.hi *= p.multiply;
-    p.rules = byte_rules(e, p.lo, p.hi);
+    p.rules = byte_rules(e, e.out_zero, p.lo, p.hi);
   } else if (p.sum) {
     float lo = second.lo * e.out_inverse_scale, hi = second.hi * e.out_inverse_scale;
-    p.rules = byte_rules(e, lo, hi);
+    const bool grid = e.grid_scale > 0;
+    p.rules = byte_rules(e, grid ? 0 : e.out_zero, lo, hi);  // sums with a grid have the zero point already
     // Accumulators are scaled to steps of the grid, or of the output.
-    p.multiply = e.grid_scale > 0 ? 1 / e.grid_scale : e.out_inverse_scale;
+    p.multiply = grid ? e.grid_inverse : e.out_inverse_scale;
     p.lo *= p.multiply, p.hi *= p.multiply;
-    if (e.grid_scale > 0) p.lo = p.lo > e.grid_low ? p.lo : e.grid_low, p.hi = p.hi < e.grid_high ? p.hi : e.grid_high;
+    if (grid) p.lo = p.lo > e.grid_low ? p.lo : e.grid_low, p.hi = p.hi < e.grid_high ? p.hi : e.grid_high;
   }
   return p;
+}
+
+/// The largest number that scale and bias make of accumulators within [-bound, bound], before their start.
+[[maybe_unused]] float reach(const Epilogue& e, int64_t channels, float bound) {
+  VF most = zero_f();
+  for (int64_t c = 0; c < channels; c += kLanes) {
+    const Part m(channels - c < kLanes ? static_cast<int>(channels - c) : kLanes);
+    const VF scale = e.scale ? load(e.scale + c, m) : set1(1);
+    const VF bias = e.bias ? load(e.bias + c, m) : zero_f();
+    const VF start = e.start ? abs(to_float(load_i32(e.start + c))) : zero_f();
+    const VF far = fma(abs(scale), add(set1(bound), start), abs(bias));
+    most = select(less(far, most), most, far);  // keeps NaN
+  }
+  return max_of(most);
 }
 
 /// For accumulators within [-bound, bound]: makes sure that `simple` 8-bit output never leaves the range of the
 /// conversion to integers, or else chooses the general way.
 [[maybe_unused]] void check_range(Post& p, int64_t channels, float bound) {
-  if (!p.simple || !p.bytes) return;
-  VF most = zero_f();
-  for (int64_t c = 0; c < channels; c += kLanes) {
-    const Part m(channels - c < kLanes ? static_cast<int>(channels - c) : kLanes);
-    const VF scale = p.e->scale ? load(p.e->scale + c, m) : set1(1);
-    const VF bias = p.e->bias ? load(p.e->bias + c, m) : zero_f();
-    const VF reach = fma(abs(scale), set1(bound), abs(bias));
-    most = select(less(reach, most), most, reach);  // keeps NaN
-  }
-  if (max_of(most) * p.multiply < 1e9f) return;
+  if (!p.simple || !p.bytes || reach(*p.e, channels, bound) * p.multiply < 1e9f) return;
   p.simple = false;
   p.multiply = 1;
 }
@@ -121,7 +127,7 @@ HONE_NOINLINE void finish_any(const Epilogue& e, ChannelPost cp, VF* v, int n, v
   for (int k = 0; k < n; ++k) v[k] = fma(v[k], cp.scale, cp.bias);
   activate(v, n, e.act);
   if (e.grid_scale > 0) {
-    const VF scale = set1(e.grid_scale), inverse = set1(1 / e.grid_scale), lo = set1(e.grid_low),
+    const VF scale = set1(e.grid_scale), inverse = set1(e.grid_inverse), lo = set1(e.grid_low),
              hi = set1(e.grid_high);
     for (int k = 0; k < n; ++k) v[k] = mul(to_float(to_int(min(max(mul(v[k], inverse), lo), hi))), scale);
   }
@@ -194,33 +200,68 @@ HONE_NOINLINE void finish_floats(const Post& p, const ChannelPost& cp, const VF*
   }
 }
 
+/// What a sum does with the accumulators before the residual is added, and, with a grid, which operand is the first.
+enum class Before { nothing, clamp, grid, grid_behind };
+/// f(Index<Before>) for the sums of a Post; `nothing` where there is nothing to clamp and the caller can do without.
+template <class F>
+HONE_INLINE void with_before(const Epilogue& e, bool may_be_nothing, F f) {
+  if (e.grid_scale > 0 && e.residual_first) f(Index<static_cast<int>(Before::grid_behind)>{});
+  else if (e.grid_scale > 0) f(Index<static_cast<int>(Before::grid)>{});
+  else if (may_be_nothing && e.act.kind == Act::none) f(Index<static_cast<int>(Before::nothing)>{});
+  else f(Index<static_cast<int>(Before::clamp)>{});
+}
+
 /// The numbers of a sum with an 8-bit residual (Post::sum) in registers.
 struct SumPost {
-  VF lo, hi, top, to_out, other, shift;
+  VF lo, hi, top, zero, to_out, other, shift;
   ByteRules rules;
   explicit HONE_INLINE SumPost(const Post& p)
       : lo(set1(p.lo)),
         hi(set1(p.hi)),
         top(set1(1e9f)),
+        zero(set1(static_cast<float>(p.e->grid_zero))),
         to_out(set1(p.e->grid_scale * p.e->out_inverse_scale)),
         other(set1(p.e->residual_scale * p.e->out_inverse_scale)),
-        shift(set1(-p.e->residual_scale * p.e->out_inverse_scale * static_cast<float>(p.e->residual_zero))),
+        shift(set1(p.e->grid_scale > 0 ? zeros(*p.e) : -other_of(*p.e) * static_cast<float>(p.e->residual_zero))),
         rules(p.rules) {}
+
+  /// v is scaled and has its bias (and, with Before::nothing, the shift); r is the stored residual.
+  template <Before B>
+  HONE_INLINE VF sum(VF v, VF r) const {
+    if constexpr (B == Before::nothing) return fma(r, other, v);
+    const VF inside = min(max(v, lo), hi);
+    if constexpr (B == Before::clamp) return add(inside, fma(r, other, shift));
+    const VF stored = add(round_even(inside), zero);
+    if constexpr (B == Before::grid) return fma(stored, to_out, fma(r, other, shift));
+    return fma(r, other, fma(stored, to_out, shift));
+  }
+
+ private:
+  static HONE_INLINE float other_of(const Epilogue& e) { return e.residual_scale * e.out_inverse_scale; }
+  /// All that does not depend on the operands of a sum with a grid (see Epilogue), in this order.
+  static HONE_INLINE float zeros(const Epilogue& e) {
+    const float grid = e.grid_scale * e.out_inverse_scale, other = other_of(e);
+    const float grid_zero = static_cast<float>(e.grid_zero), other_zero = static_cast<float>(e.residual_zero);
+    const float second = e.residual_first ? grid * grid_zero : other * other_zero;
+    const float both = e.residual_first ? __builtin_fmaf(other, other_zero, second)
+                                        : __builtin_fmaf(grid, grid_zero, second);
+    return static_cast<float>(e.out_zero) - both;
+  }
 };
 
 /// n vectors of one channel block; vector k goes to out[k * step].
-template <bool Grid, bool Signed, class M>
+template <Before B, bool Signed, class M>
 HONE_INLINE void finish_sum(const SumPost& p, const ChannelPost& cp, const VF* v, int n, uint8_t* out,
                             const uint8_t* residual, int64_t step, const M& m) {
   for (; n > 0; n -= 4, v += 4, out += 4 * step, residual += 4 * step) {
     VI q[4];
     unroll<4>([&](auto k) __attribute__((always_inline)) {
       const int from = decltype(k)::value < n ? decltype(k)::value : 0;
-      const VF f = min(max(fma(v[from], cp.scale, cp.bias), p.lo), p.hi);
       const auto bytes = load_bytes(residual + from * step, m);
-      const VF r = fma(to_float(Signed ? widen_i8(bytes) : widen_u8(bytes)), p.other, p.shift);
+      const VF r = to_float(Signed ? widen_i8(bytes) : widen_u8(bytes));
+      const VF f = p.sum<B>(fma(v[from], cp.scale, cp.bias), r);
       // Steps of the grid are few; what is not rounded to one may be too large for an integer.
-      q[k] = to_int(Grid ? fma(round_even(f), p.to_out, r) : min(p.top, add(f, r)));
+      q[k] = to_int(B == Before::clamp ? min(p.top, f) : f);
     });
     switch (n) {
       case 1: store_bytes4<1>(p.rules, q[0], q[1], q[2], q[3], out, step, m); break;
@@ -238,33 +279,34 @@ HONE_NOINLINE void finish_sum_vectors(const Post& post, const ChannelPost& cp, c
   const SumPost p(post);
   auto* out = static_cast<uint8_t*>(y) + index;
   const auto* residual = static_cast<const uint8_t*>(post.e->residual) + index;
-  const bool is_signed = post.e->residual_type == DType::i8, grid = post.e->grid_scale > 0;
-  if (grid && is_signed) finish_sum<true, true>(p, cp, v, n, out, residual, step, m);
-  else if (grid) finish_sum<true, false>(p, cp, v, n, out, residual, step, m);
-  else if (is_signed) finish_sum<false, true>(p, cp, v, n, out, residual, step, m);
-  else finish_sum<false, false>(p, cp, v, n, out, residual, step, m);
+  with_before(*post.e, false, [&](auto kind) __attribute__((always_inline)) {
+    constexpr Before B = static_cast<Before>(decltype(kind)::value);
+    if (post.e->residual_type == DType::i8) finish_sum<B, true>(p, cp, v, n, out, residual, step, m);
+    else finish_sum<B, false>(p, cp, v, n, out, residual, step, m);
+  });
 }
 
 /// A tile of n pixels by `channels` channels from `channel` on: v[vector of channels * n + pixel]; pixel k goes to
 /// y[index + k * step], index being that of the first channel.
-template <bool Grid, bool Signed>
+template <Before B, bool Signed>
 HONE_NOINLINE void finish_sum_tile(const Post& post, int64_t channel, int channels, const VF* v, int n, void* y,
                                    int64_t index, int64_t step) {
   const SumPost p(post);
   auto* out = static_cast<uint8_t*>(y) + index;
   const auto* residual = static_cast<const uint8_t*>(post.e->residual) + index;
   for (; channels >= kLanes; channels -= kLanes, channel += kLanes, v += n, out += kLanes, residual += kLanes)
-    finish_sum<Grid, Signed>(p, load_post(post, channel, Full{}), v, n, out, residual, step, Full{});
+    finish_sum<B, Signed>(p, load_post(post, channel, Full{}), v, n, out, residual, step, Full{});
   if (channels == 0) return;
   const Part m(channels);
-  finish_sum<Grid, Signed>(p, load_post(post, channel, m), v, n, out, residual, step, m);
+  finish_sum<B, Signed>(p, load_post(post, channel, m), v, n, out, residual, step, m);
 }
 HONE_INLINE void finish_sums(const Post& post, int64_t channel, int channels, const VF* v, int n, void* y,
                              int64_t index, int64_t step) {
-  const bool is_signed = post.e->residual_type == DType::i8, grid = post.e->grid_scale > 0;
-  const auto f = grid ? is_signed ? finish_sum_tile<true, true> : finish_sum_tile<true, false>
-                      : is_signed ? finish_sum_tile<false, true> : finish_sum_tile<false, false>;
-  f(post, channel, channels, v, n, y, index, step);
+  with_before(*post.e, false, [&](auto kind) __attribute__((always_inline)) {
+    constexpr Before B = static_cast<Before>(decltype(kind)::value);
+    const auto f = post.e->residual_type == DType::i8 ? finish_sum_tile<B, true> : finish_sum_tile<B, false>;
+    f(post, channel, channels, v, n, y, index, step);
+  });
 }
 
 /// Epilogue and store of N vectors of accumulators that are `simple`; vector k goes to out[index + k * step]. Bounded:

@@ -220,14 +220,21 @@ HONE_INLINE VI exact_sum(VI sum) { return _mm512_srai_epi32(_mm512_mullo_epi32(s
 template <class Mask>
 struct RowOfTile {
   HONE_INLINE RowOfTile(const ConvShape& s, const Post& post, const Tile& tile, int64_t c, void* y, const Mask& mask)
-      : s(s), post(post), tile(tile), mask(mask), channel(load_post(post, c, mask)), c(c), y(y) {}
+      : s(s),
+        post(post),
+        tile(tile),
+        mask(mask),
+        channel(load_post(post, c, mask)),
+        start(post.e->start ? load_i32(post.e->start + c) : set1i(0)),
+        c(c),
+        y(y) {}
 
   HONE_INLINE void finish(int64_t i, const VI (&sums)[kTile]) const {
     const int64_t oh = tile.oh + i * tile.step, step = tile.step * s.out_channels;
     const int64_t columns = (s.out_width - tile.ow + tile.step - 1) / tile.step;
     if (oh >= s.out_height) return;
     VF out[kTile];
-    unroll<kTile>([&](auto k) __attribute__((always_inline)) { out[k] = to_float(sums[k]); });
+    unroll<kTile>([&](auto k) __attribute__((always_inline)) { out[k] = to_float(add(sums[k], start)); });
     const int64_t at = ((tile.n * s.out_height + oh) * s.out_width + tile.ow) * s.out_channels + c;
     if (columns >= kTile) return kernels::HONE_ISA::finish<kTile>(post, channel, out, y, at, step, mask);
     for (int64_t k = 0; k < columns; ++k) {
@@ -241,6 +248,7 @@ struct RowOfTile {
   const Tile& tile;
   const Mask& mask;
   const ChannelPost channel;
+  const VI start;
   int64_t c;
   void* y;
 };

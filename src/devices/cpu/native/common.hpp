@@ -21,15 +21,25 @@ kernels::Operand operand(DType type, const ops::QuantParams& params);
 kernels::Target target(DType type, const ops::QuantParams& params);
 
 /// The epilogue of a Fused node with the per-channel vectors it points to.
+///
+/// Between 8-bit tensors it computes what ONNX Runtime's QLinearConv does, bit for bit: the bias of whole numbers is
+/// added to the accumulator, one factor, (input scale * weight scale) / output scale, leads to steps of the output.
 struct NativeEpilogue {
+  std::vector<int32_t> start;  ///< a bias in whole numbers; some more are readable
   std::vector<float> scale, bias, out_factor;
   kernels::Epilogue value;
   int residual_input = -1;
 
-  /// `integer`: accumulators are integers of the node's input and weight scales.
   bool make(const Node& node, const ops::Fused& fused, int64_t channels, std::string& refusal);
   /// For one execution.
   kernels::Epilogue bind(const KernelRun& run) const;
+  const int32_t* start_data() const { return start.empty() ? nullptr : start.data(); }
+
+ private:
+  /// Makes `start` of the bias where it is whole in units of the accumulators, sums of `depth` products.
+  void take_whole_bias(int64_t depth);
+  /// Scales what comes before rounding to steps of what it is rounded to.
+  void scale_to_steps(const ops::Fused& fused);
 };
 
 /// Number of pieces that `units` of work are cut into: enough for the threads to even out, none below `least` units.

@@ -84,7 +84,9 @@ class NativeConv : public Kernel {
     Tensor plain = unfold_ ? unfold_->weights(weights_) : weights_;
     if (integer_) plain = pad_channels(plain, source_channels_, shape_.group_channels());
     pool.parallel_for(blocks_, [&](int64_t block, int) {
-      if (integer_) int8_->pack(shape_, plain.data<int8_t>().data(), x_type_, x_zero_, packed_.get(), block, block + 1);
+      if (integer_)
+        int8_->pack(shape_, plain.data<int8_t>().data(), x_type_, x_zero_, epilogue_.start_data(), packed_.get(), block,
+                    block + 1);
       else f32_->pack(shape_, plain.data<float>().data(), packed_.get(), block, block + 1);
     });
     weights_ = {};

@@ -29,7 +29,7 @@ class NativeDepthwise : public Kernel {
     if (integer_) {
       const auto& kernel = kernels::depthwise_int8_kernels();
       packed_ = allocate(packed_bytes_ = kernel.packed_bytes(shape));
-      kernel.pack(shape, weights.data<int8_t>().data(), x_type_, x_zero_, packed_.get());
+      kernel.pack(shape, weights.data<int8_t>().data(), x_type_, x_zero_, epilogue_.start_data(), packed_.get());
     } else {
       if (x_type_ != DType::f32) return refusal = "input is not f32", false;
       packed_ = allocate(packed_bytes_ = weights.bytes());

@@ -59,7 +59,7 @@ class IntegerProductKernel : public Kernel {
     sum_weights(laid_out);
     // The zero point of x is known when running: the kernel gets 0.
     pool.parallel_for(int8_->blocks(shape_), [&](int64_t block, int) {
-      int8_->pack(shape_, laid_out.data<int8_t>().data(), x_type_, 0, packed_.get(), block, block + 1);
+      int8_->pack(shape_, laid_out.data<int8_t>().data(), x_type_, 0, nullptr, packed_.get(), block, block + 1);
     });
     weights_ = {};
   }

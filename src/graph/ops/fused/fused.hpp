@@ -41,6 +41,7 @@ struct Fused : OpOf<Fused> {
   QuantParams rounded;  ///< to 8 bits and back, before the residual is added; not quantized: the identity
   DType rounded_dtype = DType::undefined;
   bool has_residual = false;
+  bool residual_first = false;  ///< of the two operands of the sum
   QuantParams residual;
   std::vector<float> out_factors;        ///< factor: one per channel of a rank-4 result; empty: 1
   DType out_dtype = DType::undefined;    ///< undefined: what inner yields
