@@ -102,7 +102,7 @@ void add_int8(benchmark::State& state) {
   BinaryJob job;
   job.a = {a.data(), DType::u8, 0.02f, 3};
   job.b = {b.data(), DType::u8, 0.03f, 120};
-  job.target = {DType::u8, 30, 100};
+  job.target = {DType::u8, 0.03f, 100};
   job.channels = kChannels;
   for (auto _ : state) elementwise_kernels().binary(job, y.data(), 0, kPixels);
   rate(state, 0, 3.0 * kCount);

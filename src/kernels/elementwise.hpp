@@ -31,11 +31,15 @@ struct Operand {
 /// y = saturate(round_to_even(v / scale) + zero) for u8 and i8, v for f32.
 struct Target {
   DType type = DType::f32;
-  float inverse_scale = 1;
+  float scale = 1;
   int zero = 0;
 };
 
 /// y = act(a op b), or act(b op a) when swapped.
+///
+/// Sums and products of 8-bit operands with an 8-bit result, act being a clamp, round as ONNX Runtime's QLinearAdd and
+/// QLinearMul do, to the last bit: a sum as in Epilogue, a product of stored integers p and q with zero points x and y
+/// as round_to_even(fma((p - x) * (q - y), a.scale * b.scale / target.scale, zero)).
 struct BinaryJob {
   Binary op = Binary::add;
   Broadcast broadcast = Broadcast::same;
@@ -47,7 +51,7 @@ struct BinaryJob {
   int64_t rows_per_image = 1;  ///< for gate
 };
 
-/// y = act(x): unary activations, quantize, dequantize, requantize.
+/// y = act(x): unary activations, quantize, dequantize, requantize. 8-bit results are those of a division by the scale.
 struct ConvertJob {
   Operand x;
   Activation act;

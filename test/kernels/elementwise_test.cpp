@@ -34,7 +34,7 @@ struct RandomOperand {
 Target random_target(Random& random) {
   Target t{random.pick({DType::f32, DType::u8, DType::i8})};
   if (t.type != DType::f32) {
-    t.inverse_scale = random.real(10, 60);
+    t.scale = random.real(1.0f / 60, 0.1f);
     t.zero = t.type == DType::u8 ? random.range(0, 255) : random.range(-128, 127);
   }
   return t;
@@ -93,7 +93,7 @@ TEST(Elementwise, BinaryMatchesNaiveLoop) {
         const double left = job.swapped ? b.real(j) : a.real(i), right = job.swapped ? a.real(i) : b.real(j);
         const double v = act_reference(job.act, combine(job.op, left, right));
         const double out = element(y.data(), job.target.type, i);
-        ASSERT_TRUE(close_to(job.target.type, out, v, job.target.inverse_scale, job.target.zero, 3e-6))
+        ASSERT_TRUE(close_to(job.target.type, out, v, 1 / job.target.scale, job.target.zero, 3e-6))
             << i << ": " << out << ", wanted " << v;
       }
     }
@@ -114,7 +114,7 @@ TEST(Elementwise, ConvertAndLookupMatchNaiveLoop) {
       elementwise_kernels(isa).convert(job, y.data(), 0, count / 3);
       for (int64_t i = 0; i < count; ++i) {
         const double v = act_reference(job.act, x.real(i)), out = element(y.data(), job.target.type, i);
-        ASSERT_TRUE(close_to(job.target.type, out, v, job.target.inverse_scale, job.target.zero, 3e-6))
+        ASSERT_TRUE(close_to(job.target.type, out, v, 1 / job.target.scale, job.target.zero, 3e-6))
             << i << ": " << out << ", wanted " << v << " act " << int(job.act.kind);
       }
       if (job.x.type == DType::f32 || job.target.type == DType::f32) continue;
@@ -181,7 +181,7 @@ TEST(Elementwise, CopyConcatenatesAndRequantizes) {
     const RandomOperand x(random, rows * x_stride);
     CopyJob job{x.operand, random_target(random), channels, x_stride, y_stride};
     const bool same = random.range(0, 1);
-    if (same) job.target = {job.x.type, 1 / job.x.scale, job.x.zero};
+    if (same) job.target = {job.x.type, job.x.scale, job.x.zero};
     for (Isa isa : isas()) {
       const size_t size = bytes_of(job.target.type);
       std::vector<uint8_t> y(rows * y_stride * size, 0x33);
@@ -195,7 +195,7 @@ TEST(Elementwise, CopyConcatenatesAndRequantizes) {
             ASSERT_EQ(element(y.data(), job.target.type, i), element(job.x.data, job.x.type, r * x_stride + c));
           } else {
             ASSERT_TRUE(close_to(job.target.type, element(y.data(), job.target.type, i), x.real(r * x_stride + c),
-                                 job.target.inverse_scale, job.target.zero, 1e-6));
+                                 1 / job.target.scale, job.target.zero, 1e-6));
           }
         }
     }

@@ -73,7 +73,7 @@ struct Data {
 
 Target random_target(Random& random) {
   Target t{random.pick({DType::f32, DType::u8, DType::i8})};
-  if (t.type != DType::f32) t.inverse_scale = random.real(20, 60), t.zero = random.range(0, 100);
+  if (t.type != DType::f32) t.scale = random.real(1.0f / 60, 0.05f), t.zero = random.range(0, 100);
   return t;
 }
 
@@ -121,7 +121,7 @@ TEST(Pool, AverageMatchesNaiveLoop) {
         const double divisor = c.s.count_include_pad ? counted : static_cast<double>(inside.size());
         const double wanted = divisor > 0 ? sum / divisor : 0;
         EXPECT_TRUE(
-            close_to(target.type, element(y.data(), target.type, at), wanted, target.inverse_scale, target.zero, 1e-6))
+            close_to(target.type, element(y.data(), target.type, at), wanted, 1 / target.scale, target.zero, 1e-6))
             << at << " wanted " << wanted;
       });
       if (HasFailure()) return;
@@ -147,7 +147,7 @@ TEST(Pool, GlobalAverageMatchesNaiveLoop) {
         double sum = 0;
         for (int64_t p = 0; p < pixels; ++p) sum += x.real((i / channels * pixels + p) * channels + i % channels);
         ASSERT_TRUE(close_to(target.type, element(y.data(), target.type, i), sum / static_cast<double>(pixels),
-                             target.inverse_scale, target.zero, 1e-6));
+                             1 / target.scale, target.zero, 1e-6));
       }
     }
   }

@@ -36,7 +36,7 @@ TEST(ResizeKernels, SmoothIsTheWeightedSum) {
       auto floats = random.floats(in_count);
       auto codes = random.bytes(in_count);
       job.x = bytes ? Operand{codes.data(), DType::u8, 0.01f, 90} : Operand{floats.data()};
-      if (bytes) job.target = {DType::i8, 40.0f, 7};
+      if (bytes) job.target = {DType::i8, 0.025f, 7};
       std::vector<uint8_t> y(out_count * 4);
       std::vector<float> scratch(static_cast<size_t>(smooth_scratch(job)));
       resize_kernels(isa).smooth(job, y.data(), scratch.data(), 0, outer * job.out_height);
@@ -236,14 +236,14 @@ TEST(ElementwiseKernels, AffineScalesEveryChannel) {
       auto scale = random.floats(static_cast<size_t>(job.channels)),
            bias = random.floats(static_cast<size_t>(job.channels));
       job.x.data = x.data(), job.scale = scale.data(), job.bias = bias.data();
-      if (random.range(0, 1)) job.target = {DType::u8, 30, 100};
+      if (random.range(0, 1)) job.target = {DType::u8, 0.05f, 100};
       job.act = {Act::relu};
       std::vector<uint8_t> y(x.size() * 4);
       elementwise_kernels(isa).affine(job, y.data(), 0, rows);
       for (size_t i = 0; i < x.size(); ++i) {
         size_t c = i % static_cast<size_t>(job.channels);
         double wanted = std::max(0.0, double{x[i]} * scale[c] + bias[c]);
-        ASSERT_TRUE(close_to(job.target.type, element(y.data(), job.target.type, i), wanted, 30, 100, 1e-5))
+        ASSERT_TRUE(close_to(job.target.type, element(y.data(), job.target.type, i), wanted, 20, 100, 1e-5))
             << at(isa, random);
       }
     }

@@ -7,6 +7,18 @@ namespace {
 
 constexpr int kStep = 4;  ///< vectors per pass: what is decided per pass (types, operation) costs little
 
+/// The integers of an 8-bit operand as they are stored.
+template <int N, class M>
+HONE_INLINE void load_stored(const Operand& x, int64_t i, VF (&v)[N], const M& m) {
+  const auto* bytes = static_cast<const uint8_t*>(x.data) + i;
+  if (x.type == DType::u8)
+    unroll<N>([&](auto k)
+                  __attribute__((always_inline)) { v[k] = to_float(widen_u8(load_bytes(bytes + k * kLanes, m))); });
+  else
+    unroll<N>([&](auto k)
+                  __attribute__((always_inline)) { v[k] = to_float(widen_i8(load_bytes(bytes + k * kLanes, m))); });
+}
+
 template <int N, class M>
 HONE_INLINE void load_operand(const Operand& x, int64_t i, VF (&v)[N], const M& m) {
   if (x.type == DType::f32) {
@@ -16,27 +28,24 @@ HONE_INLINE void load_operand(const Operand& x, int64_t i, VF (&v)[N], const M& 
     return;
   }
   const VF zero = set1(static_cast<float>(x.zero)), scale = set1(x.scale);
-  const auto* bytes = static_cast<const uint8_t*>(x.data) + i;
-  if (x.type == DType::u8)
-    unroll<N>([&](auto k)
-                  __attribute__((always_inline)) { v[k] = to_float(widen_u8(load_bytes(bytes + k * kLanes, m))); });
-  else
-    unroll<N>([&](auto k)
-                  __attribute__((always_inline)) { v[k] = to_float(widen_i8(load_bytes(bytes + k * kLanes, m))); });
+  load_stored<N>(x, i, v, m);
   unroll<N>([&](auto k) __attribute__((always_inline)) { v[k] = mul(sub(v[k], zero), scale); });
 }
 
-HONE_INLINE float scalar_of(const Operand& x, int64_t i) {
-  if (x.type == DType::f32) return static_cast<const float*>(x.data)[i];
-  const uint8_t bits = static_cast<const uint8_t*>(x.data)[i];
-  return static_cast<float>((x.type == DType::u8 ? bits : static_cast<int8_t>(bits)) - x.zero) * x.scale;
+HONE_INLINE int stored_scalar(const Operand& x) {
+  const uint8_t bits = *static_cast<const uint8_t*>(x.data);
+  return x.type == DType::u8 ? bits : static_cast<int8_t>(bits);
+}
+HONE_INLINE float scalar_of(const Operand& x) {
+  if (x.type == DType::f32) return *static_cast<const float*>(x.data);
+  return static_cast<float>(stored_scalar(x) - x.zero) * x.scale;
 }
 
 Epilogue epilogue_of(const Activation& act, const Target& target) {
   Epilogue e;
   e.act = act;
   e.out_type = target.type;
-  e.out_inverse_scale = target.inverse_scale;
+  e.out_inverse_scale = 1 / target.scale;
   e.out_zero = target.zero;
   return e;
 }
@@ -82,37 +91,134 @@ HONE_INLINE void binary_block(const BinaryJob& job, const Post& post, int64_t i,
   }
 }
 
-void binary(const BinaryJob& job, void* y, int64_t row_begin, int64_t row_end) {
-  const Epilogue e = epilogue_of(job.act, job.target);
-  const Post post = prepare(e);
-  if (job.broadcast == Broadcast::same || job.broadcast == Broadcast::scalar) {
-    const bool scalar = job.broadcast == Broadcast::scalar;
-    const VF b = set1(scalar ? scalar_of(job.b, 0) : 0);
-    for_elements(row_begin * job.channels, row_end * job.channels, [&](auto n, int64_t i, const auto& m) {
-      binary_block<decltype(n)::value>(job, post, i, i, scalar ? &b : nullptr, y, m);
-    });
-    return;
-  }
+/// f(Index<vectors>, element of a, element of b, mask) over rows; a scalar's element means nothing.
+template <class F>
+HONE_INLINE void for_pairs(const BinaryJob& job, int64_t row_begin, int64_t row_end, F f) {
+  if (job.broadcast == Broadcast::same || job.broadcast == Broadcast::scalar)
+    return for_elements(row_begin * job.channels, row_end * job.channels,
+                        [&](auto n, int64_t i, const auto& m) { f(n, i, i, m); });
   for (int64_t r = row_begin; r < row_end; ++r) {
     const int64_t at = r * job.channels;
     const int64_t other = job.broadcast == Broadcast::gate ? r / job.rows_per_image * job.channels : 0;
-    for_elements(0, job.channels, [&](auto n, int64_t c, const auto& m) {
-      binary_block<decltype(n)::value>(job, post, at + c, other + c, nullptr, y, m);
-    });
+    for_elements(0, job.channels, [&](auto n, int64_t c, const auto& m) { f(n, at + c, other + c, m); });
   }
 }
 
-void convert_range(const Operand& x, const Post& post, void* y, int64_t x_at, int64_t y_at, int64_t count) {
-  for_elements(0, count, [&](auto n, int64_t i, const auto& m) {
-    VF v[decltype(n)::value];
-    load_operand(x, x_at + i, v, m);
-    finish(post, load_post(post, 0, m), v, y, y_at + i, kLanes, m);
+/// Sums and products of 8-bit operands as BinaryJob says.
+struct ByteBinary {
+  VF a, b, a_zero, b_zero, factor, shift, top;
+  ByteRules rules;
+
+  static bool takes(const BinaryJob& job) {
+    return (job.op == Binary::add || job.op == Binary::mul) && job.a.type != DType::f32 && job.b.type != DType::f32 &&
+           job.target.type != DType::f32 && clamp_of(job.act).is;
+  }
+  explicit ByteBinary(const BinaryJob& job)
+      : a(set1(job.a.scale / job.target.scale)),
+        b(set1(job.b.scale / job.target.scale)),
+        a_zero(set1(static_cast<float>(job.a.zero))),
+        b_zero(set1(static_cast<float>(job.b.zero))),
+        factor(set1(job.a.scale * job.b.scale / job.target.scale)),
+        shift(set1(job.op == Binary::add ? zeros(job) : static_cast<float>(job.target.zero))),
+        top(set1(1e9f)),
+        rules(rules_of(job)) {}
+
+  HONE_INLINE VI sum(VF p, VF q, bool swapped) const {
+    return to_int(min(top, swapped ? fma(q, b, fma(p, a, shift)) : fma(p, a, fma(q, b, shift))));
+  }
+  HONE_INLINE VI product(VF p, VF q) const {
+    return to_int(min(top, fma(mul(sub(p, a_zero), sub(q, b_zero)), factor, shift)));
+  }
+
+ private:
+  static float zeros(const BinaryJob& job) {
+    const Operand &first = job.swapped ? job.b : job.a, &second = job.swapped ? job.a : job.b;
+    const float other = second.scale / job.target.scale * static_cast<float>(second.zero);
+    const float both = __builtin_fmaf(first.scale / job.target.scale, static_cast<float>(first.zero), other);
+    return static_cast<float>(job.target.zero) - both;
+  }
+  static ByteRules rules_of(const BinaryJob& job) {
+    const Epilogue e = epilogue_of(job.act, job.target);
+    const Clamp clamp = clamp_of(job.act);
+    float lo = clamp.lo / job.target.scale, hi = clamp.hi / job.target.scale;
+    return byte_rules(e, 0, lo, hi);  // the zero point is in the sum already
+  }
+};
+
+template <int N, class M>
+HONE_INLINE void byte_binary_block(const BinaryJob& job, const ByteBinary& form, int64_t i, int64_t j,
+                                   const VF* b_scalar, void* y, const M& m) {
+  VF p[N], q[N];
+  load_stored<N>(job.a, i, p, m);
+  if (b_scalar)
+    unroll<N>([&](auto k) __attribute__((always_inline)) { q[k] = *b_scalar; });
+  else
+    load_stored<N>(job.b, j, q, m);
+  VI v[4];
+  if (job.op == Binary::add)
+    unroll<4>(HONE_EACH { v[i] = form.sum(p[i < N ? i : 0], q[i < N ? i : 0], job.swapped); });
+  else
+    unroll<4>(HONE_EACH { v[i] = form.product(p[i < N ? i : 0], q[i < N ? i : 0]); });
+  store_bytes4<N>(form.rules, v[0], v[1], v[2], v[3], static_cast<uint8_t*>(y) + i, kLanes, m);
+}
+
+void binary(const BinaryJob& job, void* y, int64_t row_begin, int64_t row_end) {
+  const bool scalar = job.broadcast == Broadcast::scalar;
+  if (ByteBinary::takes(job)) {
+    const ByteBinary form(job);
+    const VF b = set1(scalar ? static_cast<float>(stored_scalar(job.b)) : 0);
+    return for_pairs(job, row_begin, row_end, [&](auto n, int64_t i, int64_t j, const auto& m) {
+      byte_binary_block<decltype(n)::value>(job, form, i, j, scalar ? &b : nullptr, y, m);
+    });
+  }
+  const Epilogue e = epilogue_of(job.act, job.target);
+  const Post post = prepare(e);
+  const VF b = set1(scalar ? scalar_of(job.b) : 0);
+  for_pairs(job, row_begin, row_end, [&](auto n, int64_t i, int64_t j, const auto& m) {
+    binary_block<decltype(n)::value>(job, post, i, j, scalar ? &b : nullptr, y, m);
+  });
+}
+
+/// v / scale as a division rounds it, without one (Markstein 1990): in the middle between two steps the last bit
+/// decides. Far beyond the steps of 8 bits it is only as far.
+struct Quotient {
+  VF scale, inverse, far;
+  explicit Quotient(float s) : scale(set1(s)), inverse(set1(1 / s)), far(set1(1e6f)) {}
+  HONE_INLINE VF operator()(VF v) const {
+    if constexpr (kLanes == 4) return div(v, scale);  // no fused multiply-add there
+    const VF q = min(max(mul(v, inverse), sub(zero_f(), far)), far);
+    return fma(fnma(q, scale, v), inverse, q);
+  }
+};
+
+void convert_range(const Operand& x, const Epilogue& e, float scale, void* y, int64_t x_at, int64_t y_at,
+                   int64_t count) {
+  if (e.out_type == DType::f32) {
+    const Post post = prepare(e);
+    return for_elements(0, count, [&](auto n, int64_t i, const auto& m) {
+      VF v[decltype(n)::value];
+      load_operand(x, x_at + i, v, m);
+      finish(post, load_post(post, 0, m), v, y, y_at + i, kLanes, m);
+    });
+  }
+  const Quotient quotient(scale);
+  const ByteRange range = byte_range(e.out_type, e.out_zero);
+  const VF lo = set1(range.lo), hi = set1(range.hi);
+  const ByteRules rules(e.out_type == DType::u8, e.out_zero, static_cast<int>(range.lo) + e.out_zero,
+                        static_cast<int>(range.hi) + e.out_zero);
+  for_elements(0, count, [&](auto n, int64_t at, const auto& m) {
+    constexpr int N = decltype(n)::value;
+    VF v[N];
+    load_operand(x, x_at + at, v, m);
+    if (e.act.kind != Act::none) activate(v, N, e.act);
+    VI q[4];
+    unroll<4>(HONE_EACH { q[i] = to_int(min(max(quotient(v[i < N ? i : 0]), lo), hi)); });
+    store_bytes4<N>(rules, q[0], q[1], q[2], q[3], static_cast<uint8_t*>(y) + y_at + at, kLanes, m);
   });
 }
 
 void convert(const ConvertJob& job, void* y, int64_t begin, int64_t end) {
-  const Epilogue e = epilogue_of(job.act, job.target);
-  convert_range(job.x, prepare(e), y, begin, begin, end - begin);
+  convert_range(job.x, epilogue_of(job.act, job.target), job.target.scale, y, begin, begin, end - begin);
 }
 
 void affine(const AffineJob& job, void* y, int64_t row_begin, int64_t row_end) {
@@ -148,9 +254,8 @@ void affine(const AffineJob& job, void* y, int64_t row_begin, int64_t row_end) {
 void copy(const CopyJob& job, void* y, int64_t row_begin, int64_t row_end) {
   const bool bytes = job.x.type != DType::f32;
   const bool same = job.x.type == job.target.type &&
-                    (!bytes || (job.x.zero == job.target.zero && job.x.scale * job.target.inverse_scale == 1));
+                    (!bytes || (job.x.zero == job.target.zero && job.x.scale == job.target.scale));
   const Epilogue e = epilogue_of({}, job.target);
-  const Post post = prepare(e);
   const int64_t size = bytes ? 1 : 4;
   for (int64_t r = row_begin; r < row_end; ++r) {
     if (same)
@@ -158,7 +263,7 @@ void copy(const CopyJob& job, void* y, int64_t row_begin, int64_t row_end) {
                        static_cast<const char*>(job.x.data) + r * job.x_stride * size,
                        static_cast<size_t>(job.channels * size));
     else
-      convert_range(job.x, post, y, r * job.x_stride, r * job.y_stride, job.channels);
+      convert_range(job.x, e, job.target.scale, y, r * job.x_stride, r * job.y_stride, job.channels);
   }
 }
 

@@ -42,7 +42,7 @@ struct Affine {
 Epilogue epilogue_of(const Target& target) {
   Epilogue e;
   e.out_type = target.type;
-  e.out_inverse_scale = target.inverse_scale;
+  e.out_inverse_scale = 1 / target.scale;
   e.out_zero = target.zero;
   return e;
 }

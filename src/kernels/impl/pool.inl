@@ -112,7 +112,7 @@ void max_pool(const PoolShape& s, DType type, const void* x, void* y, int64_t be
 Epilogue epilogue_of(const Target& target) {
   Epilogue e;
   e.out_type = target.type;
-  e.out_inverse_scale = target.inverse_scale;
+  e.out_inverse_scale = 1 / target.scale;
   e.out_zero = target.zero;
   return e;
 }
@@ -131,17 +131,21 @@ HONE_INLINE void accumulate(const Operand& x, int64_t at, VF (&sum)[N], VI (&cou
   }
 }
 
-/// Sums of `pixels` pixels to y = sum / divisor, in real values, at y[at].
+/// Sums of `pixels` pixels to y = sum / divisor, in real values, at y[at]; 0 where the divisor is 0. From 8 bits to 8
+/// bits the factor is rounded as in ONNX Runtime's QLinearGlobalAveragePool.
 template <int N, class M>
-HONE_INLINE void put_mean(const Operand& x, const Post& post, VF (&sum)[N], const VI (&count)[N], int64_t pixels,
-                          float inverse_divisor, void* y, int64_t at, const M& m) {
+HONE_INLINE void put_mean(const Operand& x, const Target& target, const Post& post, VF (&sum)[N], const VI (&count)[N],
+                          int64_t pixels, float divisor, void* y, int64_t at, const M& m) {
   ChannelPost cp = load_post(post, 0, m);
+  float factor = 1;
   if (x.type != DType::f32) {
     const VI zero = set1i(static_cast<int>(pixels * x.zero));
     unroll<N>(HONE_EACH { sum[i] = to_float(sub(count[i], zero)); });
-    inverse_divisor *= x.scale;
+    factor = x.scale;
   }
-  cp.scale = mul(cp.scale, set1(inverse_divisor));
+  if (divisor == 0) cp.scale = zero_f();
+  else if (x.type != DType::f32 && post.bytes) cp.scale = set1(factor / (target.scale * divisor));
+  else cp.scale = mul(cp.scale, set1(factor / divisor));
   finish(post, cp, sum, y, at, kLanes, m);
 }
 
@@ -151,14 +155,13 @@ void average(const PoolShape& s, const Operand& x, const Target& target, void* y
   for_windows(s, begin, end, [&](int64_t image, const Window& window, int64_t out) {
     const int64_t from = image * s.height * s.width * s.channels;
     const int divisor = window.divisor();
-    const float inverse = divisor > 0 ? 1.0f / static_cast<float>(divisor) : 0;
     for_channels(0, s.channels, [&](auto n, int64_t c, const auto& m) {
       constexpr int N = decltype(n)::value;
       VF sum[N];
       VI count[N];
       unroll<N>(HONE_EACH { sum[i] = zero_f(), count[i] = set1i(0); });
       window.each([&](int64_t pixel) { accumulate(x, from + pixel * s.channels + c, sum, count, m); });
-      put_mean(x, post, sum, count, window.inside(), inverse, y, out * s.y_row() + c, m);
+      put_mean(x, target, post, sum, count, window.inside(), static_cast<float>(divisor), y, out * s.y_row() + c, m);
     });
   });
 }
@@ -184,7 +187,7 @@ void global_average(int64_t pixels, int64_t channels, const Operand& x, const Ta
         for (int64_t p = first; p < last; ++p) accumulate(x, (image * pixels + p) * channels + c, sum, count, m);
         unroll<N>(HONE_EACH { total[i] = add(total[i], sum[i]); });
       }
-      put_mean(x, post, total, count, pixels, 1.0f / static_cast<float>(pixels), y, image * channels + c, m);
+      put_mean(x, target, post, total, count, pixels, static_cast<float>(pixels), y, image * channels + c, m);
     });
   }
 }

@@ -56,7 +56,7 @@ kernels::Operand operand(DType type, const ops::QuantParams& params) {
 kernels::Target target(DType type, const ops::QuantParams& params) {
   kernels::Target result;
   result.type = type;
-  if (params.quantized()) result.inverse_scale = 1 / params.scale, result.zero = static_cast<int>(params.zero);
+  if (params.quantized()) result.scale = params.scale, result.zero = static_cast<int>(params.zero);
   return result;
 }
 
