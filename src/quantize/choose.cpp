@@ -11,6 +11,8 @@ namespace hone {
 
 namespace {
 
+constexpr double clipping_gain = 2;  // see QuantizeOptions::range
+
 std::string key_of(const QuantizeOptions& o) {
   return fmt::format("{} {} {} {} {} {} {} {} {} {} {} {} {}", name_of(o.range), o.percentile,
                      name_of(o.bias_correction), static_cast<int>(o.activations), o.error_feedback, o.adaptive_rounding,
@@ -28,7 +30,7 @@ const Quantizer::Decision& Quantizer::decide(const QuantizeOptions& options, Pro
   const bool open_range = options.range == RangeMethod::automatic,
              open_bias = options.bias_correction == BiasCorrection::automatic;
   QuantizeOptions first = options;
-  if (open_range) first.range = RangeMethod::mse;
+  if (open_range) first.range = RangeMethod::min_max;
   if (open_bias) first.bias_correction = BiasCorrection::fast;
   Decision decision{.options = first, .graph = {}, .report = {}, .sensitive = {}};
   if (!samples_->held_out().empty()) {
@@ -44,23 +46,23 @@ void Quantizer::try_all(Decision& best, const Trials& trials, bool open_range, b
   progress.begin("compare", 1 + 2 * open_range + open_bias + best.options.error_feedback);
   std::vector<TriedChoice> tried;
   std::vector<Trials::Errors> least;
-  auto attempt = [&](QuantizeOptions options) {
+  auto attempt = [&](QuantizeOptions options, double least_factor = 1) {
     options.adaptive_rounding = false;  // slow, and no reason to choose otherwise
     QuantizeReport report;
     Graph graph = make(options, {}, &report, no_progress());
     std::vector<Trials::Errors> errors = trials.errors_of(graph);
     tried.push_back({options.range, options.bias_correction, options.error_feedback, Trials::sqnr_db(errors)});
     progress.update(static_cast<int64_t>(tried.size()));
-    if (!least.empty() && !Trials::clearly_better(errors, least)) return;
+    if (!least.empty() && !Trials::clearly_better(errors, least, least_factor)) return;
     least = std::move(errors);
     best = {.options = options, .graph = std::move(graph), .report = std::move(report), .sensitive = {}};
   };
   attempt(best.options);
   QuantizeOptions usual = best.options;
   if (open_range)
-    for (RangeMethod range : {RangeMethod::min_max, RangeMethod::mean_min_max}) {
+    for (RangeMethod range : {RangeMethod::mse, RangeMethod::mean_min_max}) {
       usual.range = range;
-      attempt(usual);
+      attempt(usual, best.options.range == RangeMethod::min_max ? clipping_gain : 1);
     }
   usual = best.options;
   // The full correction makes the mean of the outputs right, which this error rewards more than accuracy does.

@@ -17,7 +17,7 @@ enum class RangeMethod {
   mse,         ///< the range with the least expected squared error (rounding inside, saturation outside)
   mean_min_max,  ///< the mean, over samples, of what each one reached
   entropy,  ///< least Kullback-Leibler divergence: Migacz 2017, "8-bit Inference with TensorRT", GTC
-  automatic,  ///< of mse, min_max and mean_min_max, the one whose model errs least on held-out samples
+  automatic,  ///< min_max, or mse or mean_min_max where that halves the error on held-out samples
 };
 
 /// "min_max", "percentile", ... "auto", and back; nullopt for an unknown name.

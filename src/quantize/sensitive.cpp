@@ -57,10 +57,11 @@ class SensitiveSearch {
   }
 
   void measure(std::vector<Candidate>& candidates, double before, Progress& progress) {
+    int64_t done = 0;
     for (Candidate& candidate : candidates) {
       Graph graph = quantizer_.make(options_, {candidate.units.begin(), candidate.units.end()}, nullptr, no_progress());
       candidate.gain_db = Trials::sqnr_db(trials_.errors_of(graph)) - before;
-      progress.update(++done_);
+      progress.update(++done);
     }
     std::stable_sort(candidates.begin(), candidates.end(),
                      [](const Candidate& a, const Candidate& b) { return a.gain_db > b.gain_db; });
@@ -75,6 +76,8 @@ class SensitiveSearch {
       for (const std::string& unit : parts[i].units)
         if (share(unit) <= options_.sensitive_share) singles.push_back({{unit}, 0});
     }
+    progress.end();
+    progress.begin("rank sensitive layers", static_cast<int64_t>(singles.size()));
     measure(singles, before, progress);
     return singles;
   }
@@ -113,7 +116,6 @@ class SensitiveSearch {
   const Trials& trials_;
   QuantizeOptions options_;
   double all_macs_ = 0, sqnr_ = 0;
-  int64_t done_ = 0;
   std::vector<Trials::Errors> least_;  // of the best so far, which these are
   std::optional<Graph> best_;
   QuantizeReport report_;

@@ -50,7 +50,7 @@ double Trials::sqnr_db(const std::vector<Errors>& errors) {
   return count > 0 ? sum / count : 0;
 }
 
-bool Trials::clearly_better(const std::vector<Errors>& errors, const std::vector<Errors>& than) {
+bool Trials::clearly_better(const std::vector<Errors>& errors, const std::vector<Errors>& than, double factor) {
   double sum = 0, squares = 0, count = 0;
   for (size_t s = 0; s < errors.size(); ++s) {
     if (errors[s].empty() || errors[s].size() != than[s].size()) continue;
@@ -61,7 +61,7 @@ bool Trials::clearly_better(const std::vector<Errors>& errors, const std::vector
   }
   if (count < 2) return false;
   double mean = sum / count, deviation = std::sqrt(std::max(0.0, squares - sum * mean) / (count - 1) / count);
-  return mean > std::max(least_gain, deviation);
+  return mean > std::max({least_gain, deviation, std::log(factor)});
 }
 
 std::vector<std::vector<Tensor>> Trials::outputs_of(const Graph& graph) const {

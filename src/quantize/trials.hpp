@@ -22,8 +22,9 @@ class Trials {
 
   /// Signal over error in dB, mean over outputs and samples.
   static double sqnr_db(const std::vector<Errors>& errors);
-  /// The gain, as mean logarithm of the ratio of errors, is beyond its standard error over the samples.
-  static bool clearly_better(const std::vector<Errors>& errors, const std::vector<Errors>& than);
+  /// The gain, as mean logarithm of the ratio of errors, is beyond its standard error over the samples, and the errors
+  /// are smaller by `factor`.
+  static bool clearly_better(const std::vector<Errors>& errors, const std::vector<Errors>& than, double factor = 1);
 
  private:
   std::vector<std::vector<Tensor>> outputs_of(const Graph& graph) const;

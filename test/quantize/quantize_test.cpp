@@ -329,7 +329,7 @@ TEST(Quantize, NothingIsTriedWithFewSamplesOrWhenAllIsSaid) {
   QuantizeReport few, said;
   run(net, {}, &few, 15);
   EXPECT_TRUE(few.tried.empty());
-  EXPECT_EQ(few.range, RangeMethod::mse);
+  EXPECT_EQ(few.range, RangeMethod::min_max);
   EXPECT_EQ(few.bias_correction, BiasCorrection::fast);
   run(net, {.range = RangeMethod::entropy, .bias_correction = BiasCorrection::none}, &said);
   EXPECT_TRUE(said.tried.empty());

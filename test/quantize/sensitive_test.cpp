@@ -101,6 +101,8 @@ TEST(Trials, ProbabilitiesAreComparedAsScores) {
     ASSERT_EQ(small.size(), stream.held_out().size());
     EXPECT_NEAR(Trials::sqnr_db(small) - Trials::sqnr_db(large), 20, 0.3) << (softmax ? "softmax" : "scores");
     EXPECT_TRUE(Trials::clearly_better(small, large));
+    EXPECT_TRUE(Trials::clearly_better(small, large, 1.1));
+    EXPECT_FALSE(Trials::clearly_better(small, large, 1e6));
     EXPECT_FALSE(Trials::clearly_better(large, small));
     EXPECT_FALSE(Trials::clearly_better(small, small));
   }
