@@ -344,6 +344,8 @@ TEST(OpsNn, GridSampleAsPyTorch) {
   expect_near(sample("linear", "border"), {1, 8.5, 8.3, 16});
   expect_near(sample("linear", "reflection"), {1, 8.5, 8.3, 15.5});
   expect_near(sample("cubic", "zeros"), {0.015625, 8.5, 8.9878, -0.785156});
+  Tensor nothing = run("GridSample", {f32({0, 1, 2, 2}, {}), f32({0, 3, 4, 2}, {})});
+  EXPECT_EQ(nothing.dims(), (Dims{0, 1, 3, 4}));
   EXPECT_THAT(failure("GridSample", {image(), f32({1, 1, 4, 2}, {})}, {{"mode", std::string("area")}}),
               HasSubstr("mode is 'area'"));
 }

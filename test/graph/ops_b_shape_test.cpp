@@ -143,6 +143,12 @@ TEST(OpsShape, PadModes) {
   expect_near(pad("edge", {1, 1, 0, 2}), {1, 1, 2, 3, 3, 3, 1, 1, 2, 3, 3, 3});
   expect_near(pad("wrap", {0, 2, 0, 4}), {2, 3, 1, 2, 3, 1, 2, 3, 1});
   expect_near(pad("constant", {0, -1, 1, 1}), {2, 3, 0, 0, 0, 0});
+  // Crops first: of [1, 2] and of [2, 3].
+  expect_near(pad("wrap", {0, 3, 0, -1}), {2, 1, 2, 1, 2});
+  expect_near(pad("wrap", {0, -1, 0, 2}), {2, 3, 2, 3});
+  expect_near(pad("reflect", {0, -1, 0, 2}), {2, 3, 2, 3});
+  expect_near(pad("edge", {0, -1, 0, 1}), {2, 3, 3});
+  expect_near(pad("edge", {0, -3, 0, 2}), {3, 3});
   expect_near(run("Pad", {x, i64({1, 1}), Tensor::scalar(9.0f), i64({-1})}), {9, 1, 2, 3, 9});
   EXPECT_THAT(failure("Pad", {x, i64({1, 1})}), HasSubstr("pads has 2 entries, expected 4"));
   EXPECT_THAT(failure("Pad", {x, i64({0, -2, 0, -2})}), HasSubstr("remove more than the size 3 of axis 1"));
@@ -206,6 +212,9 @@ TEST(OpsIndex, Scatters) {
   expect_near(run("ScatterND", {x, i64({2, -3}).reshaped({2, 1}), updates}), {20, 2, 10});
   expect_near(run("ScatterND", {x, i64({2, 2}).reshaped({2, 1}), updates}, {{"reduction", std::string("max")}}),
               {1, 2, 20});
+  Tensor flags = bools({0, 1, 0}), flipped = bools({1, 0});
+  EXPECT_TRUE(identical(run("ScatterElements", {flags, i64({0, 1}), flipped}), bools({1, 0, 0})));
+  EXPECT_TRUE(identical(run("ScatterND", {flags, i64({0, 1}).reshaped({2, 1}), flipped}), bools({1, 0, 0})));
   EXPECT_THROW(run("ScatterND", {x, i64({3}).reshaped({1, 1}), f32({1})}), Error);
   EXPECT_THAT(failure("ScatterND", {x, i64({0}).reshaped({1, 1}), f32({1})}, {{"reduction", std::string("sub")}}),
               HasSubstr("reduction is 'sub'"));

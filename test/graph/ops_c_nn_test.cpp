@@ -132,6 +132,33 @@ TEST(OpsNorm, RmsLpAndMeanVariance) {
   EXPECT_THAT(failure("LpNormalization", {f32({1, 2}, {-1, 3})}, {{"p", int64_t{3}}}), HasSubstr("p is 3"));
 }
 
+TEST(OpsNorm, BatchNormalizationOfRankOneHasOneChannel) {
+  std::vector<Tensor> inputs{f32({1, 3}), f32({2}), f32({1}), f32({1}), f32({4})};
+  // (x - 1) / 2 * 2 + 1
+  expect_near(run("BatchNormalization", inputs, {{"epsilon", 0.0f}}), {1, 3});
+  // The batch has mean 2 and variance 1; the running ones are halfway between.
+  auto trained = run_outputs("BatchNormalization", inputs,
+                             {{"epsilon", 0.0f}, {"momentum", 0.5f}, {"training_mode", int64_t{1}}}, 3);
+  expect_near(trained[0], {-1, 3});
+  expect_near(trained[1], {1.5});
+  expect_near(trained[2], {2.5});
+}
+
+TEST(OpsNorm, LayerNormalizationStatisticsHaveTheStashType) {
+  std::vector<Tensor> inputs{f32({1, 2}, {1, 3}), f32({1, 1})};
+  for (DType dtype : {DType::f32, DType::bf16, DType::f64}) {
+    auto results = run_outputs("LayerNormalization", inputs,
+                               {{"epsilon", 3.0f}, {"stash_type", static_cast<int64_t>(dtype)}}, 3);
+    expect_near(results[0], {-0.5, 0.5});  // variance 1 + 3
+    EXPECT_EQ(results[0].dtype(), DType::f32);
+    EXPECT_EQ(results[1].dtype(), dtype);
+    EXPECT_EQ(results[2].dtype(), dtype);
+    expect_near(results[1], {2});
+    expect_near(results[2], {0.5});
+  }
+  EXPECT_THAT(failure("LayerNormalization", inputs, {{"stash_type", int64_t{7}}}), HasSubstr("stash_type is 7"));
+}
+
 TEST(OpsPool, LpPoolsAndUnpool) {
   Tensor x = f32({1, 1, 4}, {3, -4, 0, 2});
   expect_near(run("LpPool", {x}, {{"kernel_shape", Ints{2}}, {"strides", Ints{2}}}), {5, 2});

@@ -86,9 +86,10 @@ void GridSample::evaluate(EvalContext& context) const {
   const Tensor &x = context.in(0), &grid = context.in(1);
   check_modes(context, *this);
   check_shapes(context, Shape(x.dims()), Shape(grid.dims()));
-  if (x.size() == 0) context.fail("input has shape " + to_string(x.dims()) + ", nothing to sample");
   Dims dims{x.dim(0), x.dim(1)};
   dims.insert(dims.end(), grid.dims().begin() + 1, grid.dims().end() - 1);
+  if (x.size() == 0 && element_count(dims) > 0)
+    context.fail("input has shape " + to_string(x.dims()) + ", nothing to sample");
   check_allocation(context.place(), x.dtype(), dims);
   with_float(context, x.dtype(), [&]<class T>(T) {
     Tensor wide = input_as<T>(context, 0), points = input_as<T>(context, 1);

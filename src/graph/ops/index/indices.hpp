@@ -38,6 +38,7 @@ Reduction parse_reduction(Context& context, const std::string& name) {
 template <class T>
 T reduce(Reduction reduction, T old_value, T update) {
   if constexpr (std::is_same_v<T, bool>) {
+    if (reduction == Reduction::none) return update;
     bool either = reduction == Reduction::add || reduction == Reduction::max;
     return either ? old_value || update : old_value && update;
   } else if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) {

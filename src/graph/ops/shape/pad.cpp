@@ -1,5 +1,6 @@
 #include "graph/ops/shape/pad.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 #include <fmt/format.h>
@@ -62,26 +63,29 @@ int64_t modulo(int64_t a, int64_t b) { return (a % b + b) % b; }
 
 std::vector<int64_t> pad_sources(const std::string& mode, int64_t begin, int64_t input, int64_t output) {
   std::vector<int64_t> result(static_cast<size_t>(output));
+  // Negative pads crop first: a border repeats what is left, or all of the input where nothing is.
+  int64_t first = std::max<int64_t>(-begin, 0), size = std::min(input, output - begin) - first;
+  if (size < 1) first = 0, size = input;
   for (int64_t i = 0; i < output; ++i) {
-    int64_t at = i - begin;
-    bool inside = at >= 0 && at < input;
-    if (inside) {
-      result[static_cast<size_t>(i)] = at;
-      continue;
+    int64_t at = i - begin - first;
+    bool inside = at >= 0 && at < size;
+    if (!inside) {
+      if (mode == "constant") {
+        result[static_cast<size_t>(i)] = -1;
+        continue;
+      }
+      if (mode == "edge") {
+        at = at < 0 ? 0 : size - 1;
+      } else if (mode == "wrap") {
+        at = modulo(at, size);
+      } else if (size == 1) {
+        at = 0;
+      } else {
+        at = modulo(at, 2 * (size - 1));
+        if (at >= size) at = 2 * (size - 1) - at;
+      }
     }
-    if (mode == "constant") {
-      at = -1;
-    } else if (mode == "edge") {
-      at = at < 0 ? 0 : input - 1;
-    } else if (mode == "wrap") {
-      at = modulo(at, input);
-    } else if (input == 1) {
-      at = 0;
-    } else {
-      at = modulo(at, 2 * (input - 1));
-      if (at >= input) at = 2 * (input - 1) - at;
-    }
-    result[static_cast<size_t>(i)] = at;
+    result[static_cast<size_t>(i)] = first + at;
   }
   return result;
 }

@@ -18,7 +18,7 @@ struct Pad : OpOf<Pad> {
 };
 
 /// For each of `output` positions on an axis the input position, -1 for the border of constants; `begin` of them come
-/// before the input's first. Only the constant mode takes input = 0.
+/// before the input's first; negative ones crop before the border is made. Only the constant mode takes input = 0.
 std::vector<int64_t> pad_sources(const std::string& mode, int64_t begin, int64_t input, int64_t output);
 
 }  // namespace hone::ops

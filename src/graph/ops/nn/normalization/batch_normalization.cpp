@@ -22,6 +22,8 @@ void BatchNormalization::attributes(AttributeVisitor& visitor) {
 }
 
 namespace {
+/// An input of rank 1 is a batch with one channel.
+constexpr const char* form = "[N, C, ...] or [N]";
 constexpr const char* names[] = {"input", "scale", "bias", "mean", "variance"};
 
 template <class Context>
@@ -56,8 +58,9 @@ std::array<Tensor, 2> own_statistics(const T* x, int64_t outer, int64_t channels
 void BatchNormalization::infer(InferContext& context) const {
   check_outputs(context, training_mode);
   const Shape& x = context.shape(0);
-  check_min_rank(context, x, 2, "[N, C, ...]");
-  for (size_t i = 1; i < 5; ++i) check_vector(context, i, names[i], x.ranked ? x[1] : Dim());
+  check_min_rank(context, x, 1, form);
+  Dim channels = !x.ranked ? Dim() : x.rank() == 1 ? Dim(1) : x[1];
+  for (size_t i = 1; i < 5; ++i) check_vector(context, i, names[i], channels);
   context.set_output(0, context.dtype(0), x);
   for (size_t i = 1; i < 3; ++i) context.set_output(i, context.dtype(i + 2), context.shape(i + 2));
 }
@@ -66,18 +69,19 @@ void BatchNormalization::evaluate(EvalContext& context) const {
   check_outputs(context, training_mode);
   const Dims& dims = context.in(0).dims();
   DType dtype = context.in(0).dtype();
-  check_min_rank(context, dims, 2, "[N, C, ...]");
-  for (size_t i = 1; i < 5; ++i) check_vector(context, i, names[i], dims[1]);
+  check_min_rank(context, dims, 1, form);
+  int64_t channels = dims.size() == 1 ? 1 : dims[1];
+  for (size_t i = 1; i < 5; ++i) check_vector(context, i, names[i], channels);
   with_float(context, dtype, [&]<class T>(T) {
     Tensor x = input_as<T>(context, 0);
     std::array<Tensor, 5> values;
     for (size_t i = 1; i < 5; ++i) values[i] = input_as<T>(context, i);
-    int64_t plane = count_between(dims, 2, dims.size());
+    int64_t plane = dims.size() == 1 ? 1 : count_between(dims, 2, dims.size());
     if (training_mode) {
-      std::array<Tensor, 2> own = own_statistics(pointer<T>(x), dims[0], dims[1], plane);
+      std::array<Tensor, 2> own = own_statistics(pointer<T>(x), dims[0], channels, plane);
       for (size_t i = 0; i < 2; ++i) {
-        output_as<T>(context, i + 1, context.in(i + 3).dtype(), {dims[1]}, [&](T* running) {
-          for (int64_t c = 0; c < dims[1]; ++c)
+        output_as<T>(context, i + 1, context.in(i + 3).dtype(), {channels}, [&](T* running) {
+          for (int64_t c = 0; c < channels; ++c)
             running[c] = pointer<T>(values[i + 3])[c] * static_cast<T>(momentum) +
                          pointer<T>(own[i])[c] * (1 - static_cast<T>(momentum));
         });
@@ -86,8 +90,8 @@ void BatchNormalization::evaluate(EvalContext& context) const {
     }
     output_as<T>(context, 0, dtype, dims, [&](T* y) {
       const T* in = pointer<T>(x);
-      for (int64_t i = 0; i < dims[0] * dims[1]; ++i, in += plane, y += plane) {
-        int64_t c = i % dims[1];
+      for (int64_t i = 0; i < dims[0] * channels; ++i, in += plane, y += plane) {
+        int64_t c = i % channels;
         T factor = pointer<T>(values[1])[c] / std::sqrt(pointer<T>(values[4])[c] + static_cast<T>(epsilon));
         T mean = pointer<T>(values[3])[c], bias = pointer<T>(values[2])[c];
         for (int64_t k = 0; k < plane; ++k) y[k] = (in[k] - mean) * factor + bias;

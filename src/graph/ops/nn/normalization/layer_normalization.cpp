@@ -18,13 +18,24 @@ void LayerNormalization::attributes(AttributeVisitor& visitor) {
   visitor.field("stash_type", stash_type);
 }
 
+namespace {
+template <class Context>
+DType statistics_type(Context& context, int64_t stash_type) {
+  auto dtype = static_cast<DType>(stash_type);
+  if (!is_float(dtype))
+    context.fail(fmt::format("stash_type is {}, expected the number of a floating-point type", stash_type));
+  return dtype;
+}
+}  // namespace
+
 void LayerNormalization::infer(InferContext& context) const {
   Shape reduced = context.shape(0);
   if (reduced.ranked)
     for (size_t i = front_axis(context, axis, reduced.rank()); i < reduced.dims.size(); ++i) reduced[i] = 1;
   context.set_output(0, context.dtype(0), context.shape(0));
-  context.set_output(1, DType::f32, reduced);
-  context.set_output(2, DType::f32, reduced);
+  DType statistics = statistics_type(context, stash_type);
+  context.set_output(1, statistics, reduced);
+  context.set_output(2, statistics, reduced);
 }
 
 void LayerNormalization::evaluate(EvalContext& context) const {
@@ -55,8 +66,9 @@ void LayerNormalization::evaluate(EvalContext& context) const {
     });
   });
   for (size_t i = 1; i < context.output_count(); ++i) {
-    float* out = context.out(i, DType::f32, reduced).mutable_data<float>().data();
-    for (const Moments& m : statistics) *out++ = static_cast<float>(i == 1 ? m.mean : m.inverse_deviation);
+    output_as<double>(context, i, statistics_type(context, stash_type), reduced, [&](double* out) {
+      for (const Moments& m : statistics) *out++ = i == 1 ? m.mean : m.inverse_deviation;
+    });
   }
 }
 

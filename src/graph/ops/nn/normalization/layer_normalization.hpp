@@ -7,7 +7,7 @@ namespace hone::ops {
 struct LayerNormalization : OpOf<LayerNormalization> {
   int64_t axis = -1;
   float epsilon = 1e-5f;
-  int64_t stash_type = 1;  ///< type of the statistics; 1 is f32
+  int64_t stash_type = 1;  ///< type of mean and 1 / deviation; 1 is f32
 
   const char* type() const override { return "LayerNormalization"; }
   OpSpec spec() const override;
