@@ -238,6 +238,20 @@ TEST(OpsNn, MatrixProducts) {
   EXPECT_THAT(failure("Gemm", {a, b, f32({1, 2, 3})}), HasSubstr("does not broadcast to [2, 2]"));
 }
 
+TEST(OpsNn, GemmOfIntegers) {
+  for (DType dtype : {DType::i32, DType::i64, DType::u32, DType::u64}) {
+    auto make = [&](Dims dims, const std::vector<int64_t>& values) { return ints(dtype, values).reshaped(dims); };
+    Tensor a = make({1, 2}, {3, 5}), b = make({2, 2}, {1, 2, 3, 4}), c = ints(dtype, {10, 20});
+    EXPECT_TRUE(identical(run("Gemm", {a, b, c}), make({1, 2}, {28, 46})));
+    EXPECT_TRUE(identical(run("Gemm", {a, b, c}, {{"transB", int64_t{1}}, {"alpha", 2.0f}}), make({1, 2}, {36, 78})));
+    // 9 + 5 and 13 + 10
+    EXPECT_TRUE(identical(run("Gemm", {a, b, c}, {{"alpha", 0.5f}, {"beta", 0.5f}}), make({1, 2}, {14, 23})));
+  }
+  Tensor product = run("Gemm", {ints(DType::i32, {-3}).reshaped({1, 1}), ints(DType::i32, {5}).reshaped({1, 1})},
+                       {{"alpha", -2.0f}});
+  EXPECT_TRUE(identical(product, ints(DType::i32, {30}).reshaped({1, 1})));
+}
+
 TEST(OpsNn, BlocksAndDropout) {
   Tensor x = count_up({1, 8, 1, 2}, 0);
   expect_near(run("DepthToSpace", {x}, {{"blocksize", int64_t{2}}}),
@@ -344,6 +358,8 @@ TEST(OpsNn, GridSampleAsPyTorch) {
   expect_near(sample("linear", "border"), {1, 8.5, 8.3, 16});
   expect_near(sample("linear", "reflection"), {1, 8.5, 8.3, 15.5});
   expect_near(sample("cubic", "zeros"), {0.015625, 8.5, 8.9878, -0.785156});
+  Tensor whole = image().cast(DType::i32), sampled = run("GridSample", {whole, grid});
+  EXPECT_TRUE(identical(sampled, ints(DType::i32, {0, 8, 8, 0}).reshaped(sampled.dims())));
   Tensor nothing = run("GridSample", {f32({0, 1, 2, 2}, {}), f32({0, 3, 4, 2}, {})});
   EXPECT_EQ(nothing.dims(), (Dims{0, 1, 3, 4}));
   EXPECT_THAT(failure("GridSample", {image(), f32({1, 1, 4, 2}, {})}, {{"mode", std::string("area")}}),

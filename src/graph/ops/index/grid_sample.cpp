@@ -91,11 +91,15 @@ void GridSample::evaluate(EvalContext& context) const {
   if (x.size() == 0 && element_count(dims) > 0)
     context.fail("input has shape " + to_string(x.dims()) + ", nothing to sample");
   check_allocation(context.place(), x.dtype(), dims);
-  with_float(context, x.dtype(), [&]<class T>(T) {
+  auto run = [&]<class T>(T) {
     Tensor wide = input_as<T>(context, 0), points = input_as<T>(context, 1);
     output_as<T>(context, 0, x.dtype(), dims,
                  [&](T* y) { sample(pointer<T>(wide), pointer<T>(points), x.dims(), dims, y); });
-  });
+  };
+  if (x.dtype() == DType::string) context.fail("cannot sample strings");
+  // Integers are sampled as numbers, and what lies between them is truncated.
+  if (is_float(x.dtype())) with_float(context, x.dtype(), run);
+  else run(double{});
 }
 
 GridSample::Taps GridSample::taps_at(double point, int64_t size) const {

@@ -1,5 +1,7 @@
 #include "graph/ops/nn/gemm.hpp"
 
+#include <cmath>
+
 #include "graph/ops/nn/compute.hpp"
 #include "graph/ops/nn/matrix.hpp"
 #include "graph/ops/shape/move.hpp"
@@ -74,31 +76,51 @@ void Gemm::infer(InferContext& context) const {
   context.set_output(0, context.dtype(0), result);
 }
 
+namespace {
+
+bool is_whole(float factor) { return std::abs(factor) < 0x1p62f && factor == std::trunc(factor); }
+
+/// A factor in the type of computation; one below zero wraps around, as all unsigned arithmetic does.
+template <class T>
+T factor_of(float factor) {
+  if constexpr (std::is_integral_v<T>) return static_cast<T>(static_cast<int64_t>(factor));
+  else return static_cast<T>(factor);
+}
+
+template <class T>
+void evaluate_in(EvalContext& context, const Gemm& op) {
+  DType dtype = context.in(0).dtype();
+  Tensor a = input_as<T>(context, 0), b = input_as<T>(context, 1), c;
+  if (a.rank() != 2 || b.rank() != 2)
+    context.fail(
+        fmt::format("inputs have shapes {} and {}, expected matrices", to_string(a.dims()), to_string(b.dims())));
+  if (op.transA) a = transposed<T>(a);
+  int64_t m = a.dim(0), k = a.dim(1), n = b.dim(op.transB ? 0 : 1);
+  if (b.dim(op.transB ? 1 : 0) != k)
+    context.fail(fmt::format("{} columns of a meet {} rows of b", k, b.dim(op.transB ? 1 : 0)));
+  if (context.has(2)) c = input_as<T>(context, 2);
+  if (c.defined() && broadcast(c.dims(), {m, n}) != Dims{m, n})
+    context.fail(fmt::format("c has shape {}, which does not broadcast to [{}, {}]", to_string(c.dims()), m, n));
+  check_allocation(context.place(), dtype, {m, n});
+  output_as<T>(context, 0, dtype, {m, n}, [&](T* y) {
+    product_of(pointer<T>(a), pointer<T>(b), op.transB != 0, m, k, n, y);
+    T factor = factor_of<T>(op.alpha), offset = factor_of<T>(op.beta);
+    if (op.alpha != 1)
+      for (int64_t i = 0; i < m * n; ++i) y[i] *= factor;
+    if (!c.defined() || op.beta == 0) return;
+    for_each_broadcast({m, n}, {m, n}, c.dims(),
+                       [&](int64_t i, int64_t, int64_t at) { y[i] += offset * pointer<T>(c)[at]; });
+  });
+}
+
+}  // namespace
+
 void Gemm::evaluate(EvalContext& context) const {
   DType dtype = context.in(0).dtype();
-  with_float(context, dtype, [&]<class T>(T) {
-    Tensor a = input_as<T>(context, 0), b = input_as<T>(context, 1), c;
-    if (a.rank() != 2 || b.rank() != 2)
-      context.fail(
-          fmt::format("inputs have shapes {} and {}, expected matrices", to_string(a.dims()), to_string(b.dims())));
-    if (transA) a = transposed<T>(a);
-    int64_t m = a.dim(0), k = a.dim(1), n = b.dim(transB ? 0 : 1);
-    if (b.dim(transB ? 1 : 0) != k)
-      context.fail(fmt::format("{} columns of a meet {} rows of b", k, b.dim(transB ? 1 : 0)));
-    if (context.has(2)) c = input_as<T>(context, 2);
-    if (c.defined() && broadcast(c.dims(), {m, n}) != Dims{m, n})
-      context.fail(fmt::format("c has shape {}, which does not broadcast to [{}, {}]", to_string(c.dims()), m, n));
-    check_allocation(context.place(), dtype, {m, n});
-    output_as<T>(context, 0, dtype, {m, n}, [&](T* y) {
-      product_of(pointer<T>(a), pointer<T>(b), transB != 0, m, k, n, y);
-      auto factor = static_cast<T>(alpha), offset = static_cast<T>(beta);
-      if (alpha != 1)
-        for (int64_t i = 0; i < m * n; ++i) y[i] *= factor;
-      if (!c.defined() || beta == 0) return;
-      for_each_broadcast({m, n}, {m, n}, c.dims(),
-                         [&](int64_t i, int64_t, int64_t at) { y[i] += offset * pointer<T>(c)[at]; });
-    });
-  });
+  // Unsigned arithmetic gives the same bits as signed; with factors that are fractions the result is truncated.
+  if (is_integer(dtype) && is_whole(alpha) && is_whole(beta)) return evaluate_in<uint64_t>(context, *this);
+  if (is_integer(dtype)) return evaluate_in<double>(context, *this);
+  with_float(context, dtype, [&]<class T>(T) { evaluate_in<T>(context, *this); });
 }
 
 HONE_DEFINE_OP(Gemm)
