@@ -172,8 +172,12 @@ TEST(Convolutions, FewerMultiplicationsOfIntegersChangeNothing) {
     ASSERT_TRUE(plain.defined());
     const Tensor stored = run({"native_conv", "native_winograd_groups"}, "hone winograd 4x4 int8");
     const Tensor groups = run({"native_conv", "native_winograd_int8"}, "hone winograd 4x4 int8 in groups");
-    if (stored.defined()) EXPECT_TRUE(identical(stored, plain));
-    if (groups.defined()) EXPECT_TRUE(identical(groups, plain));
+    if (stored.defined()) {
+      EXPECT_TRUE(identical(stored, plain));
+    }
+    if (groups.defined()) {
+      EXPECT_TRUE(identical(groups, plain));
+    }
     compared += stored.defined(), compared_groups += groups.defined();
   }
   EXPECT_GT(compared_groups, 2);
@@ -182,12 +186,12 @@ TEST(Convolutions, FewerMultiplicationsOfIntegersChangeNothing) {
 
 TEST(Convolutions, SumsThatMightNotFitAreRefusedTheFastWay) {
   if (!cpu_features().avx512) GTEST_SKIP() << "this CPU has no such kernel";
-  const auto notes_for = [](int weight) {
+  const auto notes_for = [](int weight, int channels = 128) {
     const Graph graph = parse_text(fmt::format(R"(graph "g" {{
-      input %x: f32[1, 128, 28, 28]
+      input %x: f32[1, {1}, 28, 28]
       const %s: f32[] = [0.01]
       const %z: u8[] = [0]
-      const %w: i8[128, 128, 3, 3] = fill({})
+      const %w: i8[128, {1}, 3, 3] = fill({0})
       const %ws: f32[128] = fill(0.003)
       %q = QuantizeLinear(%x, %s, %z)
       %d = DequantizeLinear(%q, %s, %z)
@@ -197,7 +201,7 @@ TEST(Convolutions, SumsThatMightNotFitAreRefusedTheFastWay) {
       %y = DequantizeLinear(%qa, %s, %z)
       output "y" = %y
     }})",
-                                               weight));
+                                               weight, channels));
     Session session(load(graph, {.threads = 1, .autotune = false}));
     session.run(random_inputs(graph, 1, 1));
     return fmt::format("{}", fmt::join(conv_step(session).notes, "\n"));
@@ -206,6 +210,12 @@ TEST(Convolutions, SumsThatMightNotFitAreRefusedTheFastWay) {
   // 255 * 9 * 128 * weight against 2^25.
   EXPECT_NE(notes_for(-115).find(refused), std::string::npos) << notes_for(-115);
   EXPECT_EQ(notes_for(114).find(refused), std::string::npos) << notes_for(114);
+  // 640 channels go in groups of 224: only the sums of one have to fit.
+  const std::string groups_refused = "native_winograd_groups: sums may be too large";
+  const std::string fit = notes_for(65, 640), too_large = notes_for(66, 640);
+  EXPECT_NE(fit.find(refused), std::string::npos) << fit;
+  EXPECT_EQ(fit.find(groups_refused), std::string::npos) << fit;
+  EXPECT_NE(too_large.find(groups_refused), std::string::npos) << too_large;
 }
 
 TEST(Gemv, LargeMatricesAreReadWhereTheyLie) {

@@ -132,5 +132,28 @@ TEST(WinogradInt8, SumsUpToTheLimitAreExact) {
   }
 }
 
+/// 2048 channels of 255 times the largest weights: 18 times the limit in all, within it in each group.
+TEST(WinogradInt8, SumsOfGroupsAreExactBeyondTheLimit) {
+  Random random;
+  for (Isa isa : isas()) {
+    const WinogradGroupsKernels* kernels = winograd_groups_kernels(isa);
+    if (!kernels) continue;
+    for (const int weight : {127, -128}) {
+      SCOPED_TRACE(std::string(name_of(isa)) + " " + std::to_string(weight) + " " + random.trace());
+      Layer layer;
+      ConvShape& s = layer.shape.conv;
+      layer.shape.tile = 4;
+      s.channels = 2048, s.out_channels = 16, s.height = s.width = 6, s.out_height = s.out_width = 4;
+      s.kernel_h = s.kernel_w = 3;
+      layer.x.assign(static_cast<size_t>(36 * s.channels), 255);
+      layer.w.assign(static_cast<size_t>(16 * s.channels * 9), static_cast<uint8_t>(weight));
+      const auto y = run_in_groups(layer, *kernels, {}, random);
+      const double sum = 255.0 * 2048 * 9 * weight;
+      ASSERT_GT(std::abs(sum), 17.0 * winograd_int8_limit);
+      for (size_t i = 0; i < 16 * 16; ++i) ASSERT_EQ(element(y.data(), DType::f32, i), static_cast<float>(sum)) << i;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace hone::kernels
