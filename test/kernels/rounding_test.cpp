@@ -232,6 +232,26 @@ TEST(Rounding, OfQuantizationIsThatOfADivision) {
   }
 }
 
+TEST(Rounding, OfCopiesIsThatOfADivision) {
+  Random random;
+  SCOPED_TRACE(random.trace());
+  const Pairs pairs;
+  for (int round = 0; round < 60; ++round) {
+    const DType type = random.pick({DType::u8, DType::i8});
+    const Operand x{pairs.b.data(), type, near_ties(random), random_zero(random, type)};
+    const Target target{type, near_ties(random), random_zero(random, type)};
+    const int64_t rows = random.pick({1, 5, 40});  // few and many numbers
+    for (Isa isa : isas()) {
+      std::vector<uint8_t> y(static_cast<size_t>(rows) * 256);
+      elementwise_kernels(isa).copy({x, target, 256, 256, 256}, y.data(), 0, rows);
+      for (size_t i = 0; i < y.size(); ++i) {
+        const float v = static_cast<float>(byte_value(type, pairs.b[i]) - x.zero) * x.scale;
+        ASSERT_EQ(y[i], quantized(type, v / target.scale, target.zero)) << name_of(isa) << " " << i;
+      }
+    }
+  }
+}
+
 TEST(Rounding, OfGlobalMeansIsThatOfOneFactor) {
   Random random;
   SCOPED_TRACE(random.trace());
