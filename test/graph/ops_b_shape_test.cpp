@@ -250,6 +250,12 @@ TEST(OpsIndex, NonMaxSuppression) {
   EXPECT_EQ(select(3, 0), (Ints{0, 0, 3, 0, 0, 0, 0, 0, 5}));
   EXPECT_EQ(select(3, 0.4f), (Ints{0, 0, 3, 0, 0, 0}));
   EXPECT_EQ(select(0, 0), Ints{});
+  boxes = f32({1, 3, 4}, {0, 0, 1, 1, nan, nan, nan, nan, 0, -inf, 1, inf});
+  scores = f32({1, 1, 3}, {0.5f, 0.75f, 0.25f});
+  EXPECT_EQ(select(3, 0), (Ints{0, 0, 1, 0, 0, 0, 0, 0, 2})) << "no numbers overlap nothing";
+  boxes = f32({1, 0, 4}, {});
+  scores = f32({1, 1, 0}, {});
+  EXPECT_EQ(select(3, 0), Ints{});
 }
 
 TEST(OpsTraits, ViewsShareMemory) {

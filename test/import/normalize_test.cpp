@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/log.hpp"
 #include "graph/ops/nn/resize.hpp"
 #include "graph/verify.hpp"
 #include "graph_checks.hpp"
@@ -305,6 +306,22 @@ TEST(Normalize, OpsOfOpsets1To6) {
   EXPECT_THAT(tile.error(), HasSubstr("has axis 2 for an input of 2 dimensions"));
   OneNode upsample{1, {"Upsample", {"x"}, {"y"}, {{"height_scale", 1.f}, {"width_scale", 2.f}}}, {1, 1, 1, 2}};
   EXPECT_EQ(upsample.run({1, 2}), (Floats{1, 1, 2, 2}));
+  OneNode split{1, {"Split", {"x", "sizes"}, {"a", "b"}}, {3}, {{"sizes", Tensor::of<float>({2}, {1, 2})}}};
+  EXPECT_EQ(split.run({1, 2, 3}), (Floats{1}));
+}
+
+TEST(Normalize, FlagsOfOpset6AreKnown) {
+  std::vector<std::string> messages;
+  set_log_sink([&](LogLevel, const std::string& text) { messages.push_back(text); });
+  OneNode gemm{6, {"Gemm", {"x", "w", "c"}, {"y"}, {{"broadcast", int64_t{1}}}}, {1, 2}};
+  gemm.constants = {{"w", Tensor::of<float>({2, 2}, {1, 2, 3, 4})}, {"c", Tensor::of<float>({2}, {10, 20})}};
+  EXPECT_EQ(gemm.run({1, 1}), (Floats{14, 26}));
+  OneNode rnn{6, {"RNN", {"x", "w", "r"}, {"y"}, {{"output_sequence", int64_t{1}}, {"hidden_size", int64_t{1}}}}};
+  rnn.shape = {1, 1, 1};
+  rnn.constants = {{"w", Tensor::of<float>({1, 1, 1}, {0})}, {"r", Tensor::of<float>({1, 1, 1}, {0})}};
+  EXPECT_EQ(rnn.run({3}), (Floats{0}));
+  set_log_sink([](LogLevel, const std::string&) {});
+  EXPECT_THAT(messages, testing::IsEmpty());
 }
 
 TEST(Normalize, SwishOfOpset24) {

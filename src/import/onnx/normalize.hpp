@@ -87,6 +87,7 @@ void nothing(DraftNode& node, Normalizer& normalizer);
 
 // normalize_old.cpp: what only opsets 1 to 6 (2017) had.
 void concat_default_axis(DraftNode& node, Normalizer& normalizer);
+void drop_flags(DraftNode& node, Normalizer& normalizer);
 void lp_pool_whole_p(DraftNode& node, Normalizer& normalizer);
 void prelu_channels(DraftNode& node, Normalizer& normalizer);
 void reshape_sizes(DraftNode& node, Normalizer& normalizer);

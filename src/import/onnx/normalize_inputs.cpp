@@ -61,6 +61,8 @@ void slice_bounds(DraftNode& node, Normalizer& normalizer) {
 void split_sizes(DraftNode& node, Normalizer& normalizer) {
   auto sizes = node.take<std::vector<int64_t>>("split");
   if (sizes && !sizes->empty()) node.set_input(1, normalizer.integers(node, "sizes", *sizes));
+  if (Value* given = node.input(1); given && is_float(given->dtype()))  // the input that opset 1 had as well
+    node.inputs[1] = normalizer.add(node, "whole_sizes", "Cast", {given}, {{"to", static_cast<int64_t>(DType::i64)}});
 }
 
 void squeeze_axes(DraftNode& node, Normalizer& normalizer) {

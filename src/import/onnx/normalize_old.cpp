@@ -12,6 +12,12 @@ void concat_default_axis(DraftNode& node, Normalizer&) {
   node.attributes.emplace("axis", int64_t{1});
 }
 
+/// Gemm broadcasts c in any case, and all states of a sequence are made where somebody reads them.
+void drop_flags(DraftNode& node, Normalizer&) {
+  node.attributes.erase("broadcast");
+  node.attributes.erase("output_sequence");
+}
+
 void lp_pool_whole_p(DraftNode& node, Normalizer&) {
   float p = node.take<float>("p").value_or(2);
   if (p != std::floor(p) || p < 1 || p > 1e6f)

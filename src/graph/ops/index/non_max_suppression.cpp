@@ -151,7 +151,11 @@ struct NonMaxSuppression : OpOf<NonMaxSuppression> {
     }
 
    private:
-    size_t strip(float x) const { return static_cast<size_t>(std::clamp((x - low_) * factor_, 0.0f, count_)); }
+    /// Also of what is no number: the first.
+    size_t strip(float x) const {
+      const float at = (x - low_) * factor_;
+      return at > 0 ? static_cast<size_t>(std::min(at, count_)) : 0;
+    }
     float low_ = 0, reach_ = 0, factor_ = 0, count_ = 0;
     std::vector<Columns> strips_;
     std::vector<size_t> used_;
