@@ -164,6 +164,15 @@ TEST(Slices, ShareTheReadingOfLargeWeights) {
   EXPECT_EQ(batch::slice_size(one, 7), 7);
 }
 
+TEST(Slices, AreLargeEnoughToBeWorthACall) {
+  const Graph one = parse_text(R"(graph "g" {
+    input %x: f32[1, 16]
+    %y = Relu(%x)
+    output "y" = %y
+  })");
+  EXPECT_EQ(batch::slice_size(one, 1 << 20), 4096);
+}
+
 TEST(Slices, AreNotMadeOfWhatFitsInTheCache) {
   const Graph one = parse_text(R"(graph "g" {
     input %x: f32[1, 3, 16, 16]

@@ -146,7 +146,7 @@ double bytes_of(const Value* value) {
 bool is_stored(const Value* value) {
   const Node* node = value->producer();
   if (node && (node->has(Trait::view) || node->is("DequantizeLinear"))) return false;
-  if (value->uses().size() != 1) return true;
+  if (!node || value->uses().size() != 1) return true;
   const Node& reader = *value->uses()[0].node;
   return !reader.has(Trait::elementwise) && !reader.is("QuantizeLinear") && !reader.is("BatchNormalization");
 }
@@ -174,12 +174,14 @@ struct Traffic {
 }  // namespace
 
 int64_t slice_size(const Graph& one, int64_t samples) {
-  constexpr double kWeightsPerActivation = 0.4, kCache = 2 << 20;
+  constexpr double kWeightsPerActivation = 0.4, kCache = 2 << 20, kLeast = 512 << 10;
   const Traffic traffic(one);
   if (traffic.largest * static_cast<double>(samples) <= kCache) return samples;
   int64_t size = 1;
   auto pays = [&] {
-    return static_cast<double>(size) * traffic.activations >= kWeightsPerActivation * traffic.weights;
+    const double samples_of_slice = static_cast<double>(size);
+    return samples_of_slice * traffic.activations >= kWeightsPerActivation * traffic.weights &&
+           samples_of_slice * traffic.largest >= kLeast;  // there is a call a step to pay for
   };
   while (size < samples && (samples % size != 0 || !pays())) ++size;
   return size;

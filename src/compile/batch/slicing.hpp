@@ -15,7 +15,7 @@ namespace hone::batch {
 std::string why_not_cut(const Graph& whole, const Graph& slice, int64_t count);
 
 /// How many of `samples` to run at a time: as few as read the weights not much more often than they are worth, which
-/// keeps activations in the cache. `one` is the graph of a single sample. `samples`: all of them.
+/// keeps activations in the cache, and not so few that nothing is left to do. `one` is the graph of a single sample. `samples`: all of them.
 int64_t slice_size(const Graph& one, int64_t samples);
 
 /// How a batch of `samples` is best cut, where it can be and pays. `graph_for(n)`: the graph for n samples; it may
