@@ -170,7 +170,7 @@ TEST(Slices, AreLargeEnoughToBeWorthACall) {
     %y = Relu(%x)
     output "y" = %y
   })");
-  EXPECT_EQ(batch::slice_size(one, 1 << 20), 4096);
+  EXPECT_EQ(batch::slice_size(one, 1 << 20), 8192);
 }
 
 TEST(Slices, AreNotMadeOfWhatFitsInTheCache) {

@@ -19,7 +19,7 @@ using testing_tools::random_inputs;
 
 std::string network(const std::string& batch) {
   return fmt::format(R"(graph "g" {{
-    input %x: f32[{}, 8, 80, 80]
+    input %x: f32[{}, 8, 112, 112]
     const %w: f32[16, 8, 3, 3] = random(1)
     const %w2: f32[16, 16, 1, 1] = random(2)
     const %fc: f32[16, 10] = random(3)
@@ -93,7 +93,7 @@ TEST(Batch, OfEverySizeSharesThePlanOfASlice) {
     };
   };
   ModelSource source(graph.clone(), compile(2), 8, {}, {2, compile(1)});
-  for (int64_t samples : {6, 8, 4}) source.plan_for(std::vector<Dims>{{samples, 8, 80, 80}});
+  for (int64_t samples : {6, 8, 4}) source.plan_for(std::vector<Dims>{{samples, 8, 112, 112}});
   EXPECT_EQ(compiled, 1);
 }
 

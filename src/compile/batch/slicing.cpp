@@ -174,7 +174,7 @@ struct Traffic {
 }  // namespace
 
 int64_t slice_size(const Graph& one, int64_t samples) {
-  constexpr double kWeightsPerActivation = 0.4, kCache = 2 << 20, kLeast = 512 << 10;
+  constexpr double kWeightsPerActivation = 0.4, kCache = 2 << 20, kLeast = 1 << 20;
   const Traffic traffic(one);
   if (traffic.largest * static_cast<double>(samples) <= kCache) return samples;
   int64_t size = 1;
