@@ -200,10 +200,13 @@ class Search {
 
 Graph quantize_with_accuracy_control(const Graph& model, const CalibrationSource& calibration,
                                      const MakeRunner& make_runner, const Validate& validate,
-                                     const QuantizeOptions& options, const AccuracyOptions& control,
+                                     const QuantizeOptions& given, const AccuracyOptions& control,
                                      AccuracyReport* report, Progress& progress) {
   auto start = std::chrono::steady_clock::now();
   check_options(control);
+  // What stays FP32 is decided by the metric here.
+  QuantizeOptions options = given;
+  options.sensitive_share = 0;
   Quantizer quantizer(model, calibration, make_runner, options, progress, true);
   AccuracyReport filled;
   Graph result;

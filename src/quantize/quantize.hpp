@@ -62,7 +62,7 @@ struct QuantizeOptions {
   ModelType model_type = ModelType::general;
   BiasCorrection bias_correction = BiasCorrection::automatic;
   /// Layers and operations that make most of the error may stay fp32 if they have at most this share of the
-  /// multiplications (see sensitive.cpp): where the outputs of the quantized model have less than 25 dB of signal over
+  /// multiplications (see sensitive.cpp): where the outputs of the quantized model have less than 15 dB of signal over
   /// error on held-out samples, and gain 2 dB by it. 0: none.
   double sensitive_share = 0.08;
   /// Cross-layer equalization (see methods/equalize.hpp).

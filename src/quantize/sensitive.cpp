@@ -9,7 +9,7 @@ namespace hone {
 
 namespace {
 
-constexpr double enough_db = 25;     // outputs as near to FP32's need no help
+constexpr double enough_db = 15;     // outputs as near to FP32's need no help
 constexpr double least_gain_db = 2;  // in all: less changes no answers, but costs time
 constexpr double least_step_db = 0.3;
 constexpr size_t most_parts = 8, most_searched = 3, most_tried = 8;
