@@ -11,6 +11,8 @@
 #include <cstring>
 #include <map>
 #include <mutex>
+#include <optional>
+#include <utility>
 
 #include "base/error.hpp"
 
@@ -36,9 +38,24 @@ struct TemporaryFile {
 };
 
 /// The mappings that exist, by address: dropping pages of any other memory would lose its contents.
+struct Mapping {
+  size_t size = 0;
+  int descriptor = -1;
+};
 struct Mappings {
   std::mutex mutex;
-  std::map<uintptr_t, size_t> sizes;
+  std::map<uintptr_t, Mapping> by_address;
+
+  /// The one that has all these bytes, and how far behind its start they lie.
+  std::optional<std::pair<Mapping, uintptr_t>> find(const void* data, size_t bytes) {
+    auto begin = reinterpret_cast<uintptr_t>(data);
+    std::lock_guard lock(mutex);
+    auto next = by_address.upper_bound(begin);
+    if (next == by_address.begin()) return std::nullopt;
+    const auto& [first, mapping] = *std::prev(next);
+    if (begin >= first + mapping.size || bytes > first + mapping.size - begin) return std::nullopt;
+    return std::pair(mapping, begin - first);
+  }
 };
 Mappings& mappings() {
   static Mappings* all = new Mappings;  // never destroyed: files may be held by objects that go later
@@ -56,16 +73,29 @@ void drop_pages(uintptr_t begin, uintptr_t end) {
 
 void MappedFile::give_back(const void* data, size_t bytes) {
   auto begin = reinterpret_cast<uintptr_t>(data);
-  std::lock_guard lock(mappings().mutex);
-  auto next = mappings().sizes.upper_bound(begin);
-  if (next == mappings().sizes.begin()) return;
-  auto [first, size] = *std::prev(next);
-  if (begin < first + size && bytes <= first + size - begin) drop_pages(begin, begin + bytes);
+  if (holds(data, bytes)) drop_pages(begin, begin + bytes);
+}
+
+bool MappedFile::holds(const void* data, size_t bytes) { return mappings().find(data, bytes).has_value(); }
+
+void MappedFile::copy(void* to, const void* from, size_t bytes) {
+  auto* out = static_cast<char*>(to);
+  size_t done = 0;
+  if (auto found = mappings().find(from, bytes)) {
+    const auto& [mapping, offset] = *found;
+    while (done < bytes) {
+      const ssize_t got = ::pread(mapping.descriptor, out + done, bytes - done, static_cast<off_t>(offset + done));
+      if (got < 0 && errno == EINTR) continue;
+      if (got <= 0) break;  // the mapping has the same to say
+      done += static_cast<size_t>(got);
+    }
+  }
+  if (done < bytes) std::memcpy(out + done, static_cast<const char*>(from) + done, bytes - done);
 }
 
 void MappedFile::give_back_all() {
   std::lock_guard lock(mappings().mutex);
-  for (auto [first, size] : mappings().sizes) drop_pages(first, first + size);
+  for (const auto& [first, mapping] : mappings().by_address) drop_pages(first, first + mapping.size);
 }
 
 namespace {
@@ -93,15 +123,15 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
   file->size_ = static_cast<size_t>(info.st_size);
   if (file->size_ > 0) {
     void* address = ::mmap(nullptr, file->size_, PROT_READ, MAP_PRIVATE, descriptor, 0);
-    int error = errno;
-    ::close(descriptor);
     if (address == MAP_FAILED) {
+      int error = errno;
+      ::close(descriptor);
       file->size_ = 0;
       fail(path, "cannot map the file", error);
     }
     file->data_ = static_cast<const std::byte*>(address);
     std::lock_guard lock(mappings().mutex);
-    mappings().sizes[reinterpret_cast<uintptr_t>(address)] = file->size_;
+    mappings().by_address[reinterpret_cast<uintptr_t>(address)] = {file->size_, descriptor};
   } else {
     ::close(descriptor);
   }
@@ -122,7 +152,9 @@ std::shared_ptr<const MappedFile> MappedFile::from_memory(std::span<const std::b
 MappedFile::~MappedFile() {
   if (!data_ || memory_) return;
   std::lock_guard lock(mappings().mutex);
-  mappings().sizes.erase(reinterpret_cast<uintptr_t>(data_));
+  auto mapping = mappings().by_address.find(reinterpret_cast<uintptr_t>(data_));
+  ::close(mapping->second.descriptor);
+  mappings().by_address.erase(mapping);
   ::munmap(const_cast<std::byte*>(data_), size_);
 }
 

@@ -30,6 +30,11 @@ class MappedFile {
   /// counting as this process's memory (reading them later brings them back); other memory is left alone.
   static void give_back(const void* data, size_t bytes);
   static void give_back_all();  ///< every mapped file as a whole
+  /// True when the memory is part of a file mapped by open().
+  static bool holds(const void* data, size_t bytes);
+  /// Copies memory. A part of a file mapped by open() is read from the file, which takes half the time of touching the
+  /// pages of its mapping for the first time, and none of them then counts as this process's memory.
+  static void copy(void* to, const void* from, size_t bytes);
 
  private:
   MappedFile() = default;

@@ -40,9 +40,11 @@ struct ConvRange {
 
 struct ConvF32Kernels {
   int64_t (*blocks)(const ConvShape& shape);  ///< output-channel blocks, over all groups
+  /// The first output channel of a block; all channels for the block behind the last.
+  int64_t (*first_channel)(const ConvShape& shape, int64_t block);
   size_t (*packed_bytes)(const ConvShape& shape);
-  /// Blocks [begin, end) of `w` [out_channels][group_channels][kernel_h][kernel_w]. `packed` is for this instruction
-  /// set, 64-byte aligned.
+  /// Blocks [begin, end) of `w` [out_channels][group_channels][kernel_h][kernel_w], of which the channels of these
+  /// blocks are read. `packed` is for this instruction set, 64-byte aligned.
   void (*pack)(const ConvShape& shape, const float* w, void* packed, int64_t begin, int64_t end);
   void (*run)(const ConvShape& shape, const float* x, const void* packed, const Epilogue& epilogue, void* y,
               const ConvRange& range);

@@ -45,7 +45,10 @@ struct WinogradSteps {
 };
 
 struct WinogradKernels : WinogradSteps {
-  /// Transforms the weights [out_channels][channels][3][3] of blocks [begin, end); `packed` is 64-byte aligned.
+  /// The first output channel of a block; all channels for the block behind the last.
+  int64_t (*first_channel)(const WinogradShape& shape, int64_t block);
+  /// Transforms the weights [out_channels][channels][3][3] of blocks [begin, end), reading these; `packed` is 64-byte
+  /// aligned.
   void (*pack)(const WinogradShape& shape, const float* w, void* packed, int64_t begin, int64_t end);
   /// Step 1: inputs of the chunk's tiles [begin, end), counted from its first.
   void (*transform)(const WinogradShape& shape, const float* x, const void* packed, const WinogradChunk& chunk,

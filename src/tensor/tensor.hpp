@@ -10,8 +10,12 @@
 
 namespace hone {
 
+struct LooseMemory;
+
 /// A dense row-major array. Copying a Tensor shares its memory; clone() copies it. The memory may belong to
-/// the tensor (64-byte aligned), to a mapped file or to somebody else (`owner` keeps it alive).
+/// the tensor (64-byte aligned), to a mapped file or to somebody else (`owner` keeps it alive). Memory of others that
+/// is not aligned for the type is copied when somebody first asks for raw() or data(): files of models have their weights
+/// anywhere, and who packs them reads them once, by read_bytes().
 class Tensor {
  public:
   Tensor() = default;  ///< empty: defined() is false
@@ -36,19 +40,25 @@ class Tensor {
   int64_t size() const { return size_; }  ///< elements
   size_t bytes() const { return static_cast<size_t>(size_) * size_of(dtype_); }
 
-  const void* raw() const { return data_; }
+  const void* raw() const { return loose_ ? aligned_copy() : data_; }
+  /// Where the bytes lie, perhaps not aligned for the type; never copies.
+  const void* address() const;
+  /// False when the memory is part of a mapped file or not aligned: then read_bytes() is cheaper for who reads it once.
+  bool at_hand() const;
+  /// Copies bytes [offset, offset + count) to `to`.
+  void read_bytes(size_t offset, size_t count, void* to) const;
   /// For the one who just made the tensor: memory is shared by copies, mapped memory must not be written.
-  void* mutable_raw() { return const_cast<void*>(data_); }
+  void* mutable_raw() { return const_cast<void*>(raw()); }
   /// Typed access; throws Error when T is not the element type.
   template <class T>
   std::span<const T> data() const {
     require(dtype_of<T>());
-    return {static_cast<const T*>(data_), static_cast<size_t>(size_)};
+    return {static_cast<const T*>(raw()), static_cast<size_t>(size_)};
   }
   template <class T>
   std::span<T> mutable_data() {
     require(dtype_of<T>());
-    return {static_cast<T*>(const_cast<void*>(data_)), static_cast<size_t>(size_)};
+    return {static_cast<T*>(mutable_raw()), static_cast<size_t>(size_)};
   }
   const std::vector<std::string>& strings() const;
 
@@ -62,11 +72,13 @@ class Tensor {
 
  private:
   void require(DType wanted) const;
+  const void* aligned_copy() const;
   DType dtype_ = DType::undefined;
   Dims dims_;
   int64_t size_ = 0;
   const void* data_ = nullptr;
   std::shared_ptr<const void> owner_;
+  std::shared_ptr<LooseMemory> loose_;  ///< instead of data_ where that is not aligned
 };
 
 /// Bit-for-bit equality of type, sizes and values.

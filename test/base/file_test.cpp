@@ -37,5 +37,23 @@ TEST(MappedFile, MemoryThatIsNoFileIsLeftAlone) {
   EXPECT_EQ(file->text(), std::string(100000, 'x'));
 }
 
+TEST(MappedFile, CopiesPartsOfAFileAndOtherMemory) {
+  TemporaryFolder folder;
+  std::string content;
+  for (int i = 0; i < 100000; ++i) content += static_cast<char>('a' + i % 26);
+  write_file(folder / "file", content);
+  std::string copy(50001, ' ');
+  {
+    auto file = MappedFile::open(folder / "file");
+    EXPECT_TRUE(MappedFile::holds(file->bytes().data() + 7, 99993));
+    EXPECT_FALSE(MappedFile::holds(file->bytes().data() + 7, 99994));
+    MappedFile::copy(copy.data(), file->bytes().data() + 4097, copy.size());
+    EXPECT_EQ(copy, content.substr(4097, 50001));
+  }
+  EXPECT_FALSE(MappedFile::holds(content.data(), content.size()));
+  MappedFile::copy(copy.data(), content.data() + 1, copy.size());
+  EXPECT_EQ(copy, content.substr(1, 50001));
+}
+
 }  // namespace
 }  // namespace hone

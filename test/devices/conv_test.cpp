@@ -3,10 +3,12 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <set>
 
 #include <fmt/format.h>
 
 #include "base/cpu.hpp"
+#include "base/file.hpp"
 #include "devices/cpu/tuner.hpp"
 #include "devices/devices.hpp"
 #include "graph/text.hpp"
@@ -61,6 +63,35 @@ TEST(Convolutions, EveryRivalMatchesTheReference) {
         auto got = session.run(inputs);
         expect_near(got[0], expected[0], 1e-4, 2e-4, fmt::format("{} seed {} threads {}", rival, seed, threads));
       }
+  }
+}
+
+TEST(Convolutions, WeightsAtOddAddressesOfAFileAreReadFromThere) {
+  TemporaryFolder folder;
+  for (uint64_t seed = 1; seed <= 4; ++seed) {
+    Random random(seed);
+    Graph graph = parse_text(wide_conv(random));
+    auto inputs = random_inputs(graph, seed, 2);
+    const auto expected = evaluate(graph, inputs);
+    std::set<Value*> constants;
+    for (Node* node : graph.node_list())
+      for (Value* input : node->inputs())
+        if (input->is_constant()) constants.insert(input);
+    for (Value* value : constants) {
+      const Tensor& weights = value->constant();
+      const auto path = folder / fmt::format("{}-{}", seed, value->name);
+      write_file(path, "#" + std::string(static_cast<const char*>(weights.raw()), weights.bytes()));
+      auto file = MappedFile::open(path);
+      graph.set_constant(value, Tensor(weights.dtype(), weights.dims(), file->bytes().data() + 1, weights.bytes(), file));
+      EXPECT_FALSE(value->constant().at_hand());
+    }
+    for (const char* rival : {"native_winograd4", "native_winograd2", "native_conv"}) {
+      auto disabled = all_but(rival);
+      disabled.pop_back();
+      Session session(load(graph, {.threads = 2, .disabled_kernels = disabled, .autotune = false}));
+      auto got = session.run(inputs);
+      expect_near(got[0], expected[0], 1e-4, 2e-4, fmt::format("{} seed {}", rival, seed));
+    }
   }
 }
 

@@ -95,7 +95,16 @@ TEST(Conv, FloatMatchesTheDefinitionForAnyShapeAndEpilogue) {
       if (!epilogue.e.residual && random.range(0, 1)) s.out_row = s.out_channels + random.range(1, 40);
       const int64_t blocks = kernels->blocks(s);
       auto packed = aligned(kernels->packed_bytes(s));
-      for (int64_t block = blocks; block-- > 0;) kernels->pack(s, w.data(), packed.get(), block, block + 1);
+      ASSERT_EQ(kernels->first_channel(s, 0), 0);
+      ASSERT_EQ(kernels->first_channel(s, blocks), s.out_channels);
+      for (int64_t block = blocks; block-- > 0;) {
+        // A block reads the weights of its own channels only.
+        const auto row = static_cast<std::ptrdiff_t>(s.group_channels() * s.taps());
+        std::vector<float> own(w.size(), std::nanf(""));
+        const auto begin = row * kernels->first_channel(s, block), end = row * kernels->first_channel(s, block + 1);
+        std::copy(w.begin() + begin, w.begin() + end, own.begin() + begin);
+        kernels->pack(s, own.data(), packed.get(), block, block + 1);
+      }
       check(s, random, epilogue.e, acc, blocks, 3e-5, [&](void* y, const ConvRange& range) {
         kernels->run(s, x.data(), packed.get(), epilogue.e, y, range);
       });

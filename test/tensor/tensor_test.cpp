@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstring>
+#include <memory>
+#include <vector>
 
 #include "base/error.hpp"
 
@@ -25,6 +28,27 @@ TEST(Half, RoundsToNearestEven) {
   EXPECT_EQ(float(Half(65519.0f)), 65504.0f);
   EXPECT_TRUE(std::isinf(float(Half(65520.0f))));
   EXPECT_EQ(float(BFloat16(1.00390625f)), 1.0f);
+}
+
+TEST(Tensor, MemoryAtOddAddressesIsReadAsUsual) {
+  // As weights lie in a file: behind a header of any length.
+  auto bytes = std::make_shared<std::vector<char>>(4 * sizeof(float) + 1);
+  const std::vector<float> values{1.5f, -2, 3, 4};
+  std::memcpy(bytes->data() + 1, values.data(), values.size() * sizeof(float));
+  const Tensor loose(DType::f32, {2, 2}, bytes->data() + 1, bytes->size() - 1, bytes);
+  EXPECT_FALSE(loose.at_hand());
+  EXPECT_EQ(loose.address(), bytes->data() + 1);
+  float two[2] = {};
+  loose.read_bytes(sizeof(float), sizeof(two), two);
+  EXPECT_EQ(two[0], -2);
+  EXPECT_EQ(two[1], 3);
+  const Tensor shared = loose.reshaped({4});
+  EXPECT_EQ(shared.to_floats(), values);
+  EXPECT_EQ(reinterpret_cast<uintptr_t>(loose.raw()) % 64, 0u);
+  EXPECT_EQ(loose.raw(), shared.raw());  // one copy for all
+  EXPECT_TRUE(identical(loose.clone(), Tensor::of<float>({2, 2}, values)));
+  EXPECT_EQ(loose.cast(DType::i32).to_ints(), (std::vector<int64_t>{1, -2, 3, 4}));
+  EXPECT_TRUE(Tensor::of<float>({2, 2}, values).at_hand());
 }
 
 TEST(Tensor, CastSaturates) {

@@ -95,7 +95,7 @@ class Comparison {
 
   /// Constants that were folded may hold a copy for each sample.
   int axis_of_constants(const Tensor& whole, const Tensor& slice) const {
-    if (whole.raw() == slice.raw() || identical(whole, slice)) return same;
+    if (whole.address() == slice.address() || identical(whole, slice)) return same;
     if (whole.rank() != slice.rank() || whole.dtype() != slice.dtype() || whole.dtype() == DType::string) return other;
     int axis = 0;
     while (axis < slice.rank() && whole.dim(axis) == slice.dim(axis)) ++axis;

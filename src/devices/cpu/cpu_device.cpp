@@ -257,8 +257,8 @@ class Builder {
   void release(Value* value) {
     if (!value || !value->is_constant() || slot_.contains(value)) return;
     const Tensor& constant = value->constant();
-    if (!constant.raw()) return;
-    MappedFile::give_back(constant.raw(), constant.bytes());
+    if (!constant.address()) return;
+    MappedFile::give_back(constant.address(), constant.bytes());
     auto [left, first] = uses_left_.emplace(value, value->uses().size());
     if (--left->second > 0 || constant.bytes() < kWorthReleasing || is_output(value)) return;
     released_ += constant.bytes();

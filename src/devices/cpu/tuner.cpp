@@ -156,13 +156,19 @@ void* Tuner::buffer(size_t index, size_t bytes) {
 std::vector<double> Tuner::measure(const std::vector<Candidate>& candidates, const Node& node) {
   size_t used = 0;
   std::vector<void*> table;
-  auto place = [&](const Value* value) {
-    if (value->is_constant()) table.push_back(const_cast<void*>(value->constant().raw()));
+  auto place = [&](const Value* value, bool read = true) {
+    // Constants that are only packed need no aligned copy.
+    if (value->is_constant())
+      table.push_back(const_cast<void*>(read ? value->constant().raw() : value->constant().address()));
     else table.push_back(buffer(used++, static_cast<size_t>(element_count(dims_of(value))) * size_of(value->dtype())));
     return static_cast<int>(table.size()) - 1;
   };
   std::vector<int> all, outputs;
-  for (const Value* input : node.inputs()) all.push_back(input ? place(input) : -1);
+  for (size_t i = 0; i < node.inputs().size(); ++i) {
+    const bool read = std::any_of(candidates.begin(), candidates.end(),
+                                  [&](const Candidate& candidate) { return candidate.kernel->reads(i); });
+    all.push_back(node.input(i) ? place(node.input(i), read) : -1);
+  }
   for (const Value* output : node.outputs()) outputs.push_back(place(output));
   std::vector<std::unique_ptr<KernelState>> states;
   // All run on the same memory instead of weights of their own: packing them, and new pages alone, would take longer.

@@ -7,7 +7,6 @@
 #include "base/function_ref.hpp"
 #include "graph/graph.hpp"
 #include "import/onnx/wire.hpp"
-#include "tensor/block_memory.hpp"
 
 namespace hone::onnx {
 
@@ -73,18 +72,15 @@ struct ModelDef {
 /// Decodes the file. Tensors refer to its memory where they can.
 ModelDef read_model(const std::shared_ptr<const MappedFile>& file);
 
-/// What tensors need beside their message: data files next to the model, each mapped once, and memory.
+/// Data files next to the model, each mapped once.
 class ExternalFiles {
  public:
   /// An empty path: a model in memory, which belongs to no folder.
   explicit ExternalFiles(const std::filesystem::path& model);
   /// The file at `location`, relative to the model's folder. Throws Error(place, ...) when it is missing or outside.
   std::shared_ptr<const MappedFile> open(const std::string& location, const std::string& place);
-  /// For a tensor that cannot stay where it lies in the file.
-  std::shared_ptr<void> memory(size_t bytes) { return memory_.take(bytes); }
 
  private:
-  BlockMemory memory_;
   std::filesystem::path folder_;
   std::map<std::string, std::shared_ptr<const MappedFile>> files_;
 };

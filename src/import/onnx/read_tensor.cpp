@@ -1,14 +1,10 @@
 #include <algorithm>
 #include <charconv>
 #include <cstring>
-#include <system_error>
-#include <thread>
 
 #include <fmt/format.h>
 
-#include "base/cpu.hpp"
 #include "base/error.hpp"
-#include "base/file.hpp"
 #include "import/onnx/model.hpp"
 #include "tensor/int4.hpp"
 
@@ -60,24 +56,8 @@ Tensor unpack(const TensorDef& def, DType dtype, std::string_view bytes) {
               "the file is damaged or truncated; download or export it again");
 }
 
-/// New memory costs more than the copy itself, and two processors make it in half the time.
-void copy_bytes(void* to, std::string_view from) {
-  constexpr size_t kWorthAThread = 1 << 20;
-  if (from.empty()) return;
-  size_t half = from.size() < kWorthAThread || cpu_features().cores < 2 ? 0 : from.size() / 2;
-  std::thread other;
-  try {
-    if (half > 0) other = std::thread([&, half] { std::memcpy(to, from.data(), half); });
-  } catch (const std::system_error&) {  // no more threads for this process
-    half = 0;
-  }
-  std::memcpy(static_cast<char*>(to) + half, from.data() + half, from.size() - half);
-  if (other.joinable()) other.join();
-}
-
 /// The bytes of a tensor as the file has them, without a copy when the memory can be used as it is.
-Tensor from_bytes(const TensorDef& def, DType dtype, std::string_view bytes, std::shared_ptr<const void> owner,
-                  ExternalFiles& files) {
+Tensor from_bytes(const TensorDef& def, DType dtype, std::string_view bytes, std::shared_ptr<const void> owner) {
   if (is_4_bit(dtype)) return unpack(def, dtype, bytes);
   size_t need = 0, size = size_of(dtype);
   if (__builtin_mul_overflow(static_cast<size_t>(checked_count(def)), size, &need) || need != bytes.size())
@@ -85,19 +65,17 @@ Tensor from_bytes(const TensorDef& def, DType dtype, std::string_view bytes, std
         def.place,
         fmt::format("{}{} needs {} bytes of data, has {}", name_of(dtype), to_string(def.dims), need, bytes.size()),
         "the file is damaged or truncated; download or export it again");
-  bool aligned = reinterpret_cast<uintptr_t>(bytes.data()) % size == 0;
   // Any byte but 0 and 1 is no bool for C++.
   bool odd_bool =
       dtype == DType::boolean && std::any_of(bytes.begin(), bytes.end(), [](unsigned char c) { return c > 1; });
-  if (aligned && !odd_bool && !bytes.empty())
+  // Small tensors are read by everyone, and from an aligned copy without further ado.
+  const bool small = bytes.size() < 4096 && reinterpret_cast<uintptr_t>(bytes.data()) % size != 0;
+  if (!small && !odd_bool && !bytes.empty())
     return Tensor(dtype, def.dims, bytes.data(), bytes.size(), std::move(owner));
-  std::shared_ptr<void> memory = files.memory(need);
-  void* start = memory.get();
-  Tensor tensor(dtype, def.dims, start, need, std::move(memory));
+  Tensor tensor(dtype, def.dims);
   if (odd_bool)
     std::transform(bytes.begin(), bytes.end(), tensor.mutable_data<bool>().begin(), [](char c) { return c != 0; });
-  else copy_bytes(tensor.mutable_raw(), bytes);
-  MappedFile::give_back(bytes.data(), bytes.size());  // not read again
+  else if (need > 0) std::memcpy(tensor.mutable_raw(), bytes.data(), need);
   return tensor;
 }
 
@@ -184,7 +162,7 @@ Tensor from_external(const TensorDef& def, DType dtype, ExternalFiles& files) {
                 fmt::format("needs bytes {} to {} of '{}', which has {}", offset, offset + length, location->second,
                             content.size()),
                 "the data file is truncated or of another model; copy or export it again");
-  return from_bytes(def, dtype, content.substr(offset, length), file, files);
+  return from_bytes(def, dtype, content.substr(offset, length), file);
 }
 
 std::pair<std::string, std::string> read_entry(WireReader message) {
@@ -268,7 +246,7 @@ NamedTensor read_tensor(WireReader message, ExternalFiles& files, const std::str
     return {name, Tensor(def.dims, std::move(def.strings))};
   }
   if (def.location == 1) return {name, from_external(def, dtype, files)};
-  if (def.raw && !def.raw->empty()) return {name, from_bytes(def, dtype, *def.raw, message.file(), files)};
+  if (def.raw && !def.raw->empty()) return {name, from_bytes(def, dtype, *def.raw, message.file())};
   return {name, from_typed_field(def, dtype)};
 }
 

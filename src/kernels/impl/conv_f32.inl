@@ -65,6 +65,7 @@ HONE_INLINE FloatBlock float_block(const ConvShape& s, const Blocks& of, int64_t
 }
 
 int64_t count_float_blocks(const ConvShape& s) { return s.groups * Blocks(s).all(); }
+int64_t first_float_channel(const ConvShape& s, int64_t block) { return float_block(s, Blocks(s), block).channel; }
 
 // Packed: per block, [tap][input channel][vectors x lanes], or by quads [tap][input channel / 4][vectors][lanes];
 // behind all blocks a row of zeros for padding.
@@ -83,6 +84,7 @@ void pack_block(const float* w, int64_t taps, int64_t depth, int channels, int v
   constexpr int kPiece = 128;  // weights of a filter
   float piece[kPiece][kLanes];
   const int64_t step = kPiece / taps, width = vectors * kLanes;
+  const bool aligned = reinterpret_cast<uintptr_t>(panel) % (kLanes * sizeof(float)) == 0;
   for (int v = 0; v < vectors; ++v) {
     const int lanes = channels - v * kLanes < kLanes ? channels - v * kLanes : kLanes;
     if (lanes < kLanes)
@@ -96,10 +98,15 @@ void pack_block(const float* w, int64_t taps, int64_t depth, int channels, int v
       }
       const float* row = piece[0];
       for (int64_t i = k; i < end; ++i)
-        for (int64_t tap = 0; tap < taps; ++tap, row += kLanes)
-          store(panel + (tap * depth + i) * width + v * kLanes, load(row));
+        for (int64_t tap = 0; tap < taps; ++tap, row += kLanes) {
+          float* to = panel + (tap * depth + i) * width + v * kLanes;
+          // Memory that nobody reads for long; with the blocks of quads of a group before, not aligned.
+          if (aligned) stream(to, load(row));
+          else store(to, load(row));
+        }
     }
   }
+  finish_stream();
 }
 
 /// Quads of the group of vectors that begins with vector 4 g: so many make kLanes output channels, or what is left.
@@ -318,6 +325,7 @@ void conv_f32_run(const ConvShape& s, const float* x, const void* packed, const 
 }  // namespace
 
 extern const ConvF32Kernels conv_f32;
-const ConvF32Kernels conv_f32 = {count_float_blocks, conv_f32_packed_bytes, conv_f32_pack, conv_f32_run};
+const ConvF32Kernels conv_f32 = {count_float_blocks, first_float_channel, conv_f32_packed_bytes, conv_f32_pack,
+                                 conv_f32_run};
 
 }  // namespace hone::kernels::HONE_ISA

@@ -19,6 +19,10 @@ HONE_INLINE int64_t matrix_floats(const ConvShape& s) { return vectors(s.out_cha
 int64_t winograd_blocks(const WinogradShape& s) {
   return (vectors(s.conv.out_channels) + kBlockVectors - 1) / kBlockVectors;
 }
+int64_t winograd_first_channel(const WinogradShape& s, int64_t block) {
+  const int64_t channel = block * kBlockVectors * kLanes;
+  return channel < s.conv.out_channels ? channel : s.conv.out_channels;
+}
 // Packed: [position][block][input channel][vectors x lanes], then a row of zeros for padding.
 size_t winograd_packed_bytes(const WinogradShape& s) {
   return static_cast<size_t>(s.positions() * matrix_floats(s.conv) + row_floats(s.conv.channels)) * sizeof(float);
@@ -74,7 +78,7 @@ void transform_filters(const float* w, int64_t step, int lanes, int64_t count, f
     unroll<N>(HONE_EACH { transform_taps<M>(columns[0][i], columns[1][i], columns[2][i], out[k] + i * N); });
   }
   for (int position = 0; position < N * N; ++position, packed += position_step)
-    for (int64_t k = 0; k < count; ++k) store(packed + k * channel_step, out[k][position]);
+    for (int64_t k = 0; k < count; ++k) stream(packed + k * channel_step, out[k][position]);
 }
 
 void winograd_pack(const WinogradShape& shape, const float* w, void* memory, int64_t begin, int64_t end) {
@@ -92,6 +96,7 @@ void winograd_pack(const WinogradShape& shape, const float* w, void* memory, int
           w + vector * kLanes * step + k * 9, step, lanes, s.channels - k < kTogether ? s.channels - k : kTogether,
           column + k * width * kLanes, width * kLanes, matrix_floats(s));
   }
+  finish_stream();
   if (begin == 0) {
     float* zeros = packed + shape.positions() * matrix_floats(s);
     for (int64_t k = 0; k < row_floats(s.channels); ++k) zeros[k] = 0;
@@ -326,7 +331,7 @@ void winograd_finish(const WinogradShape& s, const WinogradChunk& chunk, const E
 extern const WinogradKernels winograd;
 const WinogradKernels winograd = {{winograd_packed_bytes, winograd_blocks, winograd_source_bytes,
                                    winograd_product_bytes, winograd_multiply, winograd_finish},
-                                  winograd_pack,
+                                  winograd_first_channel, winograd_pack,
                                   winograd_transform};
 
 }  // namespace hone::kernels::HONE_ISA

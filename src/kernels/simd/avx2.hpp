@@ -35,6 +35,9 @@ HONE_INLINE VF load(const float* p, Full = {}) { return _mm256_loadu_ps(p); }
 HONE_INLINE VF load(const float* p, const Part& m) { return _mm256_maskload_ps(p, m.mask); }
 HONE_INLINE void store(float* p, VF v, Full = {}) { _mm256_storeu_ps(p, v); }
 HONE_INLINE void store(float* p, VF v, const Part& m) { _mm256_maskstore_ps(p, m.mask, v); }
+/// Past the caches, to an aligned address; finish_stream() before others may read it.
+HONE_INLINE void stream(float* p, VF v) { _mm256_stream_ps(p, v); }
+HONE_INLINE void finish_stream() { _mm_sfence(); }
 HONE_INLINE VI load_i32(const int32_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
 HONE_INLINE VF gather(const float* p, const int32_t* index, Full = {}) {
   return _mm256_i32gather_ps(p, load_i32(index), 4);

@@ -38,6 +38,9 @@ HONE_INLINE VF load(const float* p, Full = {}) { return _mm512_loadu_ps(p); }
 HONE_INLINE VF load(const float* p, Part m) { return _mm512_maskz_loadu_ps(m.mask, p); }
 HONE_INLINE void store(float* p, VF v, Full = {}) { _mm512_storeu_ps(p, v); }
 HONE_INLINE void store(float* p, VF v, Part m) { _mm512_mask_storeu_ps(p, m.mask, v); }
+/// Past the caches, to an aligned address; finish_stream() before others may read it.
+HONE_INLINE void stream(float* p, VF v) { _mm512_stream_ps(p, v); }
+HONE_INLINE void finish_stream() { _mm_sfence(); }
 HONE_INLINE VI load_i32(const int32_t* p) { return _mm512_loadu_si512(p); }
 /// p[index[0]], p[index[1]] ...
 HONE_INLINE VF gather(const float* p, const int32_t* index, Full = {}) {

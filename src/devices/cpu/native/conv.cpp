@@ -82,13 +82,8 @@ class NativeConv : public Kernel {
   void prepare(ThreadPool& pool) override {
     if (!packed_) packed_ = context_.allocate_weights(packed_bytes_);
     Tensor plain = unfold_ ? unfold_->weights(weights_) : weights_;
-    if (integer_) plain = pad_channels(plain, source_channels_, shape_.group_channels());
-    pool.parallel_for(blocks_, [&](int64_t block, int) {
-      if (integer_)
-        int8_->pack(shape_, plain.data<int8_t>().data(), x_type_, x_zero_, epilogue_.start_data(), packed_.get(), block,
-                    block + 1);
-      else f32_->pack(shape_, plain.data<float>().data(), packed_.get(), block, block + 1);
-    });
+    if (integer_) pack_integers(pad_channels(plain, source_channels_, shape_.group_channels()), pool);
+    else pack_floats(plain, pool);
     weights_ = {};
   }
 
@@ -127,6 +122,21 @@ class NativeConv : public Kernel {
   }
 
  private:
+  void pack_integers(const Tensor& plain, ThreadPool& pool) {
+    pool.parallel_for(blocks_, [&](int64_t block, int) {
+      int8_->pack(shape_, plain.data<int8_t>().data(), x_type_, x_zero_, epilogue_.start_data(), packed_.get(), block,
+                  block + 1);
+    });
+  }
+
+  void pack_floats(const Tensor& plain, ThreadPool& pool) {
+    auto first = [&](int64_t block) { return f32_->first_channel(shape_, block); };
+    WeightRows rows(plain, largest_block(blocks_, first), pool.threads());
+    pool.parallel_for(blocks_, [&](int64_t block, int thread) {
+      f32_->pack(shape_, rows.base(first(block), first(block + 1), thread), packed_.get(), block, block + 1);
+    });
+  }
+
   /// As much as the second-level cache has room for beside a layer's own data.
   static constexpr std::ptrdiff_t kAhead = 192 * 1024;
 

@@ -35,4 +35,19 @@ std::string conv_signature(const kernels::ConvShape& s, DType type) {
                      s.groups, s.kernel_h, s.kernel_w, s.stride_h, s.stride_w, s.dilation_h, s.dilation_w);
 }
 
+WeightRows::WeightRows(const Tensor& weights, int64_t most, int threads) : weights_(weights) {
+  if (weights.at_hand() || weights.size() == 0) return;
+  row_ = weights.bytes() / static_cast<size_t>(weights.dim(0));
+  const Dims size{most, static_cast<int64_t>(row_ / sizeof(float))};
+  for (int i = 0; i < threads; ++i) parts_.emplace_back(DType::f32, size);
+}
+
+const float* WeightRows::base(int64_t begin, int64_t end, int thread) {
+  if (parts_.empty()) return weights_.data<float>().data();
+  void* part = parts_[static_cast<size_t>(thread)].mutable_raw();
+  const size_t before = static_cast<size_t>(begin) * row_;
+  weights_.read_bytes(before, static_cast<size_t>(end - begin) * row_, part);
+  return reinterpret_cast<const float*>(reinterpret_cast<uintptr_t>(part) - before);
+}
+
 }  // namespace hone::cpu

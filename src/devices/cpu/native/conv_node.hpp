@@ -1,5 +1,8 @@
 #pragma once
+#include <algorithm>
+#include <cstdint>
 #include <string>
+#include <vector>
 
 #include "devices/cpu/kernel.hpp"
 #include "graph/ops/nn/conv.hpp"
@@ -14,6 +17,30 @@ const ops::Conv* plain_conv(const Node& node, std::string& refusal);
 kernels::ConvShape conv_shape(const Node& node, const ops::Conv& conv);
 /// The sizes of a layer in words, for Kernel::signature().
 std::string conv_signature(const kernels::ConvShape& shape, DType type);
+
+/// f32 weights for who packs them by blocks of output channels, the first dimension. What lies in a file is read from
+/// there in long pieces, by each thread into its own memory: walking over filters in mapped pages took twice as long.
+class WeightRows {
+ public:
+  /// `most`: output channels of the largest block.
+  WeightRows(const Tensor& weights, int64_t most, int threads);
+  /// The start of the tensor for a reader of the channels [begin, end), which must not read others; until the thread
+  /// calls again.
+  const float* base(int64_t begin, int64_t end, int thread);
+
+ private:
+  const Tensor& weights_;
+  size_t row_ = 0;             // bytes
+  std::vector<Tensor> parts_;  // of the threads; none where the tensor can be read as it lies
+};
+
+/// The most output channels of a block, where block i begins with channel first(i).
+template <class First>
+int64_t largest_block(int64_t blocks, First first) {
+  int64_t most = 0;
+  for (int64_t i = 0; i < blocks; ++i) most = std::max<int64_t>(most, first(i + 1) - first(i));
+  return most;
+}
 
 /// GOP/s of one thread that estimates reckon with.
 inline double conv_operations(const kernels::ConvShape& s) {

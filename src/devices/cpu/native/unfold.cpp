@@ -51,12 +51,13 @@ void Unfold::fill_line(const char* in, char* out, int64_t from, int64_t to, size
   const int64_t room = s.width + s.pad_left - s.kernel_w;
   const int64_t last = in && room >= 0 ? std::clamp<int64_t>(room / s.stride_w + 1, first, to) : first;
   auto border = [&](int64_t ow) {
-    for (int64_t kw = 0; kw < s.kernel_w; ++kw) {
-      const int64_t iw = ow * s.stride_w - s.pad_left + kw;
-      char* target = out + (ow - from) * row + kw * pixel;
-      if (!in || iw < 0 || iw >= s.width) std::memset(target, zero_, static_cast<size_t>(pixel));
-      else std::memcpy(target, in + iw * pixel, static_cast<size_t>(pixel));
-    }
+    char* target = out + (ow - from) * row;
+    std::memset(target, zero_, Line ? Line : line);
+    if (!in) return;
+    // The taps that lie inside.
+    const int64_t left = ow * s.stride_w - s.pad_left, begin = std::max<int64_t>(-left, 0) * pixel,
+                  end = std::min<int64_t>(s.width - left, s.kernel_w) * pixel;
+    for (int64_t i = begin; i < end; ++i) target[i] = in[left * pixel + i];
   };
   for (int64_t ow = from; ow < first; ++ow) border(ow);
   const char* source = in ? in + (first * s.stride_w - s.pad_left) * pixel : nullptr;
@@ -90,9 +91,15 @@ void Unfold::fill_lines(const char* x, char* rows, int64_t begin, int64_t end) c
 void Unfold::fill(const void* x, void* rows, int64_t begin, int64_t end) const {
   const char* in = static_cast<const char*>(x);
   char* out = static_cast<char*>(rows);
-  // The usual first layers: 3x3 and 7x7 of three channels. Copies of known size need no call.
+  // The usual first layers: 3x3, 5x5 and 7x7 of one, three or four channels. Copies of known size need no call.
   switch (static_cast<size_t>(shape_.kernel_w * shape_.channels) * element_) {
+    case 3: return fill_lines<3>(in, out, begin, end);
+    case 5: return fill_lines<5>(in, out, begin, end);
+    case 7: return fill_lines<7>(in, out, begin, end);
     case 9: return fill_lines<9>(in, out, begin, end);
+    case 12: return fill_lines<12>(in, out, begin, end);
+    case 15: return fill_lines<15>(in, out, begin, end);
+    case 20: return fill_lines<20>(in, out, begin, end);
     case 21: return fill_lines<21>(in, out, begin, end);
     default: return fill_lines<0>(in, out, begin, end);
   }

@@ -19,13 +19,15 @@ namespace {
 constexpr double kErrorLimit = 1e-4;
 
 /// Error of the transformed convolution on random images, for the first output channels of the layer.
-double sampled_error(const kernels::WinogradShape& layer, const float* w) {
+double sampled_error(const kernels::WinogradShape& layer, const Tensor& weights) {
   kernels::WinogradShape shape = layer;
   kernels::ConvShape& s = shape.conv;
   s.batch = 1, s.dilation_h = s.dilation_w = 1, s.pad_top = s.pad_left = 0;
   s.height = s.width = 6, s.out_height = s.out_width = 4;
   s.out_channels = std::min<int64_t>(s.out_channels, 16);
   const auto* kernel = kernels::winograd_kernels();
+  WeightRows rows(weights, s.out_channels, 1);
+  const float* w = rows.base(0, s.out_channels, 0);
   const int64_t tiles = shape.tiles();
   auto packed = allocate(kernel->packed_bytes(shape));
   kernel->pack(shape, w, packed.get(), 0, kernel->blocks(shape));
@@ -87,7 +89,7 @@ class Winograd : public WinogradConv {
     }
     weights_ = node.input(1)->constant();
     if (shape_.tile == 4 && !has_room(refusal)) return false;
-    const double error = sampled_error(shape_, weights_.data<float>().data());
+    const double error = sampled_error(shape_, weights_);
     if (!(error <= kErrorLimit))
       return refusal = fmt::format("relative error {:.1g}, allowed {:.0g}", error, kErrorLimit), false;
     return true;
@@ -103,8 +105,13 @@ class Winograd : public WinogradConv {
   }
 
  private:
-  void pack(int64_t block) const override {
-    kernel_->pack(shape_, weights_.data<float>().data(), packed_.get(), block, block + 1);
+  void pack(ThreadPool& pool) const override {
+    const int64_t blocks = kernel_->blocks(shape_);
+    auto first = [&](int64_t block) { return kernel_->first_channel(shape_, block); };
+    WeightRows rows(weights_, largest_block(blocks, first), pool.threads());
+    pool.parallel_for(blocks, [&](int64_t block, int thread) {
+      kernel_->pack(shape_, rows.base(first(block), first(block + 1), thread), packed_.get(), block, block + 1);
+    });
   }
   void transform(const KernelRun& run, const kernels::WinogradChunk& chunk, int64_t begin,
                  int64_t end) const override {

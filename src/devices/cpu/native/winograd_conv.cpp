@@ -32,7 +32,7 @@ const ops::Conv* integer_winograd_conv(const Node& node, std::string& refusal) {
 void WinogradConv::prepare(ThreadPool& pool) {
   if (context_.room) *context_.room -= std::min(*context_.room, more_bytes());
   if (!packed_) packed_ = context_.allocate_weights(weight_bytes());
-  pool.parallel_for(steps_->blocks(shape_), [&](int64_t block, int) { pack(block); });
+  pack(pool);
   weights_ = {};
 }
 

@@ -44,7 +44,7 @@ class WinogradConv : public Kernel {
   WinogradConv(const kernels::WinogradShape& shape, const kernels::WinogradSteps* steps, const CpuContext& context)
       : shape_(shape), context_(context), threads_(context.threads), steps_(steps) {}
 
-  virtual void pack(int64_t block) const = 0;
+  virtual void pack(ThreadPool& pool) const = 0;
   /// Step 1 for the chunk's tiles [begin, end).
   virtual void transform(const KernelRun& run, const kernels::WinogradChunk& chunk, int64_t begin,
                          int64_t end) const = 0;

@@ -79,8 +79,10 @@ class WinogradInt8 : public WinogradConv {
   }
 
  private:
-  void pack(int64_t block) const override {
-    kernel_->pack(shape_, weights_.data<int8_t>().data(), x_zero_, packed_.get(), block, block + 1);
+  void pack(ThreadPool& pool) const override {
+    pool.parallel_for(kernel_->blocks(shape_), [&](int64_t block, int) {
+      kernel_->pack(shape_, weights_.data<int8_t>().data(), x_zero_, packed_.get(), block, block + 1);
+    });
   }
   void transform(const KernelRun& run, const kernels::WinogradChunk& chunk, int64_t begin,
                  int64_t end) const override {
