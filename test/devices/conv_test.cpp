@@ -276,12 +276,12 @@ class Tuning : public testing::Test {
 
   /// The step of a convolution that several kernels compete for.
   StepInfo compile(bool autotune, const std::string& cache) {
-    const Graph graph = parse_text(R"(graph "g" {
-      input %x: f32[1, 64, 28, 28]
-      const %w: f32[64, 64, 3, 3] = random(1)
-      %y = Conv(%x, %w) {pads=[1, 1, 1, 1]}
+    const Graph graph = parse_text(fmt::format(R"(graph "g" {{
+      input %x: f32[1, {0}, 28, 28]
+      const %w: f32[{0}, {0}, 3, 3] = random(1)
+      %y = Conv(%x, %w) {{pads=[1, 1, 1, 1]}}
       output "y" = %y
-    })");
+    }})", channels_));
     // F(4x4) is expected to be faster than all others by as much that nothing would be measured.
     Session session(load(
         graph, {.threads = 1, .disabled_kernels = {"native_winograd4"}, .autotune = autotune, .cache_dir = cache}));
@@ -302,10 +302,17 @@ class Tuning : public testing::Test {
   }
 
   TemporaryFolder folder_;
+  int channels_ = 64;
 };
 
 TEST_F(Tuning, MeasuresOnceAndRemembersInTheProcessAndInTheCacheFolder) {
-  const StepInfo first = compile(true, folder_.path().string());
+  StepInfo first = compile(true, folder_.path().string());
+  // Rivals are measured where estimates are close, which they are elsewhere for processors that compute slowly.
+  for (int channels : {48, 32, 24, 16}) {
+    if (measured(first)) break;
+    channels_ = channels;
+    first = compile(true, folder_.path().string());
+  }
   if (!measured(first)) GTEST_SKIP() << "this CPU has one kernel for the layer";
   EXPECT_TRUE(reused(compile(true, ""))) << "the process remembers";
   cpu::forget_measurements();

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "graph/ops/fused/fused.hpp"
+#include "kernels/peak.hpp"
 
 namespace hone::cpu {
 
@@ -33,6 +34,23 @@ std::string conv_signature(const kernels::ConvShape& s, DType type) {
   return fmt::format("conv {} {}x{}x{}x{} to {}x{}x{} groups {} kernel {}x{} stride {}x{} dilation {}x{}",
                      name_of(type), s.batch, s.height, s.width, s.channels, s.out_height, s.out_width, s.out_channels,
                      s.groups, s.kernel_h, s.kernel_w, s.stride_h, s.stride_w, s.dilation_h, s.dilation_w);
+}
+
+namespace {
+/// The rates below are of a processor with two units of 512 bits. Those with one, or that take two steps for 512 bits
+/// (Zen 4), compute at half their rate but read memory as fast, so that saving operations is worth more there.
+double rate_scale() {
+  constexpr double kTwoUnits = 160;
+  static const double scale = kernels::quick_peak_f32() < kTwoUnits ? 0.53 : 1;
+  return scale;
+}
+}  // namespace
+
+double float_rate() { return kernels::best_isa() >= kernels::Isa::avx512 ? 200 * rate_scale() : 100; }
+
+double integer_rate() {
+  if (kernels::best_isa() == kernels::Isa::vnni) return 880 * rate_scale();
+  return kernels::best_isa() == kernels::Isa::avx512 ? 200 * rate_scale() : 100;
 }
 
 WeightRows::WeightRows(const Tensor& weights, int64_t most, int threads) : weights_(weights) {

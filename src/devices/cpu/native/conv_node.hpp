@@ -42,14 +42,12 @@ int64_t largest_block(int64_t blocks, First first) {
   return most;
 }
 
-/// GOP/s of one thread that estimates reckon with.
 inline double conv_operations(const kernels::ConvShape& s) {
   return 2.0 * static_cast<double>(s.pixels() * s.out_channels * s.group_channels() * s.taps());
 }
-inline double float_rate() { return kernels::best_isa() >= kernels::Isa::avx512 ? 200 : 100; }
-inline double integer_rate() {
-  return kernels::best_isa() == kernels::Isa::vnni ? 880 : kernels::best_isa() == kernels::Isa::avx512 ? 200 : 100;
-}
+/// GOP/s of one thread that estimates reckon with.
+double float_rate();
+double integer_rate();
 
 /// Fills the fields that convolution and depthwise shapes share.
 template <class Shape>
