@@ -158,29 +158,49 @@ MappedFile::~MappedFile() {
   ::munmap(const_cast<std::byte*>(data_), size_);
 }
 
+namespace {
+void write_all(int descriptor, const void* data, size_t size, const std::filesystem::path& path) {
+  const char* cursor = static_cast<const char*>(data);
+  while (size > 0) {
+    ssize_t written = ::write(descriptor, cursor, size);
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) fail(path, "cannot write the file", errno);
+    cursor += written;
+    size -= static_cast<size_t>(written);
+  }
+}
+
+/// Where a new file is to be put: behind a link, so that the link stays what it is.
+std::filesystem::path behind_links(const std::filesystem::path& path) {
+  std::error_code error;
+  if (!std::filesystem::is_symlink(path, error)) return path;
+  std::filesystem::path target = std::filesystem::canonical(path, error);
+  return error ? path : target;
+}
+}  // namespace
+
 void write_file(const std::filesystem::path& path, const std::function<void(const FileAppend&)>& produce) {
   static std::atomic<unsigned> serial{0};
   TemporaryFile temporary;
-  std::filesystem::path name = path;
-  name += ".part" + std::to_string(::getpid()) + "-" + std::to_string(serial++);
-  temporary.descriptor = ::open(name.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  struct stat info {};
+  bool exists = ::stat(path.c_str(), &info) == 0;
+  if (exists && S_ISDIR(info.st_mode))
+    throw Error("'" + path.string() + "'", "is a folder, expected a file to write", "add a file name");
+  // A device or a pipe (/dev/null, /dev/stdout) is written to; a finished file in its place would take it away.
+  bool in_place = exists && !S_ISREG(info.st_mode);
+  const std::filesystem::path target = in_place ? path : behind_links(path);
+  std::filesystem::path name = target;
+  if (!in_place) name += ".part" + std::to_string(::getpid()) + "-" + std::to_string(serial++);
+  temporary.descriptor = ::open(name.c_str(), O_WRONLY | (in_place ? 0 : O_CREAT | O_TRUNC) | O_CLOEXEC, 0644);
   if (temporary.descriptor < 0) fail(path, "cannot write the file", errno);
-  temporary.path = name;
-  produce([&](const void* data, size_t size) {
-    const char* cursor = static_cast<const char*>(data);
-    while (size > 0) {
-      ssize_t written = ::write(temporary.descriptor, cursor, size);
-      if (written < 0 && errno == EINTR) continue;
-      if (written < 0) fail(path, "cannot write the file", errno);
-      cursor += written;
-      size -= static_cast<size_t>(written);
-    }
-  });
+  if (!in_place) temporary.path = name;
+  produce([&](const void* data, size_t size) { write_all(temporary.descriptor, data, size, path); });
   if (::fsync(temporary.descriptor) != 0 && errno != EINVAL) fail(path, "cannot write the file", errno);
   int closed = ::close(temporary.descriptor);
   temporary.descriptor = -1;
   if (closed != 0) fail(path, "cannot write the file", errno);
-  if (::rename(name.c_str(), path.c_str()) != 0) fail(path, "cannot rename the finished file", errno);
+  if (in_place) return;
+  if (::rename(name.c_str(), target.c_str()) != 0) fail(path, "cannot rename the finished file", errno);
   temporary.path.clear();
 }
 

@@ -1,10 +1,15 @@
 #include "base/file.hpp"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include <iterator>
 #include <string>
 #include <vector>
 
+#include "base/error.hpp"
 #include "temporary_folder.hpp"
 
 namespace hone {
@@ -53,6 +58,37 @@ TEST(MappedFile, CopiesPartsOfAFileAndOtherMemory) {
   EXPECT_FALSE(MappedFile::holds(content.data(), content.size()));
   MappedFile::copy(copy.data(), content.data() + 1, copy.size());
   EXPECT_EQ(copy, content.substr(1, 50001));
+}
+
+TEST(WriteFile, PipesLinksAndFoldersStayWhatTheyAre) {
+  namespace fs = std::filesystem;
+  TemporaryFolder folder;
+  auto pipe = folder / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  int reader = ::open(pipe.c_str(), O_RDONLY | O_NONBLOCK);
+  ASSERT_GE(reader, 0);
+  write_file(pipe, "through");
+  char got[16] = {};
+  EXPECT_EQ(::read(reader, got, sizeof got), 7);
+  EXPECT_STREQ(got, "through");
+  ::close(reader);
+  EXPECT_TRUE(fs::is_fifo(pipe));
+
+  auto file = folder / "file", link = folder / "link";
+  write_file(file, "old");
+  fs::create_symlink("file", link);
+  write_file(link, "new");
+  EXPECT_TRUE(fs::is_symlink(link));
+  EXPECT_EQ(read_text_file(file), "new");
+
+  fs::create_directory(folder / "sub");
+  try {
+    write_file(folder / "sub", "x");
+    ADD_FAILURE() << "a folder was overwritten";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("is a folder, expected a file to write"), std::string::npos);
+  }
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder / ""), fs::directory_iterator{}), 4);  // nothing left over
 }
 
 }  // namespace
