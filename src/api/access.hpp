@@ -1,4 +1,5 @@
 #pragma once
+#include <atomic>
 #include <filesystem>
 #include <list>
 #include <map>
@@ -7,6 +8,7 @@
 #include <new>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include <hone/hone.hpp>
@@ -44,6 +46,7 @@ struct Model::Impl {
   std::vector<Port> inputs, outputs;
   std::vector<std::string> labels;
 
+  Impl() = default;  // nothing: what a model that was moved from says of itself
   Impl(hone::Graph model, const ModelOptions& given);
   /// With a plan cache the file is read only when there is no plan for it.
   Impl(const std::filesystem::path& file, const ModelOptions& given);
@@ -58,9 +61,41 @@ struct Model::Impl {
   std::map<int, std::shared_ptr<hone::PlanSource>> sources_;
 };
 
+/// What is behind an object of the interface; throws Error when it was moved from.
+template <class Pointer>
+const Pointer& alive(const Pointer& impl, const char* what) {
+  if (!impl) throw Error(what, "was moved from and is empty", "use the object that it was moved to");
+  return impl;
+}
+
+/// Throws Error unless a model can run with so many.
+inline void check_threads(int threads) {
+  if (threads < 0) throw hone::Error("ModelOptions::threads", "is " + std::to_string(threads) + ", expected 0 or more");
+}
+
+/// Held while an object that serves one thread at a time is in use; throws Error when another thread has it.
+class InUse {
+ public:
+  InUse(std::atomic<bool>& busy, const char* what) : busy_(busy) {
+    if (busy_.exchange(true, std::memory_order_acquire))
+      throw Error(what, "is in use by another thread", "make one for each thread; they share the weights");
+  }
+  InUse(const InUse&) = delete;
+  InUse& operator=(const InUse&) = delete;
+  ~InUse() { busy_.store(false, std::memory_order_release); }
+
+ private:
+  std::atomic<bool>& busy_;
+};
+
 struct ModelAccess {
   using Impl = Model::Impl;
-  static const std::shared_ptr<Model::Impl>& get(const Model& model) { return model.impl_; }
+  static const std::shared_ptr<Model::Impl>& get(const Model& model) { return alive(model.impl_, "Model"); }
+  /// Never nothing: for functions that do not throw.
+  static const Model::Impl& or_empty(const std::shared_ptr<Model::Impl>& impl) noexcept {
+    static const Model::Impl empty;
+    return impl ? *impl : empty;
+  }
   static Model wrap(std::shared_ptr<Model::Impl> impl) {
     Model model;
     model.impl_ = std::move(impl);
@@ -83,6 +118,10 @@ decltype(auto) translated(F&& f) {
   } catch (const std::bad_alloc&) {
     throw Error("memory", "there is not enough of it",
                 "use smaller inputs, fewer streams or a machine with more memory");
+  } catch (const std::system_error& error) {
+    if (error.code() == std::errc::resource_unavailable_try_again)
+      throw Error("threads", "the system does not give as many", "use fewer streams or threads");
+    throw Error("system", error.what());
   } catch (const std::exception& error) {
     throw Error("hone", std::string("internal error: ") + error.what(), "please report it");
   }

@@ -1,6 +1,7 @@
 #include <hone/image.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <numeric>
 #include <optional>
@@ -76,7 +77,12 @@ void prepare_for_images(hone::Graph& graph, const std::optional<Preprocess>& wan
   preprocess.bgr = wanted->bgr;
   preprocess.antialias = wanted->antialias;
   for (float value : preprocess.std)
-    if (value == 0) throw hone::Error("Preprocess::std", "is 0", "pixels are divided by it; use 1 for no change");
+    if (!std::isfinite(value) || value == 0)
+      throw hone::Error("Preprocess::std", fmt::format("is {}", value),
+                        "pixels are divided by it; use 1 for no change");
+  for (float value : preprocess.mean)
+    if (!std::isfinite(value))
+      throw hone::Error("Preprocess::mean", fmt::format("is {}", value), "give finite numbers");
   const hone::Value* input = graph.inputs().size() == 1 ? graph.inputs()[0] : nullptr;
   if (input && input->shape().rank() == 4) {
     if (preprocess.height == 0) preprocess.height = input->shape()[2].value;
@@ -100,6 +106,7 @@ Tensor image_tensor(const ImageView& image) {
 /// The model is cut behind its Resize node: the part before it is compiled for each image size, the rest only once.
 struct Classifier::Impl {
   Impl(const std::filesystem::path& file, const ClassifierOptions& options) {
+    check_threads(options.model.threads);
     hone::Graph graph = hone::import_model(file);
     prepare_for_images(graph, options.preprocess);
     labels = options.labels.empty() ? hone::get_labels(graph.metadata) : options.labels;
@@ -162,6 +169,7 @@ struct Classifier::Impl {
   std::vector<std::string> labels;
   int classes = 0;
   size_t fixed_batch = 0;  // 0: any
+  std::atomic<bool> busy{false};
 };
 
 Classifier::Classifier(const std::filesystem::path& file, const ClassifierOptions& options)
@@ -170,15 +178,20 @@ Classifier::~Classifier() = default;
 Classifier::Classifier(Classifier&&) noexcept = default;
 Classifier& Classifier::operator=(Classifier&&) noexcept = default;
 
-int Classifier::classes() const noexcept { return impl_->classes; }
-const std::vector<std::string>& Classifier::labels() const noexcept { return impl_->labels; }
+int Classifier::classes() const noexcept { return impl_ ? impl_->classes : 0; }
+const std::vector<std::string>& Classifier::labels() const noexcept {
+  static const std::vector<std::string> none;
+  return impl_ ? impl_->labels : none;
+}
 
 std::vector<ClassScore> Classifier::classify(const ImageView& image, int top) {
   return std::move(classify(std::span(&image, 1), top)[0]);
 }
 
 std::vector<std::vector<ClassScore>> Classifier::classify(std::span<const ImageView> images, int top) {
+  alive(impl_, "Classifier");
   return translated([&] {
+    InUse use(impl_->busy, "Classifier");
     std::vector<std::vector<ClassScore>> results;
     std::vector<hone::Tensor> waiting;
     auto flush = [&] {

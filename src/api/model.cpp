@@ -50,8 +50,7 @@ Model::Impl::Impl(const std::filesystem::path& file, const ModelOptions& given) 
 }
 
 void Model::Impl::finish() {
-  if (options.threads < 0)
-    throw hone::Error("ModelOptions::threads", "is " + std::to_string(options.threads) + ", expected 0 or more");
+  check_threads(options.threads);
   auto loaded = source(options.threads);
   inputs = public_ports(loaded->inputs());
   outputs = public_ports(loaded->outputs());
@@ -82,12 +81,18 @@ Model Model::from_memory(std::span<const std::byte> bytes, const ModelOptions& o
   });
 }
 
-const std::vector<Port>& Model::inputs() const noexcept { return impl_->inputs; }
-const std::vector<Port>& Model::outputs() const noexcept { return impl_->outputs; }
-size_t Model::input_index(std::string_view name) const { return find_port(impl_->inputs, name, "input"); }
-size_t Model::output_index(std::string_view name) const { return find_port(impl_->outputs, name, "output"); }
-const std::map<std::string, std::string>& Model::metadata() const noexcept { return impl_->metadata; }
-const std::vector<std::string>& Model::labels() const noexcept { return impl_->labels; }
-const ModelOptions& Model::options() const noexcept { return impl_->options; }
+const std::vector<Port>& Model::inputs() const noexcept { return ModelAccess::or_empty(impl_).inputs; }
+const std::vector<Port>& Model::outputs() const noexcept { return ModelAccess::or_empty(impl_).outputs; }
+size_t Model::input_index(std::string_view name) const {
+  return find_port(alive(impl_, "Model")->inputs, name, "input");
+}
+size_t Model::output_index(std::string_view name) const {
+  return find_port(alive(impl_, "Model")->outputs, name, "output");
+}
+const std::map<std::string, std::string>& Model::metadata() const noexcept {
+  return ModelAccess::or_empty(impl_).metadata;
+}
+const std::vector<std::string>& Model::labels() const noexcept { return ModelAccess::or_empty(impl_).labels; }
+const ModelOptions& Model::options() const noexcept { return ModelAccess::or_empty(impl_).options; }
 
 }  // namespace hone::v0

@@ -24,6 +24,7 @@ class Runner {
  private:
   std::shared_ptr<LoadedModel> model_;
   hone::Session session_;
+  std::atomic<bool> busy_{false};
   std::vector<hone::Tensor> inputs_, outputs_;  // kept from run to run, so that a steady state does not allocate
 };
 

@@ -7,6 +7,7 @@
 namespace hone::v0 {
 
 void Runner::run(std::span<const Tensor> inputs, std::span<Tensor> outputs) {
+  InUse use(busy_, "Session");
   inputs_.resize(inputs.size());
   for (size_t i = 0; i < inputs.size(); ++i) inputs_[i] = TensorAccess::get(inputs[i]);
   outputs_.resize(outputs.size());
@@ -57,17 +58,17 @@ Session::Session(Session&&) noexcept = default;
 Session& Session::operator=(Session&&) noexcept = default;
 
 std::vector<Tensor> Session::run(std::span<const Tensor> inputs) {
-  std::vector<Tensor> outputs(impl_->model().outputs.size());
+  std::vector<Tensor> outputs(alive(impl_, "Session")->model().outputs.size());
   run(inputs, outputs);
   return outputs;
 }
 
 void Session::run(std::span<const Tensor> inputs, std::span<Tensor> outputs) {
-  translated([&] { impl_->run(inputs, outputs); });
+  translated([&] { alive(impl_, "Session")->run(inputs, outputs); });
 }
 
 std::map<std::string, Tensor> Session::run(const std::map<std::string, Tensor>& inputs) {
-  const auto& ports = impl_->model().inputs;
+  const auto& ports = alive(impl_, "Session")->model().inputs;
   std::vector<Tensor> ordered(ports.size());
   for (size_t i = 0; i < ports.size(); ++i) {
     auto it = inputs.find(ports[i].name);
@@ -85,11 +86,11 @@ std::map<std::string, Tensor> Session::run(const std::map<std::string, Tensor>& 
   return named;
 }
 
-void Session::set_profiling(bool on) { impl_->session().set_profiling(on); }
+void Session::set_profiling(bool on) { alive(impl_, "Session")->session().set_profiling(on); }
 
 Profile Session::profile() const {
   Profile profile;
-  auto plan = impl_->session().plan();
+  auto plan = alive(impl_, "Session")->session().plan();
   if (!plan) return profile;
   const hone::StepTimes& times = impl_->session().times();
   profile.runs = times.runs;
@@ -102,11 +103,11 @@ Profile Session::profile() const {
 }
 
 size_t Session::activation_bytes() const {
-  auto plan = impl_->session().plan();
+  auto plan = alive(impl_, "Session")->session().plan();
   return plan ? plan->arena_bytes() : 0;
 }
 size_t Session::weight_bytes() const {
-  auto plan = impl_->session().plan();
+  auto plan = alive(impl_, "Session")->session().plan();
   return plan ? plan->weight_bytes() : 0;
 }
 

@@ -121,13 +121,13 @@ std::future<Streams::Outputs> Streams::submit(std::vector<Tensor> inputs, Output
 
 void Streams::submit(std::vector<Tensor> inputs, Callback on_done, Outputs outputs) {
   if (!on_done) throw Error("submit", "was given an empty callback");
-  impl_->push({std::move(inputs), std::move(outputs), std::move(on_done)});
+  alive(impl_, "Streams")->push({std::move(inputs), std::move(outputs), std::move(on_done)});
 }
 
 bool Streams::try_submit(std::vector<Tensor>& inputs, Callback on_done) {
   if (!on_done) throw Error("try_submit", "was given an empty callback");
   {
-    std::lock_guard lock(impl_->mutex);
+    std::lock_guard lock(alive(impl_, "Streams")->mutex);
     if (impl_->waiting.size() >= impl_->room) return false;
     impl_->waiting.push_back({std::move(inputs), {}, std::move(on_done)});
     ++impl_->open;
@@ -137,10 +137,11 @@ bool Streams::try_submit(std::vector<Tensor>& inputs, Callback on_done) {
 }
 
 void Streams::wait() {
+  if (!impl_) return;
   std::unique_lock lock(impl_->mutex);
   impl_->idle.wait(lock, [&] { return impl_->open == 0; });
 }
 
-int Streams::streams() const noexcept { return static_cast<int>(impl_->threads.size()); }
+int Streams::streams() const noexcept { return impl_ ? static_cast<int>(impl_->threads.size()) : 0; }
 
 }  // namespace hone::v0

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <fstream>
 #include <iterator>
+#include <limits>
 #include <thread>
 
 #include "api/models.hpp"
@@ -126,6 +127,36 @@ TEST_F(Api, OutputsNeverShareMemoryWithInputsOrConstants) {
     EXPECT_EQ(outputs[0].to_floats(), (std::vector<float>{3, 4})) << device.name;
     EXPECT_EQ(outputs[1].to_floats(), (std::vector<float>{7, 8})) << device.name;
   }
+}
+
+TEST_F(Api, WhatWasMovedFromSaysSo) {
+  hone::Model model(plain), model_now = std::move(model);
+  EXPECT_THAT(error_of([&] { hone::Session session(model); }), HasSubstr("Model: was moved from"));
+  EXPECT_THAT(error_of([&] { hone::Streams streams(model); }), HasSubstr("Model: was moved from"));
+  EXPECT_THAT(error_of([&] { model.input_index("x"); }), HasSubstr("Model: was moved from"));
+  EXPECT_TRUE(model.inputs().empty() && model.outputs().empty() && model.labels().empty());
+  EXPECT_TRUE(model.metadata().empty());
+  EXPECT_EQ(model.options().device, "cpu");
+
+  hone::Session session(model_now), session_now = std::move(session);
+  EXPECT_THAT(error_of([&] { session.run({hone::Tensor()}); }), HasSubstr("Session: was moved from"));
+  EXPECT_THAT(error_of([&] { session.run({{"x", hone::Tensor()}}); }), HasSubstr("Session: was moved from"));
+  EXPECT_THAT(error_of([&] { session.set_profiling(true); }), HasSubstr("Session: was moved from"));
+  EXPECT_THAT(error_of([&] { session.profile(); }), HasSubstr("Session: was moved from"));
+  EXPECT_THAT(error_of([&] { session.weight_bytes(); }), HasSubstr("Session: was moved from"));
+
+  hone::Streams streams(model_now, {.streams = 1}), streams_now = std::move(streams);
+  std::vector<hone::Tensor> inputs(1);
+  EXPECT_THAT(error_of([&] { streams.submit(inputs); }), HasSubstr("Streams: was moved from"));
+  EXPECT_THAT(error_of([&] { streams.try_submit(inputs, [](auto, auto) {}); }), HasSubstr("Streams: was moved from"));
+  streams.wait();
+  EXPECT_EQ(streams.streams(), 0);
+
+  hone::Classifier classifier(image), classifier_now = std::move(classifier);
+  const uint8_t rgb[3] = {};
+  EXPECT_THAT(error_of([&] { classifier.classify({rgb, 1, 1}); }), HasSubstr("Classifier: was moved from"));
+  EXPECT_EQ(classifier.classes(), 0);
+  EXPECT_TRUE(classifier.labels().empty());
 }
 
 TEST_F(Api, WrongUseIsAnErrorThatNamesThePlace) {
@@ -357,6 +388,13 @@ TEST_F(Api, ClassifierErrors) {
   EXPECT_THAT(error_of([&] { classifier.classify({nullptr, 2, 2}); }), HasSubstr("null"));
   EXPECT_THAT(error_of([&] { classifier.classify({rgb, 2, 2, hone::PixelFormat::rgb, 3}); }), HasSubstr("stride of 3"));
   EXPECT_THAT(error_of([&] { hone::Classifier c(two); }), testing::Not("no error"));
+  options.model.threads = -1;
+  EXPECT_THAT(error_of([&] { hone::Classifier c(plain, options); }), HasSubstr("ModelOptions::threads: is -1"));
+  options.model.threads = 1;
+  options.preprocess->std[1] = 0;
+  EXPECT_THAT(error_of([&] { hone::Classifier c(plain, options); }), HasSubstr("Preprocess::std: is 0"));
+  options.preprocess->std[1] = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_THAT(error_of([&] { hone::Classifier c(plain, options); }), HasSubstr("Preprocess::std: is nan"));
 }
 
 TEST_F(Api, ImagesAsTensors) {
@@ -369,6 +407,29 @@ TEST_F(Api, ImagesAsTensors) {
   EXPECT_EQ(swapped.data<uint8_t>()[2], 1);
   hone::Session session((hone::Model(image)));
   EXPECT_EQ(session.run({same})[0].dims(), (hone::Dims{1, 2}));
+}
+
+TEST_F(Api, ASessionInTwoThreadsSaysSo) {
+  hone::Session session(hone::Model(plain, {.threads = 1}));
+  hone::Classifier classifier(image);
+  std::vector<float> values = pixels(1);
+  const hone::Tensor input = hone::Tensor::view<float>({1, 3, 16, 16}, values);
+  const std::vector<float> expected = session.run({input})[0].to_floats();
+  const uint8_t rgb[3] = {200, 0, 0};
+  std::atomic<int> wrong{0};
+  auto use = [&] {
+    for (int i = 0; i < 2000; ++i) {
+      std::string error = error_of([&] { wrong += session.run({input})[0].to_floats() != expected; });
+      wrong += error != "no error" && error.find("Session: is in use by another thread") != 0;
+      error = error_of([&] { wrong += classifier.classify({rgb, 1, 1})[0].label != "red"; });
+      wrong += error != "no error" && error.find("Classifier: is in use by another thread") != 0;
+    }
+  };
+  std::thread one(use), two(use);
+  one.join();
+  two.join();
+  EXPECT_EQ(wrong, 0);
+  EXPECT_EQ(session.run({input})[0].to_floats(), expected);
 }
 
 TEST_F(Api, SessionsOfOneModelRunInSeveralThreads) {
