@@ -80,8 +80,11 @@ TEST(Usage, WrongValues) {
       {{"quantize", model, "--random-data", "-o", out, "--range", "max"},
        "--range: got 'max', expected auto, entropy, kl, mean, mean_min_max, mean_minmax, min_max, minmax, mse, "
        "percentile"},
-      {{"bench", model, "--batch", "0"}, "--batch"},
-      {{"bench", model, "--seconds", "soon"}, "--seconds"},
+      {{"bench", model, "--batch", "0"}, "--batch: 0 is out of range, expected 1 to 65536"},
+      {{"bench", model, "--batch", "1.5"}, "--batch: '1.5' is not a whole number, expected 1 to 65536"},
+      {{"bench", model, "--seconds", "soon"}, "--seconds: 'soon' is not a number, expected 0 to 86400"},
+      {{"bench", model, "--seconds", "nan"}, "--seconds: nan is out of range, expected 0 to 86400"},
+      {{"compare", model, "--rtol", "-1"}, "--rtol: -1 is out of range, expected 0 or more"},
       {{"bench", model, "--streams", "0"}, "--streams is '0', expected a number from 1 to 1024, or auto"},
       {{"bench", model, "--streams", "2x"}, "--streams is '2x', expected a number from 1 to 1024, or auto"},
       {{"bench", model, "--streams", "2", "--layers"}, "leave --layers, --explain and --trace out"},

@@ -55,12 +55,12 @@ struct EvalOptions {
     app.add_option("--score", score,
                    "detections below this score are not looked at (0.001); classes below it are no answer of "
                    "multi-label models (0.5)")
-        ->check(CLI::Range(0.0, 1.0))
+        ->check(in_range(0.0, 1.0))
         ->default_str("");
     app.add_option("--worst", worst, "write the worst predictions as pictures, with index.html, into this folder");
     app.add_option("--worst-count", worst_count, "how many of them")->check(in_range(1, 10000));
     app.add_option("--worst-score", worst_score, "boxes below this score are not drawn and not counted there")
-        ->check(CLI::Range(0.0, 1.0));
+        ->check(in_range(0.0, 1.0));
     app.add_option("--map", map,
                    "VALUE=CLASS: a mask's value is that class of the model; all other values become class 0")
         ->default_str("");
