@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstring>
 #include <thread>
@@ -65,7 +66,15 @@ bool Folder::write(const fs::path& file, const std::function<void(const FileAppe
     fs::create_directories(path_, ignored);
     write_file(file, produce);
   } catch (const Error& error) {
-    log(LogLevel::info, std::string("the plan cache is not written: ") + error.what());
+    std::error_code ignored;
+    // One that only cannot be written to may be meant so; this one is never of use, which is worth one word.
+    static std::atomic<bool> warned{false};
+    if (!fs::is_directory(path_, ignored)) {
+      if (!warned.exchange(true))
+        log(LogLevel::warning, "the plan cache is not used: '" + path_.string() + "' is no folder and cannot be made");
+    } else {
+      log(LogLevel::info, std::string("the plan cache is not written: ") + error.what());
+    }
     return false;
   }
   make_room();
