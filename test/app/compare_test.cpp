@@ -108,7 +108,46 @@ TEST_F(Compare, WrongUse) {
   std::string images = write_model(folder, "images.onnx", tiny_image_classifier());
   Result other = hone({"compare", a, images});
   EXPECT_EQ(other.code, 1);
-  EXPECT_THAT(other.err, HasSubstr("do not take the same inputs"));
+  EXPECT_THAT(other.err, HasSubstr("do not take the same inputs: A takes 'x' f32[N, 3, 16, 16], B takes "));
+  std::string larger = write_model(folder, "larger.onnx", parse_text(R"(graph "larger" {
+    input %x: f32[N, 3, 24, 24]
+    %y = Relu(%x)
+    output "y" = %y
+  })"));
+  other = hone({"compare", a, larger});
+  EXPECT_EQ(other.code, 1);
+  EXPECT_THAT(other.err, HasSubstr("A takes 'x' f32[N, 3, 16, 16], B takes 'x' f32[N, 3, 24, 24]"));
+}
+
+TEST_F(Compare, AFixedBatchOfEitherSideIsUsed) {
+  std::string four = (folder / "four.onnx").string(), data = write_data(folder, 4);
+  ASSERT_EQ(hone({"convert", a, "-o", four, "--batch", "4"}).code, 0);
+  EXPECT_EQ(compare({a, four})["nodes"][0]["type"], "f32[4, 8, 16, 16]");
+  EXPECT_EQ(compare({four, a})["nodes"][0]["type"], "f32[4, 8, 16, 16]");
+  EXPECT_EQ(compare({a, four, "--images", data})["nodes"][0]["type"], "f32[4, 8, 16, 16]");
+}
+
+TEST_F(Compare, OutputsOfOtherSizesAreShown) {
+  std::string flat = write_model(folder, "flat.onnx", parse_text(R"(graph "flat" {
+    input %x: f32[N, 3, 16, 16]
+    %y = GlobalAveragePool(%x)
+    output "y" = %y
+  })"));
+  nlohmann::json json = compare({a, flat}, 1);
+  EXPECT_EQ(json["outputs"][0]["type"], "f32[1, 8, 16, 16] / f32[1, 3, 1, 1]");
+}
+
+TEST_F(Compare, CorruptImagesAreNamed) {
+  std::string data = write_data(folder, 4);
+  folder.write("photos/bad.jpg", "no image");
+  Result none = hone({"compare", a, "--images", (folder / "photos").string()});
+  EXPECT_EQ(none.code, 1);
+  EXPECT_THAT(none.err, HasSubstr("photos': none of the 1 images can be used; the first: '"));
+  std::filesystem::copy(folder / "photos" / "bad.jpg", std::filesystem::path(data) / "bad.jpg");
+  Result result = hone({"compare", a, "--images", data, "--count", "100"});
+  EXPECT_EQ(result.code, 0);
+  EXPECT_THAT(result.err, HasSubstr("1 image skipped:"));
+  EXPECT_THAT(result.err, HasSubstr("bad.jpg"));
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include "app/support/latency.hpp"
 #include "app/support/model_argument.hpp"
 #include "app/support/range.hpp"
+#include "app/support/skipped.hpp"
 #include "app/support/usage_error.hpp"
 #include "import/import.hpp"
 
@@ -42,7 +43,7 @@ struct CompareCommand {
     app.add_option("--images", images, "a folder, CSV file or data set of images to run on")->default_str("");
     app.add_option("--count", count, "images to use")->check(in_range(1, 100000));
     app.add_option("--random", random, "run on so many random inputs (default: 1, without --images)")
-        ->check(in_range(0, 100000))
+        ->check(in_range(1, 100000))
         ->default_str("");
     app.add_option("--size", size, "HxW of random images, for models that leave it open");
     app.add_option("--batch", batch, "samples of a random input")->check(in_range(1, 65536));
@@ -156,6 +157,17 @@ void print_verdict(const Comparison& result) {
   }
 }
 
+/// The model that says which sizes the inputs have: B where it fixes sizes that A leaves open.
+const Graph& model_of_sizes(const Graph& a, const std::optional<Graph>& b) {
+  auto open_sizes = [](const Graph& graph) {
+    size_t open = 0;
+    for (const Value* input : graph.inputs())
+      for (int i = 0; i < input->shape().rank(); ++i) open += !input->shape()[i].known();
+    return open;
+  };
+  return b && open_sizes(*b) < open_sizes(a) ? *b : a;
+}
+
 std::vector<Tensor> random_inputs(const Graph& model, const CompareCommand& command, uint64_t seed) {
   std::optional<ImageSize> size;
   if (!command.size.empty()) size = parse_size("--size", command.size);
@@ -186,13 +198,15 @@ int compare(const CompareCommand& command) {
     throw UsageError(
         fmt::format("both sides are {} on {}; give a second model or other devices", command.a, command.device_a));
   Comparer comparer(a, b ? &*b : nullptr, options);
+  const Graph& sized = model_of_sizes(a, b);
   int inputs = 0;
   if (command.images.empty()) {
     for (; inputs < std::max(1, command.random); ++inputs)
-      comparer.add(random_inputs(a, command, static_cast<uint64_t>(inputs) + 1));
+      comparer.add(random_inputs(sized, command, static_cast<uint64_t>(inputs) + 1));
   } else {
-    auto source = image_calibration(a, command.images, {}, command.image, command.count);
+    auto source = image_calibration(sized, command.images, {}, command.image, command.count);
     for (std::vector<Tensor> set; inputs < command.count && source->next(set); ++inputs) comparer.add(set);
+    fmt::print(stderr, "{}", describe_skipped(source->skipped()));
   }
   Comparison result = comparer.finish();
   if (command.json) {

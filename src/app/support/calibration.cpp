@@ -68,8 +68,8 @@ Tensor stack(const std::vector<Tensor>& items) {
   Tensor batch(items[0].dtype(), dims);
   for (size_t i = 0; i < items.size(); ++i) {
     if (items[i].dims() != items[0].dims())
-      throw Error("calibration",
-                  fmt::format("images of sizes {} and {} do not go into one batch", to_string(items[0].dims()),
+      throw Error("images",
+                  fmt::format("sizes {} and {} do not go into one batch", to_string(items[0].dims()),
                               to_string(items[i].dims())),
                   "use images of one size for a model with a fixed batch");
     std::memcpy(static_cast<char*>(batch.mutable_raw()) + i * items[i].bytes(), items[i].raw(), items[i].bytes());
@@ -108,15 +108,18 @@ Prepare prepare_for(const Graph& model, const ImageFlags& flags) {
 
 class ImageCalibration : public Calibration {
  public:
-  ImageCalibration(std::vector<Sample> samples, Prepare prepare, size_t batch)
-      : samples_(std::move(samples)), prepare_(std::move(prepare)), batch_(batch) {}
+  ImageCalibration(const std::filesystem::path& data, std::vector<Sample> samples, Prepare prepare, size_t batch)
+      : data_(fmt::format("'{}'", data.string())),
+        samples_(std::move(samples)),
+        prepare_(std::move(prepare)),
+        batch_(batch) {}
 
   int available() const override { return std::max(1, static_cast<int>(samples_.size())); }
 
   bool next(std::vector<Tensor>& inputs) override {
     std::vector<Tensor> items;
     while (items.size() < batch_ && position_ < samples_.size()) {
-      check_interrupt("calibration");
+      check_interrupt("images");
       const Sample& sample = samples_[position_++];
       try {
         items.push_back(prepare_(image_of(sample)));
@@ -138,17 +141,18 @@ class ImageCalibration : public Calibration {
  private:
   [[noreturn]] void throw_nothing(size_t readable) const {
     if (readable > 0)
-      throw Error("calibration",
-                  fmt::format("the model takes {} images at a time, of those given only {} can be used", batch_,
-                              readable),
-                  "give more images, or make a model with a free batch (hone convert --batch N)");
+      throw Error(
+          data_,
+          fmt::format("the model takes {} images at a time, of those given only {} can be used", batch_, readable),
+          "give more images, or make a model with a free batch (hone convert --batch N)");
     const Skipped& first = skipped_.at(0);
-    throw Error("calibration",
+    throw Error(data_,
                 fmt::format("none of the {} images can be used; the first: '{}': {}", skipped_.size(),
                             first.path.string(), first.reason),
                 "give images that hone run can read as well");
   }
 
+  std::string data_;
   std::vector<Sample> samples_;
   bool made_ = false;  // at least one set
   size_t position_ = 0;
@@ -188,7 +192,7 @@ std::unique_ptr<Calibration> image_calibration(const Graph& model, const std::fi
   // Twice as many as needed: some may be unreadable.
   samples.resize(std::min(samples.size(), 2 * static_cast<size_t>(subset)));
   const Dim& batch = model.inputs()[0]->shape()[0];
-  return std::make_unique<ImageCalibration>(std::move(samples), prepare_for(model, flags),
+  return std::make_unique<ImageCalibration>(data, std::move(samples), prepare_for(model, flags),
                                             batch.known() ? static_cast<size_t>(std::max<int64_t>(1, batch.value)) : 1);
 }
 

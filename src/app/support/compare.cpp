@@ -124,8 +124,10 @@ struct Comparer::State {
     side_a = std::make_unique<Side>(specialize(a, dims, options.device_a.disabled_passes), options.device_a);
     side_b = std::make_unique<Side>(b ? specialize(*b, dims, {}) : side_a->graph.clone(), options.device_b);
     if (side_a->graph.outputs().size() != side_b->graph.outputs().size())
-      throw Error("compare", "the models have " + std::to_string(side_a->graph.outputs().size()) + " and " +
-                                 std::to_string(side_b->graph.outputs().size()) + " outputs");
+      throw Error("compare",
+                  "A has " + std::to_string(side_a->graph.outputs().size()) + " outputs and B has " +
+                      std::to_string(side_b->graph.outputs().size()),
+                  "compare a model with one made from it");
     side_a->watch(plan_watches(side_a->graph, options.device_a));
     // One model: the steps of a, for the reference device has no fused ones.
     side_b->watch(b ? plan_watches(side_b->graph, options.device_b) : side_a->watches);
@@ -151,8 +153,10 @@ struct Comparer::State {
     for (size_t i = 0; i < side_a->graph.outputs().size(); ++i) {
       const GraphOutput& output = side_a->graph.outputs()[i];
       const Node* node = output.value->producer();
-      result.outputs.push_back({output.name, side_b->graph.outputs()[i].name, node ? node->place() : "", "",
-                                to_string(output.value->type), {}, false, false, {}});
+      const GraphOutput& other = side_b->graph.outputs()[i];
+      std::string type = to_string(output.value->type), type_b = to_string(other.value->type);
+      if (type != type_b) type += " / " + type_b;
+      result.outputs.push_back({output.name, other.name, node ? node->place() : "", "", type, {}, false, false, {}});
     }
     result.watched_a = side_a->watches.size();
     result.watched_b = side_b->watches.size();
@@ -249,12 +253,34 @@ bool Comparison::outputs_part() const {
   return std::any_of(outputs.begin(), outputs.end(), [](const ComparedValue& value) { return value.parts; });
 }
 
+namespace {
+/// Whether one tensor can be the input of both.
+bool fit(const Value& a, const Value& b) {
+  if (a.dtype() != b.dtype()) return false;
+  if (!a.shape().ranked || !b.shape().ranked) return true;
+  if (a.shape().rank() != b.shape().rank()) return false;
+  for (int i = 0; i < a.shape().rank(); ++i)
+    if (a.shape()[i].known() && b.shape()[i].known() && a.shape()[i].value != b.shape()[i].value) return false;
+  return true;
+}
+
+std::string list_inputs(const Graph& graph) {
+  std::string text;
+  for (const Value* input : graph.inputs())
+    text += (text.empty() ? "'" : ", '") + input->name + "' " + to_string(input->type);
+  return text.empty() ? "none" : text;
+}
+}  // namespace
+
 Comparer::Comparer(const Graph& a, const Graph* b, const CompareOptions& options) : state_(new State{a, b, options}) {
-  size_t inputs_b = b ? b->inputs().size() : a.inputs().size();
-  bool fit = a.inputs().size() == inputs_b;
-  for (size_t i = 0; fit && b && i < inputs_b; ++i) fit = a.inputs()[i]->dtype() == b->inputs()[i]->dtype();
-  if (!fit)
-    throw Error("compare", "the two models do not take the same inputs", "compare a model with one made from it");
+  if (!b) return;
+  bool same = a.inputs().size() == b->inputs().size();
+  for (size_t i = 0; same && i < a.inputs().size(); ++i) same = fit(*a.inputs()[i], *b->inputs()[i]);
+  if (!same)
+    throw Error(
+        "compare",
+        "the two models do not take the same inputs: A takes " + list_inputs(a) + ", B takes " + list_inputs(*b),
+        "compare a model with one made from it");
 }
 
 Comparer::~Comparer() = default;
