@@ -300,12 +300,35 @@ constexpr BlockKernel kByVectors[] = {block_kernel<1, false>(), block_kernel<2, 
                                       block_kernel<kMaxVectors == 4 ? 3 : 1, false>(),
                                       block_kernel<kMaxVectors, false>()};
 
+/// Pixels that all channel blocks pass over before the next. Few have their input stay in the second-level cache; but
+/// weights that do not stay there are read once a chunk. Whatever moves fewer bytes, in chunks of nearly equal size: a
+/// short last one would read all weights for next to nothing.
+HONE_INLINE int64_t float_chunk(const ConvShape& s, const ConvRange& range) {
+  constexpr double kStays = 640 * 1024;
+  const int64_t pixels = range.pixel_end - range.pixel_begin, blocks = range.block_end - range.block_begin;
+  const double row = static_cast<double>(s.channels * s.stride_h * s.stride_w * 4),
+               weights = 4.0 * static_cast<double>(all_weights(s) * blocks) / static_cast<double>(count_float_blocks(s));
+  const int64_t few = chunk_pixels(s, sizeof(float), 0), more = static_cast<int64_t>(kStays / row) / 24 * 24;
+  int64_t best = few;
+  double least = 0;
+  for (int64_t chunk : {few, more > few ? more : few, pixels}) {
+    if (chunk > pixels) chunk = pixels;
+    const int64_t chunks = (pixels + chunk - 1) / chunk;
+    const double bytes =
+        weights * static_cast<double>(weights > kStays ? chunks : 1) +
+        row * static_cast<double>(pixels * (row * static_cast<double>(chunk) > kStays ? blocks : 1));
+    if (least == 0 || bytes < least) least = bytes, best = chunk;
+  }
+  const int64_t chunks = (pixels + best - 1) / best;
+  return ((pixels + chunks - 1) / chunks + 11) / 12 * 12;
+}
+
 void conv_f32_run(const ConvShape& s, const float* x, const void* packed, const Epilogue& epilogue, void* y,
                   const ConvRange& range) {
   const Post post = prepare(epilogue);
   const float* w = static_cast<const float*>(packed);
   const float* outside = w + zeros_at(s);
-  const int64_t chunk = chunk_pixels(s, sizeof(float), 0), depth = s.group_channels();
+  const int64_t chunk = float_chunk(s, range), depth = s.group_channels();
   const bool by_rows = s.groups == 1 && s.dilation_w == 1;
   const Stretches taps{s.taps(), depth, 0, 0},
       rows{by_rows ? s.kernel_h : 0, s.kernel_w * depth, s.dilation_h * s.width * depth, s.stride_w * depth};
