@@ -12,6 +12,7 @@ namespace {
 
 constexpr const char* preprocess_key = "hone.preprocess";
 constexpr const char* labels_key = "labels";
+constexpr const char* no_image_remedy = "give tensors to hone::Session; some commands take random ones (--random)";
 
 std::vector<std::string> split(const std::string& text, char separator) {
   std::vector<std::string> parts;
@@ -54,15 +55,16 @@ Value* per_channel(Graph& graph, const char* name, const std::array<float, 3>& v
 
 void attach_preprocess(Graph& graph, const Preprocess& preprocess) {
   if (graph.inputs().size() != 1)
-    throw Error("graph '" + graph.name + "'", "has " + std::to_string(graph.inputs().size()) +
-                                                  " inputs, expected one image input", "pass plain tensors instead");
+    throw Error("graph '" + graph.name + "'",
+                "has " + std::to_string(graph.inputs().size()) + " inputs, expected one image input", no_image_remedy);
   Value* network_input = graph.inputs()[0];
   const Shape& shape = network_input->shape();
   bool fits = network_input->dtype() == DType::f32 && shape.ranked && shape.rank() == 4 &&
               (!shape[1].known() || shape[1].value == 3);
   if (!fits)
     throw Error("input '" + network_input->name + "'",
-                "is " + to_string(network_input->type) + ", expected f32[N, 3, height, width] for an image");
+                "is " + to_string(network_input->type) + ", expected f32[N, 3, height, width] for an image",
+                no_image_remedy);
   for (int axis : {2, 3}) {
     int64_t wanted = axis == 2 ? preprocess.height : preprocess.width;
     const Dim& dim = shape[static_cast<size_t>(axis)];

@@ -97,6 +97,9 @@ TEST_F(Compare, Int8AgainstFp32) {
     scaled |= node.contains("scaled_channels");
   }
   EXPECT_TRUE(inexact);
+  Result random = hone({"compare", int8, images, "--min-sqnr", "200"});
+  EXPECT_EQ(random.code, 1);
+  EXPECT_THAT(random.out, HasSubstr("Random inputs are not what the ranges of an INT8 model were made for"));
   EXPECT_TRUE(scaled) << "channels are aligned, and compared up to their factors";
   // The quantized model too agrees with its own definition.
   EXPECT_FALSE(compare({int8, "--images", data, "--count", "1", "--min-sqnr", "25"})["outputs_part"]);
@@ -117,6 +120,27 @@ TEST_F(Compare, WrongUse) {
   other = hone({"compare", a, larger});
   EXPECT_EQ(other.code, 1);
   EXPECT_THAT(other.err, HasSubstr("A takes 'x' f32[N, 3, 16, 16], B takes 'x' f32[N, 3, 24, 24]"));
+}
+
+TEST_F(Compare, InputsThatAreNoImagesOrNumbers) {
+  std::string two = write_model(folder, "two.onnx", parse_text(R"(graph "two" {
+    input %a: f32[N, 3]
+    input %b: f32[N, 3]
+    %y = Add(%a, %b)
+    output "y" = %y
+  })"));
+  EXPECT_EQ(hone({"compare", two}).code, 0);
+  Result images = hone({"compare", two, "--images", write_data(folder, 1)});
+  EXPECT_EQ(images.code, 1);
+  EXPECT_THAT(images.err, HasSubstr("has 2 inputs, expected one image input; give tensors to"));
+  std::string text = write_model(folder, "text.onnx", parse_text(R"(graph "text" {
+    input %x: string[N]
+    %y = Identity(%x)
+    output "y" = %y
+  })"));
+  Result strings = hone({"compare", text});
+  EXPECT_EQ(strings.code, 1);
+  EXPECT_THAT(strings.err, HasSubstr("input 'x': is string[N], and there are no random texts"));
 }
 
 TEST_F(Compare, AFixedBatchOfEitherSideIsUsed) {

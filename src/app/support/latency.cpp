@@ -47,6 +47,9 @@ double peak_memory_mb() {
 
 Dims concrete_dims(const Graph& model, const Value& input, int64_t batch, const std::optional<ImageSize>& size) {
   const Shape& shape = input.shape();
+  if (input.dtype() == DType::string)
+    throw Error("input '" + input.name + "'", "is " + to_string(input.type) + ", and there are no random texts",
+                "run this model with hone::Session");
   if (!shape.ranked)
     throw Error("input '" + input.name + "'", "has no known rank", "this model cannot be run with random input");
   bool pixels = takes_images(model);
