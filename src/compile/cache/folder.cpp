@@ -3,9 +3,10 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <cstring>
+#include <mutex>
+#include <set>
 #include <thread>
 #include <vector>
 
@@ -59,6 +60,16 @@ struct Record {
 
 fs::path Folder::file(const Hash& key, const char* extension) const { return path_ / (to_hex(key) + "." + extension); }
 
+namespace {
+/// True when this process has not asked for the path before.
+bool first_time(const fs::path& path) {
+  static std::mutex mutex;
+  static std::set<fs::path> known;
+  std::lock_guard lock(mutex);
+  return known.insert(path).second;
+}
+}  // namespace
+
 bool Folder::write(const fs::path& file, const std::function<void(const FileAppend&)>& produce) const {
   if (!used()) return false;
   try {
@@ -68,9 +79,8 @@ bool Folder::write(const fs::path& file, const std::function<void(const FileAppe
   } catch (const Error& error) {
     std::error_code ignored;
     // One that only cannot be written to may be meant so; this one is never of use, which is worth one word.
-    static std::atomic<bool> warned{false};
     if (!fs::is_directory(path_, ignored)) {
-      if (!warned.exchange(true))
+      if (first_time(path_))
         log(LogLevel::warning, "the plan cache is not used: '" + path_.string() + "' is no folder and cannot be made");
     } else {
       log(LogLevel::info, std::string("the plan cache is not written: ") + error.what());
