@@ -43,9 +43,11 @@ struct NativeEpilogue {
 };
 
 /// Number of pieces that `units` of work are cut into: enough for the threads to even out, none below `least` units.
+/// As many for each thread: with three pieces, one of two threads would wait for a third of the time.
 inline int64_t pieces_of(int64_t units, int64_t least, int threads) {
   if (threads <= 1) return 1;
-  return std::clamp<int64_t>(units / std::max<int64_t>(least, 1), 1, 2 * threads);
+  const int64_t pieces = std::clamp<int64_t>(units / std::max<int64_t>(least, 1), 1, 2 * threads);
+  return pieces > threads ? pieces / threads * threads : pieces;
 }
 
 /// Runs body(begin, end) over [0, units) on the threads of the run.
