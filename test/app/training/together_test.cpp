@@ -105,10 +105,12 @@ TEST(Together, TwoProcessesTrainADetectorAsOneDoes) {
                          folder);
 }
 
+/// Two steps, and a validation of what they made: 1% of the rate is 1% of its loss, rounding below 1e-5. The branch
+/// that pools whole images normalizes four nearly equal numbers, which makes rounding a hundredfold with every epoch.
 TEST(Together, TwoProcessesTrainASegmenterAsOneDoes) {
   TemporaryFolder folder;
   expect_the_same_of_two(segmentation_command(write_squares_with_masks(folder), "") +
-                             std::vector<std::string>{"--epochs", "2", "--optimizer", "sgd", "--lr", "0.01"}, folder);
+                             std::vector<std::string>{"--epochs", "1", "--optimizer", "sgd", "--lr", "0.01"}, folder);
 }
 
 /// The clock of the first process says when all end.
