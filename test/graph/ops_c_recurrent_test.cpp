@@ -85,6 +85,17 @@ TEST(OpsRecurrent, LstmWithPeepholesAndCoupledGates) {
   expect_near(y[2], {0.48682844});
 }
 
+/// The state is no input of a gate: 2 goes into tanh as it is.
+TEST(OpsRecurrent, LstmClipsItsGates) {
+  Tensor weights = f32({1, 4, 1}, {0, 0, 0, 0}), bias = f32({1, 8}, {0, 0, 0, 9, 0, 0, 0, 0}),
+         zero = f32({1, 1, 1}, {0});
+  std::vector<Tensor> y =
+      run_outputs("LSTM", {zero, weights, weights, bias, {}, zero, f32({1, 1, 1}, {4})}, {{"clip", 0.5f}}, 3);
+  double state = 2 + 0.5 * std::tanh(0.5);
+  expect_near(y[2], {state});
+  expect_near(y[1], {0.5 * std::tanh(state)});
+}
+
 TEST(OpsRecurrent, EveryFloatType) {
   for (DType dtype : {DType::f64, DType::f16, DType::bf16}) {
     Tensor y =

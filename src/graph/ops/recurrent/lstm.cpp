@@ -41,7 +41,8 @@ class LstmCell {
       T state = forget * states[i] + input * activations[1](into(3, -1, T(0)));
       T output = activations[0](into(1, 1, state));
       next_[static_cast<size_t>(i)] = state;
-      step.next[i] = output * activations[2](recurrence_.clipped(state));
+      // Not clipped: the specification says "the input of activations", ONNX Runtime means that of the gates.
+      step.next[i] = output * activations[2](state);
     }
   }
 
