@@ -144,9 +144,10 @@ class Builder {
       : plan_(std::make_shared<CpuPlan>()),
         options_(options),
         pool_(options.threads, [] { omp_set_num_threads(1); }),
+        more_(packing_threads() > options.threads ? std::make_unique<ThreadPool>(packing_threads()) : nullptr),
         room_(room_for_weights(graph)),
         context_{options.threads, constant_bytes(graph) > kCachedWeights, nullptr, &room_, nullptr, &memory_},
-        tuner_({options.autotune, options.cache_dir}, context_, pool_),
+        tuner_({options.autotune, options.cache_dir}, context_, pool_, packers()),
         recorder_(recorder) {
     plan_->graph = std::move(graph);
     plan_->threads = options.threads;
@@ -187,6 +188,10 @@ class Builder {
     bool fixed = false;  // an input or a constant: not ours to write
   };
 
+  /// A plan of one thread is made by more, as far as the process may have them: half of the time goes to new memory.
+  static int packing_threads() { return std::min(cpu_features().cores, 4); }
+  ThreadPool& packers() { return more_ ? *more_ : pool_; }
+
   static constexpr size_t kCachedWeights = 16 << 20;
   static constexpr size_t kWorthReleasing = 4096, kWorthTrimming = 16 << 20;
   static bool is_view(const Node& node) { return node.has(Trait::view); }
@@ -226,7 +231,7 @@ class Builder {
       if (step.kernel != entry.name) continue;
       std::string refusal;
       if (auto kernel = entry.make(node, context, refusal)) {
-        if (step.packed.empty()) kernel->prepare(pool_);
+        if (step.packed.empty()) kernel->prepare(packers());
         return {entry.name, std::move(kernel)};
       }
     }
@@ -244,7 +249,7 @@ class Builder {
       if (kernel && entry.rival) {
         rivals.push_back({entry.name, std::move(kernel)});
       } else if (kernel) {
-        kernel->prepare(pool_);
+        kernel->prepare(packers());
         return {entry.name, std::move(kernel)};
       } else if (!refusal.empty()) {
         notes.push_back(fmt::format("{}: {}", entry.name, refusal));
@@ -409,7 +414,8 @@ class Builder {
 
   std::shared_ptr<CpuPlan> plan_;
   const CpuOptions& options_;
-  ThreadPool pool_;  // for packing and measuring
+  ThreadPool pool_;                   // for measuring
+  std::unique_ptr<ThreadPool> more_;  // for packing, where that pays
   BlockMemory memory_;
   size_t room_;  // see CpuContext
   std::unordered_set<const Node*> transformed_;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/threads.hpp"
+#include "devices/cpu/pages.hpp"
 #include "graph/graph.hpp"
 #include "tensor/block_memory.hpp"
 
@@ -55,8 +56,8 @@ class Kernel {
   virtual std::string signature() const { return {}; }
   /// Packs the weights. Called before the first run(), not for a kernel that lost.
   virtual void prepare(ThreadPool&) {}
-  /// Lends weight_bytes() of memory, not packed, for runs whose results nobody wants, or takes it back (nullptr).
-  /// prepare() packs into memory that was not taken back. For rivals.
+  /// Lends weight_bytes() of zeros that are only read, for runs whose results nobody wants, or takes them back
+  /// (nullptr). For rivals.
   virtual void rehearse(const std::shared_ptr<void>&) {}
   virtual void run(const KernelRun& run) const = 0;
   virtual std::unique_ptr<KernelState> make_state() const { return nullptr; }
@@ -102,6 +103,12 @@ struct CpuContext {
   const std::unordered_set<const Node*>* transformed = nullptr;  ///< see room.hpp; nullptr: any node
   BlockMemory* memory = nullptr;    ///< for packed weights, while a plan is built; nullptr: each kernel gets its own
   std::shared_ptr<void> allocate_weights(size_t bytes) const { return memory ? memory->take(bytes) : allocate(bytes); }
+  /// With pages, for those who pack them by all threads.
+  std::shared_ptr<void> allocate_weights(size_t bytes, ThreadPool& pool) const {
+    std::shared_ptr<void> weights = allocate_weights(bytes);
+    make_pages(weights.get(), bytes, pool);
+    return weights;
+  }
 };
 
 /// Makes a kernel for a node, or returns nullptr and says why not.

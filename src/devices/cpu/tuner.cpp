@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <mutex>
@@ -12,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "base/cpu.hpp"
+#include "devices/cpu/pages.hpp"
 
 namespace hone::cpu {
 
@@ -126,29 +126,26 @@ Tuner::Candidate Tuner::choose(const Node& node, std::vector<Candidate> candidat
       if (all.by_layer.size() >= kMostResults) all.by_layer.clear();
       all.by_layer[key] = {candidates[chosen].entry, cost[chosen]};
       fresh_ = true;
-      settle_weights(candidates, chosen);
     }
   }
-  candidates[chosen].kernel->prepare(pool_);
+  candidates[chosen].kernel->prepare(packers_);
   return std::move(candidates[chosen]);
 }
 
-void Tuner::settle_weights(const std::vector<Candidate>& candidates, size_t chosen) {
-  // The winner keeps the memory unless much of it would be wasted.
-  const bool fits = candidates[chosen].kernel->weight_bytes() >= lent_bytes_ / 8 * 7;
-  for (size_t i = 0; i < candidates.size(); ++i)
-    if (i != chosen || !fits) candidates[i].kernel->rehearse(nullptr);
-  lent_.reset();
-  lent_bytes_ = 0;
+const std::shared_ptr<void>& Tuner::zeros(size_t bytes) {
+  if (!zeros_ || bytes > zero_bytes_) {
+    zeros_ = read_only_zeros(bytes);
+    zero_bytes_ = bytes;
+  }
+  return zeros_;
 }
 
 void* Tuner::buffer(size_t index, size_t bytes) {
   if (buffers_.size() <= index) buffers_.resize(index + 1);
   auto& [memory, size] = buffers_[index];
   if (size < bytes) {
-    memory = allocate(bytes);
+    memory = short_lived_zeros(bytes);
     size = bytes;
-    std::memset(memory.get(), 0, bytes);
   }
   return memory.get();
 }
@@ -171,11 +168,10 @@ std::vector<double> Tuner::measure(const std::vector<Candidate>& candidates, con
   }
   for (const Value* output : node.outputs()) outputs.push_back(place(output));
   std::vector<std::unique_ptr<KernelState>> states;
-  // All run on the same memory instead of weights of their own: packing them, and new pages alone, would take longer.
-  for (const Candidate& candidate : candidates) lent_bytes_ = std::max(lent_bytes_, candidate.kernel->weight_bytes());
-  lent_ = allocate(lent_bytes_);
-  std::memset(lent_.get(), 0, lent_bytes_);
-  for (const Candidate& candidate : candidates) candidate.kernel->rehearse(lent_);
+  // All run on the same zeros instead of weights of their own: packing them, and new pages alone, would take longer.
+  size_t weights = 0;
+  for (const Candidate& candidate : candidates) weights = std::max(weights, candidate.kernel->weight_bytes());
+  for (const Candidate& candidate : candidates) candidate.kernel->rehearse(zeros(weights));
   for (const Candidate& candidate : candidates) states.push_back(candidate.kernel->make_state());
   using Clock = std::chrono::steady_clock;
   std::vector<double> best(candidates.size(), 0);
@@ -196,6 +192,7 @@ std::vector<double> Tuner::measure(const std::vector<Candidate>& candidates, con
       total += us;
       if (round <= 1 || us < best[i]) best[i] = us;
     }
+  for (const Candidate& candidate : candidates) candidate.kernel->rehearse(nullptr);
   spent_us_ += total;
   return best;
 }

@@ -26,8 +26,9 @@ class Tuner {
     std::unique_ptr<Kernel> kernel;
   };
 
-  Tuner(TunerOptions options, const CpuContext& context, ThreadPool& pool)
-      : options_(std::move(options)), context_(context), pool_(pool) {}
+  /// Measures with the threads of `pool` and packs with those of `packers`.
+  Tuner(TunerOptions options, const CpuContext& context, ThreadPool& pool, ThreadPool& packers)
+      : options_(std::move(options)), context_(context), pool_(pool), packers_(packers) {}
   /// The fastest, prepared. A line for each candidate is added to `notes`.
   Candidate choose(const Node& node, std::vector<Candidate> candidates, std::vector<std::string>& notes);
   /// Writes new results to the cache_dir; failing to do so is no error.
@@ -38,15 +39,15 @@ class Tuner {
   std::vector<double> measure(const std::vector<Candidate>& candidates, const Node& node);
   /// Zeros; nothing that a kernel writes there is looked at.
   void* buffer(size_t index, size_t bytes);
-  /// Leaves the memory that measure() lent for weights to the winner, or to nobody.
-  void settle_weights(const std::vector<Candidate>& candidates, size_t chosen);
+  /// Instead of packed weights: zeros that are only read, which take no memory.
+  const std::shared_ptr<void>& zeros(size_t bytes);
 
   TunerOptions options_;
   CpuContext context_;
-  ThreadPool& pool_;
+  ThreadPool &pool_, &packers_;
   std::vector<std::pair<std::shared_ptr<void>, size_t>> buffers_;
-  std::shared_ptr<void> lent_;
-  size_t lent_bytes_ = 0;
+  std::shared_ptr<void> zeros_;
+  size_t zero_bytes_ = 0;
   bool fresh_ = false;  // something was measured
   double spent_us_ = 0;
 };

@@ -80,7 +80,7 @@ class NativeConv : public Kernel {
   void rehearse(const std::shared_ptr<void>& memory) override { packed_ = memory; }
 
   void prepare(ThreadPool& pool) override {
-    if (!packed_) packed_ = context_.allocate_weights(packed_bytes_);
+    packed_ = context_.allocate_weights(packed_bytes_, pool);
     Tensor plain = unfold_ ? unfold_->weights(weights_) : weights_;
     if (integer_) pack_integers(pad_channels(plain, source_channels_, shape_.group_channels()), pool);
     else pack_floats(plain, pool);

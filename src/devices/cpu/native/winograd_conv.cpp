@@ -31,7 +31,7 @@ const ops::Conv* integer_winograd_conv(const Node& node, std::string& refusal) {
 
 void WinogradConv::prepare(ThreadPool& pool) {
   if (context_.room) *context_.room -= std::min(*context_.room, more_bytes());
-  if (!packed_) packed_ = context_.allocate_weights(weight_bytes());
+  packed_ = context_.allocate_weights(weight_bytes(), pool);
   pack(pool);
   weights_ = {};
 }

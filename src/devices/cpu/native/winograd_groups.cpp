@@ -54,7 +54,7 @@ class WinogradGroups : public Kernel {
   }
 
   void prepare(ThreadPool& pool) override {
-    if (!packed_) packed_ = context_.allocate_weights(weight_bytes());
+    packed_ = context_.allocate_weights(weight_bytes(), pool);
     pool.parallel_for(kernel_->blocks(shape_.conv), [&](int64_t block, int) {
       kernel_->pack(shape_.conv, weights_.data<int8_t>().data(), x_zero_, packed_.get(), block, block + 1);
     });
