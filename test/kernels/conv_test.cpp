@@ -15,8 +15,13 @@ ConvShape random_shape(Random& random, bool integer) {
   s.stride_h = random.range(1, 3), s.stride_w = random.range(1, 2);
   s.dilation_h = random.range(1, 2), s.dilation_w = random.range(1, 3);
   s.pad_top = random.range(0, s.kernel_h), s.pad_left = random.range(0, s.kernel_w);
+  int below = random.range(0, 2), right = random.range(0, 2);
+  if (random.range(0, 4) == 0) {  // windows wider than the image: most taps read padding, for whole tiles at once
+    s.dilation_h = random.range(4, 14), s.dilation_w = random.range(4, 14);
+    below = s.pad_top = (s.kernel_h - 1) * s.dilation_h / 2 + random.range(0, 1);
+    right = s.pad_left = (s.kernel_w - 1) * s.dilation_w / 2 + random.range(0, 1);
+  }
   const int span_h = (s.kernel_h - 1) * s.dilation_h + 1, span_w = (s.kernel_w - 1) * s.dilation_w + 1;
-  const int below = random.range(0, 2), right = random.range(0, 2);
   s.height = std::max<int64_t>(random.range(1, 14), span_h - s.pad_top - below);
   s.width = std::max<int64_t>(random.pick({random.range(1, 14), random.range(15, 50)}), span_w - s.pad_left - right);
   s.out_height = (s.height + s.pad_top + below - span_h) / s.stride_h + 1;

@@ -160,7 +160,7 @@ struct Stretches {
 
 struct TileJob {
   const Post* post;
-  const float* w;
+  const float *w, *outside;
   Stretches taps, rows;
   int64_t channel, y_row;
   int channels;
@@ -177,6 +177,15 @@ HONE_INLINE void find_inputs(const Stretches& s, int64_t run, const float* const
     first += run * s.line;
     unroll<P>(HONE_EACH { a[i] = first + i * s.next; });
   }
+}
+
+/// True when all pixels of a tile read padding: wide windows on small images meet little else.
+template <int P>
+HONE_INLINE bool all_outside(const float* const (&a)[P], const float* outside) {
+  if (a[0] != outside) return false;
+  bool all = true;
+  unroll<P>(HONE_EACH { all &= a[i] == outside; });
+  return all;
 }
 
 template <int P, int V>
@@ -200,6 +209,10 @@ HONE_NOINLINE void conv_f32_tile(const TileJob& job, const float* const* pointer
   for (int64_t run = 0; run < runs; ++run) {
     const float* a[P];
     find_inputs<P>(input, run, pointers, first, a);
+    if (all_outside<P>(a, job.outside)) {
+      w += depth * V * kLanes;
+      continue;
+    }
     int64_t k = 0;
     for (; k + 4 <= depth; k += 4, w += 4 * V * kLanes) {
       step<P, V>(a, k, w, acc);
@@ -337,8 +350,8 @@ void conv_f32_run(const ConvShape& s, const float* x, const void* packed, const 
     const int64_t end = begin + chunk < range.pixel_end ? begin + chunk : range.pixel_end;
     for (int64_t index = range.block_begin; index < range.block_end; ++index) {
       const FloatBlock b = float_block(s, blocks, index);
-      const TileJob job{&post,     w + b.before * s.taps() * depth, taps, rows, b.channel, s.y_row(),
-                        b.channels, y};
+      const TileJob job{&post,     w + b.before * s.taps() * depth, outside, taps, rows, b.channel,
+                        s.y_row(), b.channels, y};
       const BlockKernel& kernel = (b.quads ? kByQuads : kByVectors)[b.vectors - 1];
       kernel.run(s, job, kernel.tiles, x + b.input, outside, begin, end);
     }

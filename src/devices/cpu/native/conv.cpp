@@ -27,8 +27,9 @@ class NativeConv : public Kernel {
   std::string signature() const override { return conv_signature(given_, x_type_); }
   double confidence() const override { return integer_ ? 1.15 : Kernel::confidence(); }
   double estimate() const override {
-    const double rate = integer_ ? integer_rate() : float_rate();
-    return expected_us(conv_operations(given_), rate, static_cast<double>(packed_bytes_), 0, context_);
+    const double rate = integer_ ? integer_rate() : float_rate(),
+                 met = integer_ ? 1 : taps_within(given_) / static_cast<double>(given_.taps());
+    return expected_us(conv_operations(given_) * met, rate, static_cast<double>(packed_bytes_), 0, context_);
   }
   size_t weight_bytes() const override { return packed_bytes_; }
   std::vector<std::span<const std::byte>> packed() const override {

@@ -37,6 +37,34 @@ std::string conv_signature(const kernels::ConvShape& s, DType type) {
 }
 
 namespace {
+/// Taps along one axis of which at least one of `together` neighboring outputs reads the input, in the mean.
+double line_taps(int64_t size, int64_t out, int64_t kernel, int64_t stride, int64_t dilation, int64_t pad,
+                 int64_t together) {
+  int64_t met = 0;
+  for (int64_t first = 0; first < out; first += together) {
+    const int64_t count = std::min(together, out - first);
+    for (int64_t tap = 0; tap < kernel; ++tap) {
+      bool any = false;
+      for (int64_t i = first; i < first + count && !any; ++i) {
+        const int64_t at = i * stride + tap * dilation - pad;
+        any = at >= 0 && at < size;
+      }
+      met += any ? count : 0;
+    }
+  }
+  return static_cast<double>(met) / static_cast<double>(out);
+}
+}  // namespace
+
+double taps_within(const kernels::ConvShape& s) {
+  constexpr int64_t kTile = 6;
+  if (s.dilation_h == 1 && s.dilation_w == 1) return static_cast<double>(s.taps());
+  if (s.out_width < 2 * kTile) return static_cast<double>(s.taps());  // tiles reach over several rows
+  return line_taps(s.height, s.out_height, s.kernel_h, s.stride_h, s.dilation_h, s.pad_top, 1) *
+         line_taps(s.width, s.out_width, s.kernel_w, s.stride_w, s.dilation_w, s.pad_left, kTile);
+}
+
+namespace {
 /// The rates below are of a processor with two units of 512 bits. Those with one, or that take two steps for 512 bits
 /// (Zen 4), compute at half their rate but read memory as fast, so that saving operations is worth more there.
 double rate_scale() {

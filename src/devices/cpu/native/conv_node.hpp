@@ -45,6 +45,9 @@ int64_t largest_block(int64_t blocks, First first) {
 inline double conv_operations(const kernels::ConvShape& s) {
   return 2.0 * static_cast<double>(s.pixels() * s.out_channels * s.group_channels() * s.taps());
 }
+/// How many taps of a window a tile of neighboring pixels meets within the image, in the mean: tiles skip the others,
+/// which are many where the windows are wide (dilation) and the image is small.
+double taps_within(const kernels::ConvShape& shape);
 /// GOP/s of one thread that estimates reckon with.
 double float_rate();
 double integer_rate();
